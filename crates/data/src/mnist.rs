@@ -1,0 +1,70 @@
+use crate::SplitDigest;
+
+/// The SHA-256 digests (hexadecimal, of the uncompressed IDX files) of a published split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownSplit {
+    /// Digest of the file of images.
+    pub images: &'static str,
+    /// Digest of the file of labels.
+    pub labels: &'static str,
+}
+
+impl SplitDigest {
+    /// Whether these are exactly the files of the published split.
+    pub fn is(&self, known: &KnownSplit) -> bool {
+        self.images == known.images && self.labels == known.labels
+    }
+}
+
+/// MNIST's 60,000 training images.
+pub const MNIST_TRAIN: KnownSplit = KnownSplit {
+    images: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    labels: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+};
+
+/// MNIST's 10,000 test images.
+pub const MNIST_TEST: KnownSplit = KnownSplit {
+    images: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    labels: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+};
+
+/// A gzip file as its authors published it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedFile {
+    /// Its name on every mirror.
+    pub name: &'static str,
+    /// Its SHA-256, hexadecimal, compressed as it is.
+    pub sha256: &'static str,
+    /// Its size; a download stops there.
+    pub bytes: u64,
+}
+
+/// MNIST's four files: training images, training labels, test images, test labels.
+pub const MNIST_FILES: [PublishedFile; 4] = [
+    PublishedFile {
+        name: "train-images-idx3-ubyte.gz",
+        sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        bytes: 9_912_422,
+    },
+    PublishedFile {
+        name: "train-labels-idx1-ubyte.gz",
+        sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        bytes: 28_881,
+    },
+    PublishedFile {
+        name: "t10k-images-idx3-ubyte.gz",
+        sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        bytes: 1_648_877,
+    },
+    PublishedFile {
+        name: "t10k-labels-idx1-ubyte.gz",
+        sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        bytes: 4_542,
+    },
+];
+
+/// Folders on the web that hold [`MNIST_FILES`], in the order in which they are tried.
+pub const MNIST_MIRRORS: [&str; 2] = [
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+];

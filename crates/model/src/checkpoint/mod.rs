@@ -1,0 +1,93 @@
+//! The checkpoint: a folder that holds everything that turns raw bytes into probabilities.
+//!
+//! | file | content |
+//! |---|---|
+//! | `checkpoint.json` | a [`Manifest`]: architecture, normalization, classes, calibration, metrics, provenance, and the training state if training can go on from here |
+//! | `model.bpk` | the weights, in Burn's burnpack format |
+//! | `optimizer.bpk`, `scheduler.bpk` | training checkpoints only |
+//! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
+//!
+//! [`write()`] makes the whole folder appear at once: a reader finds it complete or not at all.
+//! [`Checkpoint::open`] compares every byte with `SHA256SUMS` before it believes any.
+
+mod manifest;
+mod read;
+mod write;
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, Provenance, Versions};
+pub use read::Checkpoint;
+pub use write::{remove, remove_partial, write};
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "checkpoint.json";
+/// The weights' file name.
+pub const MODEL: &str = "model.bpk";
+/// The optimizer state's file name.
+pub const OPTIMIZER: &str = "optimizer.bpk";
+/// The learning-rate scheduler state's file name.
+pub const SCHEDULER: &str = "scheduler.bpk";
+/// The digests' file name.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// Why a checkpoint can't be written or believed.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// There is nothing at the path.
+    #[error("{path}: no checkpoint here; check the path, or train one with `cargo run -p train --release`", path = .path.display())]
+    Missing {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// Something is there, but it isn't a checkpoint folder.
+    #[error("{path}: not a checkpoint: {problem}", path = .path.display())]
+    Foreign {
+        /// The path that was asked for.
+        path: PathBuf,
+        /// What gave it away.
+        problem: String,
+    },
+    /// A file is missing, cut short, changed, or doesn't belong.
+    #[error("{path}: damaged checkpoint: {problem}; restore this checkpoint from a copy or use another one", path = .path.display())]
+    Damaged {
+        /// The file that is not as it was written.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The checkpoint was written by a newer version of this program.
+    #[error("{path}: checkpoint format version {found} is newer than {FORMAT_VERSION}, the newest that this program reads; update the program", path = .path.display())]
+    Newer {
+        /// The manifest.
+        path: PathBuf,
+        /// The version that it states.
+        found: u64,
+    },
+    /// The files are as they were written, but their content makes no sense.
+    #[error("{path}: {problem}; the checkpoint was not written by this program, use another one", path = .path.display())]
+    Invalid {
+        /// The file with the offending content.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The operating system refused to read.
+    #[error("{path}: can't read: {source}; check that it exists and that you may read it", path = .path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system refused to write. What was there before is untouched.
+    #[error("{path}: can't write the checkpoint: {source}; check free space and permissions (what was there before is untouched)", path = .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}

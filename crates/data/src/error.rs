@@ -146,7 +146,9 @@ pub enum DataError {
         label: u8,
     },
     /// Images and labels don't belong together.
-    #[error("{images} holds {image_count} images, {labels} {label_count} labels: use files of the same set")]
+    #[error(
+        "{images} holds {image_count} images, {labels} {label_count} labels: use files of the same set"
+    )]
     CountMismatch {
         /// The file of images.
         images: String,
@@ -194,7 +196,9 @@ pub enum DataError {
         reasons: String,
     },
     /// More validation images asked for than the set can spare.
-    #[error("cannot set {validation} of {total} images aside for validation: ask for fewer, so that some are left to train on")]
+    #[error(
+        "cannot set {validation} of {total} images aside for validation: ask for fewer, so that some are left to train on"
+    )]
     Split {
         /// Images asked for.
         validation: usize,
@@ -212,7 +216,9 @@ pub enum DataError {
         limit: f32,
     },
     /// A normalization that no set of pixels has.
-    #[error("normalization with mean {mean} and standard deviation {std}: both must be finite, the deviation above 0")]
+    #[error(
+        "normalization with mean {mean} and standard deviation {std}: both must be finite, the deviation above 0"
+    )]
     Normalization {
         /// The mean.
         mean: f64,

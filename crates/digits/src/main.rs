@@ -1,1 +1,77 @@
-fn main(){}
+//! The binary `digits`: uses what was trained. See `digits --help`.
+
+#![recursion_limit = "256"]
+
+mod evaluate;
+mod inspect;
+mod predict;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use model::{Backend, Device};
+
+/// Evaluates, applies and inspects trained digit classifiers.
+#[derive(Parser)]
+#[command(
+    name = "digits",
+    version,
+    after_help = "Examples:
+  digits predict artifacts/pretrained digit.png
+  digits evaluate artifacts/latest/model --json
+  digits inspect artifacts/pretrained
+  digits verify artifacts/latest/checkpoints/epoch-012
+
+Exit codes: 0 done, 1 failed, 2 bad usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Examine a checkpoint on the test images
+    Evaluate(evaluate::Evaluate),
+    /// Classify image files
+    Predict(predict::Predict),
+    /// Show what is in a checkpoint
+    Inspect(inspect::Inspect),
+    /// Check every byte of a checkpoint
+    Verify(verify::Verify),
+}
+
+/// The backend to compute on.
+#[derive(Args)]
+struct BackendArg {
+    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+}
+
+impl BackendArg {
+    fn device(&self) -> anyhow::Result<Device> {
+        let backend = match &self.backend {
+            Some(name) => name.parse()?,
+            None => Backend::default(),
+        };
+        Ok(backend.device()?)
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Evaluate(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Verify(command) => command.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

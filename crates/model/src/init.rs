@@ -7,7 +7,10 @@ use burn::{
     nn::{BatchNorm, Linear, PaddingConfig2d, conv::Conv2d},
     tensor::{Device, Shape, Tensor, TensorData},
 };
-use data::random::Random;
+use data::Random;
+
+/// Keeps the weights' streams apart from the other uses of the seed.
+const WEIGHTS: u64 = u64::from_be_bytes(*b"weights\0");
 
 /// Builds the layers of one network, one after the other.
 pub(crate) struct Initializer<'a> {
@@ -78,11 +81,11 @@ impl<'a> Initializer<'a> {
     /// (He et al. 2015, "Delving Deep into Rectifiers", section 2.2).
     fn weight<const D: usize>(&mut self, shape: [usize; D], fan_in: usize) -> Param<Tensor<D>> {
         let id = self.id();
-        let mut random = Random::new(&[self.seed, id.val()]);
+        let mut random = Random::keyed(&[WEIGHTS, self.seed, id.val()]);
         let bound = (6.0 / fan_in as f64).sqrt();
         let count = shape.iter().product();
         let values: Vec<f32> = (0..count)
-            .map(|_| ((2.0 * random.uniform() - 1.0) * bound) as f32)
+            .map(|_| (bound * random.symmetric()) as f32)
             .collect();
         self.param(id, TensorData::new(values, Shape::from(shape)))
     }

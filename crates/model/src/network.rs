@@ -3,7 +3,7 @@
 use burn::{
     module::Module,
     nn::{BatchNorm, Dropout, DropoutConfig, Linear, conv::Conv2d},
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions},
 };
 use data::{CLASSES, HEIGHT, WIDTH};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,16 @@ fn yes() -> bool {
     true
 }
 
-pub use kernels::Order;
+/// In which order a block applies its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Convolution, normalization, ReLU, pool: the textbook order.
+    ConvNormReluPool,
+    /// Convolution, pool, normalization, ReLU: a quarter of the normalization work, since ReLU
+    /// commutes with the pool and only pooled values are normalized.
+    ConvPoolNormRelu,
+}
 
 /// An architecture that can't be built.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -236,7 +245,17 @@ impl Block {
     /// - x: `[batch, channels_in, height, width]`
     /// - output: `[batch, channels_out, height', width']`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::conv_block(x, &self.conv, self.norm.as_ref(), self.order, self.pool)
+        let mut x = self.conv.forward(x);
+        let norm = |x| match &self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        let pool = |x| if self.pool { max_pool2d(x, MaxPoolOptions::new([2, 2])) } else { x };
+        x = match self.order {
+            Order::ConvNormReluPool => pool(relu(norm(x))),
+            Order::ConvPoolNormRelu => relu(norm(pool(x))),
+        };
+        x
     }
 }
 

@@ -1,1 +1,23 @@
-//! x
+//! Trains a [`model::Network`] with Burn's `Learner` and leaves a run folder with verified
+//! checkpoints. The binary of the same name is a thin layer above [`run`].
+
+// The types of wgpu nest deeper than the compiler's default allows.
+#![recursion_limit = "256"]
+
+mod args;
+pub mod checkpointer;
+pub mod config;
+mod interrupt;
+pub mod journal;
+pub mod learner;
+mod live;
+mod progress;
+pub mod run_dir;
+mod run;
+pub mod schedule;
+mod strategy;
+mod summary;
+
+pub use args::Args;
+pub use config::Config;
+pub use run::{Failure, run};

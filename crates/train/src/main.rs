@@ -1,1 +1,16 @@
-fn main(){}
+//! The binary `train`: see `train --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use train::{Args, Failure};
+
+fn main() -> ExitCode {
+    match train::run(&Args::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { error, usage }) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,252 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::random::{Purpose, Random};
+use crate::{Augmentation, HEIGHT, LabelledImages, Normalization, PIXELS, WIDTH};
+
+/// One batch on a device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[batch, 28, 28]`, normalized, in the device's default float type.
+    pub images: Tensor<3>,
+    /// `[batch]`, 0 to 9.
+    pub targets: Tensor<1, Int>,
+    /// The same labels on the host, so that counting needs no transfer.
+    pub labels: Arc<[u8]>,
+}
+
+/// Serves images in batches, as tensors on a device: Burn's [`DataLoader`] without its copies.
+///
+/// The images stay where they are, as bytes; a batch is gathered, augmented and normalized in
+/// parallel into one buffer, which becomes one tensor. The result depends on the images, the
+/// options and the epoch, not on the number of threads. Epochs count from 1; the last batch of an
+/// epoch may be short.
+///
+/// A clone shares the images, and the count of epochs too.
+#[derive(Clone)]
+pub struct Loader {
+    images: LabelledImages,
+    indices: Arc<[u32]>,
+    table: Arc<[f32; 256]>,
+    batch_size: usize,
+    device: Device,
+    shuffle: Option<u64>,
+    augmentation: Option<Augmented>,
+    next_epoch: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy)]
+struct Augmented {
+    augmentation: Augmentation,
+    seed: u64,
+    plain_from: Option<usize>,
+}
+
+impl Loader {
+    /// Serves the images at `indices`, in that order, `batch_size` at a time.
+    ///
+    /// # Panics
+    ///
+    /// If `batch_size` is 0, or an index is not below the number of images.
+    pub fn new(
+        images: LabelledImages,
+        indices: Arc<[u32]>,
+        normalization: Normalization,
+        batch_size: usize,
+        device: &Device,
+    ) -> Self {
+        assert!(batch_size > 0, "a batch holds at least one image");
+        assert!(
+            indices.iter().all(|&index| (index as usize) < images.len()),
+            "an index lies beyond the {} images",
+            images.len()
+        );
+        Self {
+            images,
+            indices,
+            table: Arc::new(normalization.table()),
+            batch_size,
+            device: device.clone(),
+            shuffle: None,
+            augmentation: None,
+            next_epoch: Arc::new(AtomicUsize::new(1)),
+        }
+    }
+
+    /// Every image of a set, in its order: for validation and testing.
+    ///
+    /// # Panics
+    ///
+    /// If `batch_size` is 0.
+    pub fn whole(
+        images: LabelledImages,
+        normalization: Normalization,
+        batch_size: usize,
+        device: &Device,
+    ) -> Self {
+        let indices = (0..images.len() as u32).collect();
+        Self::new(images, indices, normalization, batch_size, device)
+    }
+
+    /// Serves each epoch in an order of its own, drawn from (`seed`, epoch).
+    pub fn shuffled(mut self, seed: u64) -> Self {
+        self.shuffle = Some(seed);
+        self
+    }
+
+    /// Bends each image as drawn from (`seed`, epoch, image index). Epochs from `plain_from` on show
+    /// the images as they are.
+    pub fn augmented(
+        mut self,
+        augmentation: Augmentation,
+        seed: u64,
+        plain_from: Option<usize>,
+    ) -> Self {
+        self.augmentation = (!augmentation.is_identity()).then_some(Augmented {
+            augmentation,
+            seed,
+            plain_from,
+        });
+        self
+    }
+
+    /// Makes `epoch` (from 1) the one that the next [`DataLoader::iter`] serves; each call moves on
+    /// by one. Copies made by [`DataLoader::to_device`] count together with the original, slices
+    /// count by themselves.
+    pub fn starting_at(mut self, epoch: usize) -> Self {
+        self.next_epoch = Arc::new(AtomicUsize::new(epoch));
+        self
+    }
+
+    /// How many batches an epoch has.
+    pub fn num_batches(&self) -> usize {
+        self.indices.len().div_ceil(self.batch_size)
+    }
+
+    /// The batches of `epoch` (from 1). Does not move the count of epochs.
+    pub fn epoch(&self, epoch: usize) -> Batches<'_> {
+        let order = match self.shuffle {
+            None => self.indices.clone(),
+            Some(seed) => {
+                let mut order = self.indices.to_vec();
+                Random::keyed(&[Purpose::Shuffle as u64, seed, epoch as u64]).shuffle(&mut order);
+                order.into()
+            }
+        };
+        Batches {
+            loader: self,
+            augmentation: self
+                .augmentation
+                .filter(|options| options.plain_from.is_none_or(|plain| epoch < plain)),
+            epoch,
+            order,
+            served: 0,
+        }
+    }
+
+    fn batch(&self, indices: &[u32], epoch: usize, augmentation: Option<Augmented>) -> Batch {
+        let mut input = vec![0.0; indices.len() * PIXELS];
+        input
+            .par_chunks_exact_mut(PIXELS)
+            .zip(indices)
+            .with_min_len(IMAGES_PER_TASK)
+            .for_each(|(input, &index)| {
+                let index = index as usize;
+                let image = self.images.image(index);
+                let mut bent = [0; PIXELS];
+                let shown = match augmentation {
+                    Some(options) => {
+                        options
+                            .augmentation
+                            .apply(image, options.seed, epoch, index, &mut bent);
+                        &bent
+                    }
+                    None => image,
+                };
+                for (input, &pixel) in input.iter_mut().zip(shown) {
+                    *input = self.table[usize::from(pixel)];
+                }
+            });
+        let labels: Arc<[u8]> = indices
+            .iter()
+            .map(|&index| self.images.label(index as usize))
+            .collect();
+        let targets: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+        let shape = [indices.len(), HEIGHT, WIDTH];
+        Batch {
+            images: Tensor::from_data(TensorData::new(input, shape), &self.device),
+            targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), &self.device),
+            labels,
+        }
+    }
+}
+
+/// Fewer images than this are not worth handing to another thread.
+const IMAGES_PER_TASK: usize = 16;
+
+impl DataLoader<Batch> for Loader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
+        Box::new(self.epoch(self.next_epoch.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn num_items(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(Self {
+            device: device.clone(),
+            ..self.clone()
+        })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        let slice = Self {
+            indices: self.indices[start..end].into(),
+            ..self.clone()
+        };
+        Arc::new(slice.starting_at(self.next_epoch.load(Ordering::Relaxed)))
+    }
+}
+
+/// The batches of one epoch, in order. Never yields an error: every byte was checked before.
+pub struct Batches<'a> {
+    loader: &'a Loader,
+    augmentation: Option<Augmented>,
+    epoch: usize,
+    order: Arc<[u32]>,
+    served: usize,
+}
+
+impl Batches<'_> {
+    /// The order in which this epoch shows the images: indices into the set.
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.order[self.served..];
+        let indices = &rest[..rest.len().min(self.loader.batch_size)];
+        if indices.is_empty() {
+            return None;
+        }
+        let batch = self.loader.batch(indices, self.epoch, self.augmentation);
+        self.served += indices.len();
+        Some(Ok(batch))
+    }
+}
+
+impl DataLoaderIterator<Batch> for Batches<'_> {
+    fn progress(&self) -> Progress {
+        Progress::new(self.served, self.order.len(), Some("items".into()))
+    }
+}

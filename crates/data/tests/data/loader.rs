@@ -1,0 +1,201 @@
+use std::sync::Arc;
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
+use burn::data::dataset::Dataset;
+use burn::tensor::Device;
+use data::{Augmentation, Batch, Loader, Normalization, PIXELS};
+
+use crate::numbered_images;
+
+/// Leaves a pixel its value of 0 to 255, so that a batch can be read back as bytes.
+const RAW: Normalization = Normalization {
+    mean: 0.0,
+    std: 1.0 / 255.0,
+};
+
+const BENT: Augmentation = Augmentation {
+    rotation: 10.0,
+    shift: 0.1,
+    zoom: 0.1,
+    shear: 5.0,
+};
+
+fn loader(count: usize, batch_size: usize) -> Loader {
+    Loader::whole(numbered_images(count), RAW, batch_size, &Device::ndarray())
+}
+
+fn pixels(batch: &Batch) -> Vec<u8> {
+    let values: Vec<f32> = batch.images.clone().into_data().to_vec().unwrap();
+    values.iter().map(|value| value.round() as u8).collect()
+}
+
+/// The numbers that the images of the batches start with.
+fn numbers<'a>(
+    batches: impl Iterator<Item = Result<Batch, burn::data::dataset::DatasetError>> + 'a,
+) -> Vec<u32> {
+    batches
+        .flat_map(|batch| {
+            pixels(&batch.unwrap())
+                .chunks_exact(PIXELS)
+                .map(|image| u32::from_be_bytes([image[0], image[1], image[2], image[3]]))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn a_batch_is_the_images_and_their_labels_in_order_and_the_last_may_be_short() {
+    let set = numbered_images(70);
+    let loader = loader(70, 32);
+    assert_eq!((loader.num_batches(), loader.num_items()), (3, 70));
+    let mut start = 0;
+    for (batch, size) in loader.epoch(1).map(Result::unwrap).zip([32, 32, 6]) {
+        assert_eq!(batch.images.dims(), [size, 28, 28]);
+        assert_eq!(batch.targets.dims(), [size]);
+        assert_eq!(
+            pixels(&batch),
+            set.pixels()[start * PIXELS..][..size * PIXELS]
+        );
+        assert_eq!(batch.labels[..], set.labels()[start..][..size]);
+        let targets: Vec<i64> = batch.targets.into_data().convert::<i64>().to_vec().unwrap();
+        let labels: Vec<i64> = batch.labels.iter().map(|&label| label.into()).collect();
+        assert_eq!(targets, labels);
+        start += size;
+    }
+    assert_eq!(start, 70);
+}
+
+#[test]
+fn a_shuffled_epoch_shows_each_image_once_in_an_order_of_its_own() {
+    let set = numbered_images(300);
+    let indices: Arc<[u32]> = (50..250).collect();
+    let loader = Loader::new(set, indices.clone(), RAW, 32, &Device::ndarray()).shuffled(7);
+    let first = numbers(loader.epoch(1));
+    let mut sorted = first.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, indices.to_vec());
+    assert_ne!(first, sorted);
+    assert_eq!(first, loader.epoch(1).order());
+    assert_eq!(numbers(loader.epoch(1)), first);
+    assert_ne!(numbers(loader.epoch(2)), first);
+    assert_ne!(loader.shuffled(8).epoch(1).order(), first);
+}
+
+#[test]
+fn the_order_never_changes_between_versions() {
+    let loader = loader(10, 10).shuffled(42);
+    assert_eq!(loader.epoch(1).order(), GOLDEN);
+}
+
+const GOLDEN: [u32; 10] = [0; 10];
+
+#[test]
+fn each_iteration_serves_the_next_epoch_from_the_one_asked_for() {
+    let loader = loader(100, 10).shuffled(1).starting_at(5);
+    let moved = loader.to_device(&Device::ndarray());
+    assert_eq!(numbers(loader.iter()), loader.epoch(5).order());
+    assert_eq!(numbers(moved.iter()), loader.epoch(6).order());
+    assert_eq!(numbers(loader.iter()), loader.epoch(7).order());
+    assert_eq!(
+        numbers(loader.starting_at(1).iter()),
+        numbers(self::loader(100, 10).shuffled(1).iter())
+    );
+}
+
+#[test]
+fn a_slice_serves_its_part_and_counts_epochs_by_itself() {
+    let loader = loader(100, 10).starting_at(3);
+    let (left, right) = (loader.slice(0, 45), loader.slice(45, 100));
+    assert_eq!((left.num_items(), right.num_items()), (45, 55));
+    assert_eq!(numbers(left.iter()), (0..45).collect::<Vec<_>>());
+    assert_eq!(numbers(right.iter()), (45..100).collect::<Vec<_>>());
+    let loader = loader.shuffled(1);
+    let (left, right) = (loader.slice(0, 45), loader.slice(45, 100));
+    let (first, _) = (numbers(left.iter()), numbers(right.iter()));
+    assert_ne!(numbers(left.iter()), first);
+    assert_eq!(numbers(loader.iter()), loader.epoch(3).order());
+}
+
+#[test]
+fn progress_counts_images() {
+    let loader = loader(70, 32);
+    let mut iterator = loader.iter();
+    let mut seen = Vec::new();
+    while iterator.next().is_some() {
+        let progress = iterator.progress();
+        assert_eq!(progress.items_total, 70);
+        seen.push(progress.items_processed);
+    }
+    assert_eq!(seen, [32, 64, 70]);
+}
+
+#[test]
+fn augmented_images_depend_on_the_epoch_and_not_on_the_order_or_the_batch() {
+    let plain = loader(64, 16);
+    let bent = plain.clone().augmented(BENT, 3, None);
+    let images = |loader: &Loader, epoch| -> Vec<u8> {
+        loader
+            .epoch(epoch)
+            .flat_map(|batch| pixels(&batch.unwrap()))
+            .collect()
+    };
+    let first = images(&bent, 1);
+    assert_ne!(first, images(&plain, 1));
+    assert_ne!(first, images(&bent, 2));
+    assert_eq!(first, images(&loader(64, 64).augmented(BENT, 3, None), 1));
+    let shuffled = bent.shuffled(9);
+    let order = shuffled.epoch(1).order().to_vec();
+    for (image, index) in images(&shuffled, 1).chunks_exact(PIXELS).zip(order) {
+        assert_eq!(image, &first[index as usize * PIXELS..][..PIXELS]);
+    }
+}
+
+#[test]
+fn the_last_epochs_are_plain_where_asked() {
+    let plain = loader(32, 32);
+    let bent = plain.clone().augmented(BENT, 3, Some(4));
+    let first = |loader: &Loader, epoch| pixels(&loader.epoch(epoch).next().unwrap().unwrap());
+    assert_ne!(first(&bent, 3), first(&plain, 3));
+    assert_eq!(first(&bent, 4), first(&plain, 4));
+    assert_eq!(first(&bent, 5), first(&plain, 5));
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let loader = Loader::whole(
+        numbered_images(300),
+        Normalization::MNIST,
+        128,
+        &Device::ndarray(),
+    )
+    .shuffled(1)
+    .augmented(BENT, 2, None);
+    let on_threads = |threads| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(|| -> Vec<u32> {
+                loader
+                    .epoch(2)
+                    .flat_map(|batch| {
+                        let values: Vec<f32> = batch.unwrap().images.into_data().to_vec().unwrap();
+                        values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                    })
+                    .collect()
+            })
+    };
+    let one = on_threads(1);
+    assert_eq!(one.len(), 300 * PIXELS);
+    assert_eq!(on_threads(2), one);
+    assert_eq!(on_threads(7), one);
+}
+
+#[test]
+fn burns_dataset_tools_see_the_same_images() {
+    let set = numbered_images(12);
+    let dataset: &dyn Dataset<data::Item> = &set;
+    assert_eq!(dataset.len(), 12);
+    let item = dataset.get(11).unwrap();
+    assert_eq!((&item.image[..], item.label), (set.image(11), 1));
+}

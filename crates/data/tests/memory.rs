@@ -1,0 +1,106 @@
+//! Malformed files cost no memory worth speaking of. Alone in its process, because it reads the
+//! peak of the whole process from Linux.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use data::{DataError, LabelledImages, idx};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+const LIMIT: u64 = 64 << 20;
+
+fn peak_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        << 10
+}
+
+/// A gzip file of a header and `zeros` zeros: about a thousandth of its content.
+fn bomb(path: &Path, header: &[u8], zeros: usize) {
+    let mut encoder = GzEncoder::new(File::create(path).unwrap(), Compression::best());
+    encoder.write_all(header).unwrap();
+    let block = [0; 1 << 16];
+    for _ in 0..zeros / block.len() {
+        encoder.write_all(&block).unwrap();
+    }
+    encoder.write_all(&block[..zeros % block.len()]).unwrap();
+    encoder.finish().unwrap();
+}
+
+#[test]
+fn a_malformed_file_costs_less_than_64_mib() {
+    let folder = tempfile::tempdir().unwrap();
+    let [images, labels] = ["images", "labels"].map(|name| folder.path().join(name));
+    let baseline = peak_bytes();
+    let mut refused = |what: &str| {
+        let error = LabelledImages::read(&images, &labels).unwrap_err();
+        let used = peak_bytes() - baseline;
+        assert!(used < LIMIT, "{what}: {used} bytes");
+        error
+    };
+    let write_labels = |count: usize| {
+        fs::write(
+            &labels,
+            [&idx::label_header(count as u32)[..], &vec![0; count]].concat(),
+        )
+        .unwrap();
+    };
+
+    write_labels(60_000);
+    bomb(&images, &idx::image_header(60_000), 1 << 30);
+    assert!(matches!(
+        refused("a bomb after the promised images"),
+        DataError::Trailing { .. }
+    ));
+
+    write_labels(20_000);
+    bomb(&images, &idx::image_header(20_000), 1 << 30);
+    assert!(matches!(
+        refused("a bomb that promises little"),
+        DataError::Trailing { .. }
+    ));
+
+    write_labels(600_000);
+    bomb(&images, &idx::image_header(600_000), 600_000 * 784);
+    assert!(matches!(
+        refused("a bomb that keeps its promise"),
+        DataError::Implausible { .. }
+    ));
+
+    fs::write(
+        &images,
+        [&idx::image_header(600_000)[..], &[0; 1000]].concat(),
+    )
+    .unwrap();
+    assert!(matches!(
+        refused("a large promise, plain"),
+        DataError::Truncated { .. }
+    ));
+
+    // A sparse file: terabytes in length, nothing on disk.
+    let sparse = File::create(&images).unwrap();
+    (&sparse).write_all(&idx::image_header(600_000)).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    assert!(matches!(
+        refused("a terabyte, plain"),
+        DataError::Trailing { .. }
+    ));
+
+    bomb(&labels, &idx::label_header(600_000), 1 << 30);
+    assert!(matches!(
+        refused("a bomb of labels"),
+        DataError::Trailing { .. }
+    ));
+}

@@ -1,0 +1,168 @@
+//! Which digits the machine may keep: a confidence threshold with a guarantee on the errors among the accepted.
+
+use crate::interval::{binomial_cdf, clopper_pearson_upper};
+use crate::selective::{Tie, group_ties};
+use crate::{Error, Predictions};
+use serde::{Deserialize, Serialize};
+
+/// The promise asked for: an error rate among accepted digits, and how sure it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskTarget {
+    /// Greatest error rate among accepted digits, a fraction; 0.001 by default.
+    pub target_risk: f64,
+    /// Probability, over the draw of the validation digits, that a certified threshold keeps to it; 0.95 by default.
+    pub confidence_level: f64,
+}
+
+impl Default for RiskTarget {
+    fn default() -> Self {
+        Self { target_risk: 0.001, confidence_level: 0.95 }
+    }
+}
+
+impl RiskTarget {
+    /// # Errors
+    /// If either value is not between 0 and 1.
+    pub fn validate(&self) -> Result<(), Error> {
+        Error::check_open_unit("target_risk", self.target_risk)?;
+        Error::check_open_unit("confidence_level", self.confidence_level)
+    }
+}
+
+/// A confidence threshold, and what it did on the validation digits.
+///
+/// # The guarantee
+/// Over the draw of the validation digits, the probability that a threshold is certified although the true error
+/// rate among the digits it accepts is above the target is at most `1 - confidence_level`.
+///
+/// A bound that holds for one threshold doesn't hold for the best of thousands. Therefore the thresholds are tested
+/// in a fixed order and the search ends at the first failure, so that no level needs to be divided among them
+/// (fixed-sequence testing, section 4 of Angelopoulos et al. 2021, "Learn then Test"; the bound and the aim are those
+/// of Geifman & El-Yaniv 2017, "Selective Classification for Deep Neural Networks", whose binary search pays with a
+/// level divided by the number of its steps):
+///
+/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits, from the smallest
+///    `m` that could pass at all ([`smallest_certifiable`]: 2,996 for 0.1 % at 95 %) up to all of them. Digits of equal
+///    confidence enter together.
+/// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the target.
+/// 3. The threshold is the least confidence in the last set that passed before the first that failed.
+///
+/// *Why this holds.* Call the digits above the confidence at which the true risk reaches the target *safe*, and let
+/// `N` be how many validation digits are safe. Given `N`, the errors among them are binomial at the target rate, so
+/// their set passes with probability at most `1 - confidence_level`. A threshold beyond the safe digits is reached
+/// only through that set, if it is among the tested ones. If it isn't, because `N` is below the smallest set, the first
+/// set tested already reaches beyond them: given its least confidence, the other digits in it are a sample of all
+/// digits above, at a risk beyond the target, and again pass with probability at most `1 - confidence_level`. One
+/// digit more than the bound needs is demanded of the first set, because its least confident digit is no part of
+/// that sample.
+///
+/// *What it assumes.* Validation digits and later ones are drawn alike; and the true risk crosses the target only
+/// once as the threshold falls, as it does for any useful confidence. Fitting a temperature or choosing an epoch on
+/// the same digits bends the first assumption a little; the simulations in `tests/guarantees.rs` show the temperature
+/// to cost nothing that can be measured.
+///
+/// If the first set fails, nothing is certified: `certified` is false and the threshold is that of this strictest
+/// set. With fewer digits than [`smallest_certifiable`], only those as confident as the most confident are accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deferral {
+    /// Least confidence that is accepted.
+    pub threshold: f64,
+    /// The error rate asked for among accepted digits, a fraction.
+    pub target_risk: f64,
+    /// The probability asked for that the target holds.
+    pub confidence_level: f64,
+    /// Whether the target is guaranteed. If not, `threshold` is the strictest candidate.
+    pub certified: bool,
+    /// One-sided Clopper–Pearson upper bound on the error rate among the accepted, at `confidence_level`.
+    pub risk_upper_bound: f64,
+    /// Share of the validation digits accepted.
+    pub coverage: f64,
+    /// Errors among the accepted validation digits.
+    pub errors: u64,
+    /// Number of accepted validation digits.
+    pub accepted: u64,
+    /// Number of validation digits.
+    pub n: u64,
+}
+
+impl Deferral {
+    /// Chooses the threshold on `validation`. Digits for which `eligible` (given the row) is false go to a person
+    /// whatever their confidence; they count in `n` but never as accepted.
+    ///
+    /// # Errors
+    /// If a value of `target` is out of range or no digit is eligible.
+    pub fn fit(
+        validation: &Predictions,
+        eligible: impl Fn(usize) -> bool,
+        target: &RiskTarget,
+    ) -> Result<Self, Error> {
+        target.validate()?;
+        let digits = validation.confidences().zip(validation.correct()).enumerate();
+        let sets = nested_sets(group_ties(
+            digits.filter(|(row, _)| eligible(*row)).map(|(_, digit)| digit),
+        ));
+        let smallest = smallest_certifiable(target);
+        let start = sets.iter().position(|set| set.count >= smallest);
+        let passing = sets[start.unwrap_or(sets.len())..]
+            .iter()
+            .take_while(|set| {
+                let chance = binomial_cdf(set.errors, set.count, target.target_risk);
+                chance <= 1.0 - target.confidence_level
+            })
+            .last();
+        let strictest = sets.get(start.unwrap_or(0)).ok_or(Error::Empty)?;
+        let chosen = passing.unwrap_or(strictest);
+        let n = validation.len() as u64;
+        Ok(Self {
+            threshold: chosen.confidence,
+            target_risk: target.target_risk,
+            confidence_level: target.confidence_level,
+            certified: passing.is_some(),
+            risk_upper_bound: clopper_pearson_upper(
+                chosen.errors,
+                chosen.count,
+                target.confidence_level,
+            )?,
+            coverage: chosen.count as f64 / n as f64,
+            errors: chosen.errors,
+            accepted: chosen.count,
+            n,
+        })
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        Error::check_unit("deferral.threshold", self.threshold)?;
+        Error::check_open_unit("deferral.target_risk", self.target_risk)?;
+        Error::check_open_unit("deferral.confidence_level", self.confidence_level)?;
+        Error::check_unit("deferral.risk_upper_bound", self.risk_upper_bound)?;
+        Error::check_unit("deferral.coverage", self.coverage)?;
+        let counts = self.errors <= self.accepted && self.accepted <= self.n;
+        let expected = "at least `errors` and at most `n`";
+        Error::check(counts, "deferral.accepted", self.accepted as f64, expected)
+    }
+}
+
+/// The smallest number of accepted digits that can certify `target`, which takes them all to be right: one more than
+/// the least `m` with `(1 - target_risk)^m <= 1 - confidence_level`.
+///
+/// ```
+/// use evaluation::{RiskTarget, smallest_certifiable};
+/// assert_eq!(smallest_certifiable(&RiskTarget::default()), 2_996);
+/// ```
+pub fn smallest_certifiable(target: &RiskTarget) -> u64 {
+    let digits = libm::log(1.0 - target.confidence_level) / libm::log1p(-target.target_risk);
+    digits.ceil() as u64 + 1
+}
+
+/// The sets of most confident digits: each tie with all those before it.
+fn nested_sets(mut ties: Vec<Tie>) -> Vec<Tie> {
+    let (mut count, mut errors) = (0, 0);
+    for tie in &mut ties {
+        count += tie.count;
+        errors += tie.errors;
+        (tie.count, tie.errors) = (count, errors);
+    }
+    ties
+}

@@ -1,0 +1,63 @@
+//! From logits to decisions, and from decisions to figures: how often a classifier is right, how far its
+//! probabilities can be trusted, when it should hand a digit to a person, and which classes it cannot exclude.
+//!
+//! Logits or probabilities and labels go in, figures come out; nothing here knows how they were made. Rows are
+//! `f64` in row-major order, `[digits, classes]`. They are checked once, by [`Logits::new`] or
+//! [`Predictions::from_probabilities`]; everything after that works on valid values.
+//!
+//! | question | answer |
+//! |---|---|
+//! | how often is it right, and on which classes? | [`metrics`] |
+//! | does 99 % mean 99 times in 100? | [`reliability`], [`Temperature`] |
+//! | does it know when it is wrong? | [`selective`] |
+//! | which digits go to a person? | [`Deferral`], [`EnergyLimit`], [`review`] |
+//! | which classes cannot be excluded? | [`conformal`] |
+//! | how exact are these figures? | [`interval`] |
+//!
+//! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a checkpoint keeps: it is
+//! fitted on validation digits, turns the logits of a digit into a [`Classification`], and
+//! [`Calibration::evaluate`] measures all of it on test digits.
+//!
+//! ```
+//! use evaluation::{Calibration, CalibrationConfig, Decision, Logits};
+//!
+//! let validation = Logits::new(
+//!     3,
+//!     vec![6.0, 0.0, 1.0, 0.5, 5.0, 0.0, 1.0, 1.2, 4.0, 2.0, 1.9, 0.0],
+//!     vec![0, 1, 2, 1],
+//! )?;
+//! let calibration = Calibration::fit(&validation, &CalibrationConfig::default())?;
+//! assert!(!calibration.deferral.certified, "four digits certify nothing");
+//!
+//! let classification = calibration.decide(&[1.0, 0.9, 0.8])?;
+//! assert_eq!(classification.digit, 0);
+//! assert!(matches!(classification.decision, Decision::Review { runner_up: 1, .. }));
+//! # Ok::<(), evaluation::Error>(())
+//! ```
+
+mod calibration;
+pub mod conformal;
+mod deferral;
+mod energy;
+mod error;
+mod evaluation;
+pub mod interval;
+pub mod metrics;
+mod predictions;
+mod random;
+pub mod reliability;
+mod report;
+pub mod review;
+pub mod selective;
+mod temperature;
+
+pub use calibration::{Calibration, CalibrationConfig, Classification, Decision, ReviewReason};
+pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
+pub use deferral::{Deferral, RiskTarget, smallest_certifiable};
+pub use energy::{EnergyLimit, energy, max_logit};
+pub use error::Error;
+pub use evaluation::{Evaluation, SelectiveReport};
+pub use interval::Estimate;
+pub use predictions::{Logits, Predictions};
+pub use report::Report;
+pub use temperature::Temperature;

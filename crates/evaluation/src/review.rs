@@ -1,0 +1,115 @@
+//! What machine and person reach together.
+
+use crate::interval::{Estimate, wilson_95};
+use crate::{Classification, Decision, Error};
+use serde::{Deserialize, Serialize};
+
+/// What the machine said of one digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The predicted digit.
+    pub digit: u8,
+    /// Whether the machine keeps it.
+    pub accepted: bool,
+}
+
+impl From<&Classification> for Verdict {
+    fn from(classification: &Classification) -> Self {
+        Self {
+            digit: classification.digit,
+            accepted: classification.decision == Decision::Accept,
+        }
+    }
+}
+
+/// What machine and person reach together; shares are fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReviewReport {
+    /// Number of digits.
+    pub n: u64,
+    /// Digits that the machine accepted.
+    pub accepted: u64,
+    /// Errors among those.
+    pub machine_errors: u64,
+    /// Deferred digits that the person answered.
+    pub answered: u64,
+    /// Errors among those answers.
+    pub person_errors: u64,
+    /// Errors that the machine alone would have made on the answered digits.
+    pub machine_errors_on_answered: u64,
+    /// Deferred digits without an answer. They count in no accuracy.
+    pub pending: u64,
+    /// Share of right digits among the accepted and the answered, with Wilson's 95 % interval; none if there are none.
+    pub accuracy: Option<Estimate>,
+    /// Share of all digits that the machine alone has right, with Wilson's 95 % interval.
+    pub machine_accuracy: Estimate,
+}
+
+/// Takes a person's answers for the deferred digits into account. `answers` holds one entry for each digit, none where
+/// the person wasn't asked or hasn't answered.
+///
+/// ```
+/// use evaluation::review::{Verdict, merge_review};
+///
+/// let verdicts = [Verdict { digit: 7, accepted: true }, Verdict { digit: 0, accepted: false }];
+/// let together = merge_review(10, &verdicts, &[7, 6], &[None, Some(6)])?;
+/// assert_eq!((together.machine_accuracy.value, together.accuracy.unwrap().value), (0.5, 1.0));
+/// # Ok::<(), evaluation::Error>(())
+/// ```
+///
+/// # Errors
+/// If there are no digits, the lists differ in length, a label or an answer names no class, or there is an answer for
+/// an accepted digit.
+pub fn merge_review(
+    classes: usize,
+    verdicts: &[Verdict],
+    labels: &[u8],
+    answers: &[Option<u8>],
+) -> Result<ReviewReport, Error> {
+    let n = verdicts.len();
+    if n == 0 {
+        return Err(Error::Empty);
+    }
+    for (what, found) in [("labels", labels.len()), ("answers", answers.len())] {
+        if found != n {
+            return Err(Error::Length { what, found, expected: n });
+        }
+    }
+    let (mut accepted, mut machine_errors, mut answered, mut person_errors) = (0, 0, 0, 0);
+    let (mut machine_errors_on_answered, mut machine_hits) = (0, 0);
+    for (row, ((verdict, label), answer)) in verdicts.iter().zip(labels).zip(answers).enumerate() {
+        for class in std::iter::once(label).chain(answer) {
+            if usize::from(*class) >= classes {
+                return Err(Error::Label { row, label: *class, classes });
+            }
+        }
+        let machine_wrong = u64::from(verdict.digit != *label);
+        machine_hits += 1 - machine_wrong;
+        match (verdict.accepted, answer) {
+            (true, None) => {
+                accepted += 1;
+                machine_errors += machine_wrong;
+            }
+            (true, Some(_)) => return Err(Error::UnaskedAnswer { row }),
+            (false, Some(answer)) => {
+                answered += 1;
+                person_errors += u64::from(answer != label);
+                machine_errors_on_answered += machine_wrong;
+            }
+            (false, None) => {}
+        }
+    }
+    let (n, handled) = (n as u64, accepted + answered);
+    let right = handled - machine_errors - person_errors;
+    Ok(ReviewReport {
+        n,
+        accepted,
+        machine_errors,
+        answered,
+        person_errors,
+        machine_errors_on_answered,
+        pending: n - handled,
+        accuracy: (handled > 0).then(|| wilson_95(right, handled)),
+        machine_accuracy: wilson_95(machine_hits, n),
+    })
+}

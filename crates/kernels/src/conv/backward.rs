@@ -1,0 +1,234 @@
+//! Backward pass of one chunk of images.
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    Geometry,
+    border::{add_border, remove_border, spread},
+    forward::{Grid, convolve},
+    input_grad::scatter,
+    pack::Packed,
+    weight_grad::{Form, Winners, add_dense, add_sparse},
+};
+use crate::{
+    norm::{NormGrad, add_norm_rest, add_sums, norm_grad, relu_grad},
+    pool::{Windows, unpool},
+    scratch::{Buffer, Scratch, grow},
+    simd::padded,
+};
+
+/// What follows the convolution (and the pool), and what it kept for the backward pass; `[batch, ..]` each.
+#[derive(Clone, Copy)]
+pub(crate) enum Tail<'a> {
+    /// A shift per channel.
+    Shift,
+    /// A shift per channel, then ReLU; the block's outputs.
+    Relu { outputs: &'a [f32] },
+    /// Normalization by the statistics of the pooled values, which were kept.
+    Norm { norm: &'a NormGrad, pooled: &'a [f32] },
+    /// Normalization by the statistics of all convolution outputs, which were kept beside the pooled values.
+    NormAll { norm: &'a NormGrad, pooled: &'a [f32], conv: &'a [f32] },
+}
+
+impl<'a> Tail<'a> {
+    /// The part that belongs to the images from `first` on, `len` of them.
+    pub(crate) fn images(self, geometry: &Geometry, first: usize, len: usize) -> Self {
+        let cut = |values: &'a [f32], image: usize| &values[first * image..(first + len) * image];
+        match self {
+            Self::Shift => Self::Shift,
+            Self::Relu { outputs } => Self::Relu {
+                outputs: cut(outputs, geometry.output_len()),
+            },
+            Self::Norm { norm, pooled } => Self::Norm {
+                norm,
+                pooled: cut(pooled, geometry.output_len()),
+            },
+            Self::NormAll { norm, pooled, conv } => Self::NormAll {
+                norm,
+                pooled: cut(pooled, geometry.output_len()),
+                conv: cut(conv, geometry.conv_len()),
+            },
+        }
+    }
+}
+
+/// Filters in the order that the input gradient needs.
+pub(crate) enum InputFilters {
+    /// No input gradient is wanted.
+    None,
+    /// Every position has a gradient.
+    Dense(Packed),
+    /// One position of each pool window has a gradient.
+    Sparse(Buffer),
+}
+
+/// One chunk of images and where its results go.
+pub(crate) struct BackwardChunk<'a> {
+    pub(crate) geometry: &'a Geometry,
+    pub(crate) form: Form,
+    pub(crate) filters: &'a InputFilters,
+    pub(crate) input: &'a [f32],
+    pub(crate) output_grad: &'a [f32],
+    /// Winning window positions, empty without a pool.
+    pub(crate) chosen: &'a [u8],
+    pub(crate) tail: Tail<'a>,
+    /// Empty if no input gradient is wanted.
+    pub(crate) input_grad: &'a mut [f32],
+    pub(crate) weight_sum: &'a mut [f32],
+    /// Sums of the gradient before the shift, padded to whole vectors.
+    pub(crate) shift_sum: &'a mut [f32],
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+impl WithSimd for BackwardChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let geometry = self.geometry;
+        let lanes = S::F32_LANES;
+        let channels = geometry.out_channels;
+        let stride = padded(channels, lanes);
+        let bordered_len = geometry.bordered_size()[0] * geometry.row_len();
+        let Scratch {
+            input: bordered,
+            conv,
+            pooled,
+            spread,
+            input_grad: input_grad_scratch,
+            chosen: positions,
+            lists,
+        } = self.scratch;
+
+        let images = self.input.chunks_exact(geometry.input_len());
+        let output_grads = self.output_grad.chunks_exact(geometry.output_len());
+        for (i, (input, output_grad)) in images.zip(output_grads).enumerate() {
+            let tail = self.tail.images(geometry, i, 1);
+            let chosen = if geometry.pool {
+                &self.chosen[i * geometry.output_len()..][..geometry.output_len()]
+            } else {
+                &[]
+            };
+
+            let pooled = pooled.slice(geometry.output_len() / channels * stride);
+            pooled_grad(simd, channels, tail, output_grad, (&mut *pooled, stride));
+            if matches!(tail, Tail::Shift | Tail::Relu { .. }) {
+                add_sums(simd, pooled, stride, self.shift_sum);
+            }
+            let winners = Winners {
+                grads: pooled,
+                stride,
+                chosen,
+            };
+            let needs_dense = self.form == Form::Dense || matches!(self.filters, InputFilters::Dense(_));
+            let conv: &[f32] = match (geometry.pool, needs_dense) {
+                (false, _) => pooled,
+                (true, true) => {
+                    let conv = conv.slice(geometry.conv_len() / channels * stride);
+                    conv_grad(simd, geometry, tail, winners, positions, conv);
+                    conv
+                }
+                (true, false) => &[],
+            };
+
+            let bordered = bordered.slice(bordered_len + lanes);
+            add_border(geometry, input, &mut bordered[..bordered_len]);
+            match self.form {
+                Form::Dense => add_dense(simd, geometry, bordered, conv, self.weight_sum),
+                Form::Sparse => add_sparse(simd, geometry, bordered, winners, self.weight_sum),
+            }
+
+            match self.filters {
+                InputFilters::None => {}
+                InputFilters::Dense(packed) => {
+                    let to = &mut self.input_grad[i * input.len()..][..input.len()];
+                    dense_input_grad(simd, geometry, packed, (conv, stride), spread, input_grad_scratch, to);
+                }
+                InputFilters::Sparse(filters) => {
+                    let to = &mut self.input_grad[i * input.len()..][..input.len()];
+                    let bordered = input_grad_scratch.slice(bordered_len + lanes);
+                    bordered.fill(0.0);
+                    scatter(simd, geometry, filters.values(), winners, lists, bordered);
+                    remove_border(geometry, &bordered[..bordered_len], to);
+                }
+            }
+        }
+    }
+}
+
+/// Gradient of one image by the pooled values, `[positions, stride]`; after [`Tail::NormAll`] without
+/// the part that does not come from this value's own output.
+#[inline(always)]
+fn pooled_grad<S: Simd>(
+    simd: S,
+    channels: usize,
+    tail: Tail<'_>,
+    output_grad: &[f32],
+    to: (&mut [f32], usize),
+) {
+    match tail {
+        Tail::Shift => relu_grad(simd, None, output_grad, channels, to),
+        Tail::Relu { outputs } => relu_grad(simd, Some(outputs), output_grad, channels, to),
+        Tail::Norm { norm, pooled } => {
+            norm_grad(simd, norm, true, pooled, output_grad, channels, to);
+        }
+        Tail::NormAll { norm, pooled, .. } => {
+            norm_grad(simd, norm, false, pooled, output_grad, channels, to);
+        }
+    }
+}
+
+/// Gradient of one image at every position before the pool, `[conv_height, conv_width, stride]`.
+#[inline(always)]
+fn conv_grad<S: Simd>(
+    simd: S,
+    geometry: &Geometry,
+    tail: Tail<'_>,
+    winners: Winners<'_>,
+    positions: &mut Vec<u32>,
+    to: &mut [f32],
+) {
+    let Winners { grads, stride, chosen } = winners;
+    let [height, width] = geometry.conv_size();
+    let channels = geometry.out_channels;
+    let positions = grow(positions, grads.len());
+    for (to, from) in positions.chunks_exact_mut(stride).zip(chosen.chunks_exact(channels)) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = u32::from(*from);
+        }
+    }
+    let windows = Windows { height, width, stride };
+    unpool(simd, windows, grads, positions, to);
+    if let Tail::NormAll { norm, conv, .. } = tail {
+        add_norm_rest(simd, norm, conv, channels, (to, stride));
+    }
+}
+
+/// Input gradient of one image as a convolution of the output gradient with the flipped kernel.
+#[inline(always)]
+fn dense_input_grad<S: Simd>(
+    simd: S,
+    geometry: &Geometry,
+    packed: &Packed,
+    (conv, stride): (&[f32], usize),
+    spread_scratch: &mut Buffer,
+    output_scratch: &mut Buffer,
+    to: &mut [f32],
+) {
+    let (rows, columns, channels) = (geometry.height, geometry.width, geometry.in_channels);
+    let row_len = (columns + geometry.kernel - 1) * geometry.out_channels;
+    let spread_grad = spread_scratch.slice((rows + geometry.kernel - 1) * row_len);
+    spread(geometry, conv, stride, spread_grad);
+    let grid = Grid {
+        rows,
+        columns,
+        row_len,
+        column_len: geometry.out_channels,
+        stride: padded(channels, S::F32_LANES),
+    };
+    let output = output_scratch.slice(rows * columns * grid.stride);
+    convolve(simd, grid, spread_grad, packed, output);
+    for (to, from) in to.chunks_exact_mut(channels).zip(output.chunks_exact(grid.stride)) {
+        to.copy_from_slice(&from[..channels]);
+    }
+}

@@ -1,0 +1,53 @@
+//! Copies of one image with another border.
+
+use super::Geometry;
+
+/// Copies an image `[height, width, channels]` into the middle of `padding` zeros.
+pub(crate) fn add_border(geometry: &Geometry, image: &[f32], bordered: &mut [f32]) {
+    let row = geometry.width * geometry.in_channels;
+    let left = geometry.padding * geometry.in_channels;
+    bordered.fill(0.0);
+    let rows = bordered
+        .chunks_exact_mut(geometry.row_len())
+        .skip(geometry.padding);
+    for (to, from) in rows.zip(image.chunks_exact(row)) {
+        to[left..left + row].copy_from_slice(from);
+    }
+}
+
+/// Copies the middle of a bordered image back: the inverse of [`add_border`].
+pub(crate) fn remove_border(geometry: &Geometry, bordered: &[f32], image: &mut [f32]) {
+    let row = geometry.width * geometry.in_channels;
+    let left = geometry.padding * geometry.in_channels;
+    let rows = bordered
+        .chunks_exact(geometry.row_len())
+        .skip(geometry.padding);
+    for (from, to) in rows.zip(image.chunks_exact_mut(row)) {
+        to.copy_from_slice(&from[left..left + row]);
+    }
+}
+
+/// Copies convolution gradients `[conv_height, conv_width, stride]` to where a convolution with the
+/// flipped kernel turns them into input gradients: `[height + kernel - 1, width + kernel - 1, out_channels]`,
+/// zero where no output was.
+pub(crate) fn spread(geometry: &Geometry, grads: &[f32], stride: usize, bordered: &mut [f32]) {
+    let [conv_height, conv_width] = geometry.conv_size();
+    let channels = geometry.out_channels;
+    let row = (geometry.width + geometry.kernel - 1) * channels;
+    // Output `o` lies at `o + kernel - 1 - padding`; with more padding than that, the first ones only
+    // saw zeros and fall off the edge.
+    let shift = geometry.kernel as isize - 1 - geometry.padding as isize;
+    let (skipped, offset) = ((-shift).max(0) as usize, shift.max(0) as usize);
+    bordered.fill(0.0);
+    for (y, to) in bordered.chunks_exact_mut(row).skip(offset).enumerate() {
+        let from_y = y + skipped;
+        if from_y >= conv_height {
+            break;
+        }
+        let from = &grads[from_y * conv_width * stride..][..conv_width * stride];
+        let to = to[offset * channels..].chunks_exact_mut(channels);
+        for (to, from) in to.zip(from.chunks_exact(stride).skip(skipped)) {
+            to.copy_from_slice(&from[..channels]);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Forward pass of one chunk of images.
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    Geometry,
+    block::Statistics,
+    border::add_border,
+    forward::{Grid, convolve},
+    pack::Packed,
+};
+use crate::{
+    norm::{Moments, add_moments, apply},
+    pool::{Windows, max_pool},
+    scratch::{Scratch, grow},
+    simd::padded,
+};
+
+/// A per-channel map, padded to whole vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Map<'a> {
+    pub(crate) scale: &'a [f32],
+    pub(crate) shift: &'a [f32],
+    pub(crate) relu: bool,
+}
+
+/// One chunk of images and where its results go.
+pub(crate) struct ForwardChunk<'a> {
+    pub(crate) geometry: &'a Geometry,
+    pub(crate) packed: &'a Packed,
+    pub(crate) input: &'a [f32],
+    /// Applied to what goes into `output`; without it the raw values go there.
+    pub(crate) map: Option<Map<'a>>,
+    pub(crate) output: &'a mut [f32],
+    /// Winning window positions; empty if nobody asks for them.
+    pub(crate) chosen: &'a mut [u8],
+    /// Values before the pool; empty if nobody asks for them.
+    pub(crate) conv: &'a mut [f32],
+    /// Values whose statistics are returned.
+    pub(crate) statistics: Option<Statistics>,
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+impl WithSimd for ForwardChunk<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Moments {
+        let geometry = self.geometry;
+        let channels = geometry.out_channels;
+        let stride = padded(channels, S::F32_LANES);
+        let [height, width] = geometry.conv_size();
+        let grid = Grid {
+            rows: height,
+            columns: width,
+            row_len: geometry.row_len(),
+            column_len: geometry.in_channels,
+            stride,
+        };
+        let windows = Windows { height, width, stride };
+        let Scratch {
+            input: bordered,
+            conv,
+            pooled,
+            chosen: positions,
+            ..
+        } = self.scratch;
+        let mut moments = Moments::default();
+
+        let images = self.input.chunks_exact(geometry.input_len());
+        let outputs = self.output.chunks_exact_mut(geometry.output_len());
+        for (i, (input, output)) in images.zip(outputs).enumerate() {
+            let input = if geometry.padding == 0 {
+                input
+            } else {
+                let bordered = bordered.slice(geometry.bordered_size()[0] * geometry.row_len());
+                add_border(geometry, input, bordered);
+                bordered
+            };
+            let conv = conv.slice(height * width * stride);
+            convolve(simd, grid, input, self.packed, conv);
+            if !self.conv.is_empty() {
+                let to = &mut self.conv[i * geometry.conv_len()..][..geometry.conv_len()];
+                copy_channels(conv, stride, to, channels);
+            }
+            if self.statistics == Some(Statistics::Conv) {
+                add_moments(simd, (&*conv, stride), channels, &mut moments);
+            }
+
+            let values = if geometry.pool {
+                let pooled = pooled.slice(output.len() / channels * stride);
+                if self.chosen.is_empty() {
+                    max_pool::<S, false>(simd, windows, conv, pooled, &mut []);
+                } else {
+                    let positions = grow(positions, pooled.len());
+                    max_pool::<S, true>(simd, windows, conv, pooled, positions);
+                    let to = &mut self.chosen[i * output.len()..][..output.len()];
+                    let to = to.chunks_exact_mut(channels);
+                    for (to, from) in to.zip(positions.chunks_exact(stride)) {
+                        for (to, from) in to.iter_mut().zip(from) {
+                            *to = *from as u8;
+                        }
+                    }
+                }
+                pooled
+            } else {
+                conv
+            };
+            if self.statistics == Some(Statistics::Pooled) {
+                add_moments(simd, (&*values, stride), channels, &mut moments);
+            }
+            match self.map {
+                Some(map) => {
+                    let parameters = [map.scale, map.shift];
+                    apply(simd, parameters, map.relu, (values, stride), (output, channels));
+                }
+                None => copy_channels(values, stride, output, channels),
+            }
+        }
+        moments
+    }
+}
+
+/// Drops the padding of the channels.
+#[inline(always)]
+fn copy_channels(from: &[f32], stride: usize, to: &mut [f32], channels: usize) {
+    if stride == channels {
+        to.copy_from_slice(from);
+        return;
+    }
+    for (to, from) in to.chunks_exact_mut(channels).zip(from.chunks_exact(stride)) {
+        to.copy_from_slice(&from[..channels]);
+    }
+}

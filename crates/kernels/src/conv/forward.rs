@@ -1,0 +1,142 @@
+//! The convolution of one image: the kernel behind the forward pass and the dense input gradient.
+//!
+//! A channels-last image makes the values under one kernel row contiguous: for the output at column
+//! `x` they are the `taps = kernel * channels` values that start at `x * channels`. So each kernel row
+//! is a matrix product of overlapping rows of the input with a `[taps, out_channels]` matrix, and no
+//! im2col copy is needed. One tile keeps `P` output columns times `V` vectors of output channels in
+//! registers, broadcasts input values and loads weights as vectors.
+
+use pulp::{Simd, WithSimd};
+
+use super::pack::{BLOCK, Packed};
+use crate::simd::store;
+
+/// Where the values of an image lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Grid {
+    /// Rows of output.
+    pub(crate) rows: usize,
+    /// Columns of output.
+    pub(crate) columns: usize,
+    /// Values between two rows of the input.
+    pub(crate) row_len: usize,
+    /// Values between two columns of the input: its channels.
+    pub(crate) column_len: usize,
+    /// Values between two columns of the output: its channels, padded to whole vectors.
+    pub(crate) stride: usize,
+}
+
+/// Convolves one bordered image into `output`, `[rows, columns, stride]`.
+#[inline(always)]
+pub(crate) fn convolve<S: Simd>(
+    simd: S,
+    grid: Grid,
+    input: &[f32],
+    packed: &Packed,
+    output: &mut [f32],
+) {
+    let lanes = S::F32_LANES;
+    let block_len = packed.kernel * packed.taps * BLOCK * lanes;
+    let weights = &packed.weights.values()[..packed.kernel * packed.taps * grid.stride];
+    for (block, weights) in weights.chunks(block_len).enumerate() {
+        let vectors = weights.len() / (packed.kernel * packed.taps * lanes);
+        let widest = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } } / vectors;
+        let tiles = grid.columns.div_ceil(widest);
+        for tile in 0..tiles {
+            let first = tile * grid.columns / tiles;
+            let end = (tile + 1) * grid.columns / tiles;
+            let tile = Tile {
+                grid,
+                input: &input[first * grid.column_len..],
+                weights,
+                kernel: packed.kernel,
+                taps: packed.taps,
+                output: &mut output[first * grid.stride + block * BLOCK * lanes..],
+            };
+            if vectors == 1 {
+                tile.run_single(simd, end - first);
+            } else {
+                tile.run_double(simd, end - first);
+            }
+        }
+    }
+}
+
+struct Tile<'a> {
+    grid: Grid,
+    input: &'a [f32],
+    weights: &'a [f32],
+    kernel: usize,
+    taps: usize,
+    output: &'a mut [f32],
+}
+
+struct Sized<'a, const P: usize, const V: usize>(Tile<'a>);
+
+/// Calls the tile whose const width is `$p`, as far as this instruction set has registers for it.
+macro_rules! dispatch {
+    ($self:ident, $simd:ident, $p:ident, $v:literal, $max:expr, $($width:literal)*) => {
+        match $p {
+            $($width if $width <= $max => $simd.vectorize(Sized::<$width, $v>($self)),)*
+            _ => unreachable!("tiles are cut to the register count"),
+        }
+    };
+}
+
+impl Tile<'_> {
+    #[inline(always)]
+    fn run_single<S: Simd>(self, simd: S, p: usize) {
+        let max = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } };
+        dispatch!(self, simd, p, 1, max, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+    }
+
+    #[inline(always)]
+    fn run_double<S: Simd>(self, simd: S, p: usize) {
+        let max = const { if S::REGISTER_COUNT >= 32 { 14 } else { 6 } };
+        dispatch!(self, simd, p, 2, max, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    }
+}
+
+impl<const P: usize, const V: usize> WithSimd for Sized<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Tile {
+            grid,
+            input,
+            weights,
+            kernel: _,
+            taps,
+            output,
+        } = self.0;
+        let lanes = S::F32_LANES;
+        for y in 0..grid.rows {
+            let mut sums = [[simd.splat_f32s(0.0); V]; P];
+            for (k, weights) in weights.chunks_exact(taps * V * lanes).enumerate() {
+                let row = &input[(y + k) * grid.row_len..];
+                let mut values = [&row[..0]; P];
+                for p in 0..P {
+                    values[p] = &row[p * grid.column_len..][..taps];
+                }
+                let weights = S::as_simd_f32s(weights).0;
+                for tap in 0..taps {
+                    let weights = &weights[tap * V..][..V];
+                    for p in 0..P {
+                        let value = simd.splat_f32s(values[p][tap]);
+                        for v in 0..V {
+                            sums[p][v] = simd.mul_add_e_f32s(value, weights[v], sums[p][v]);
+                        }
+                    }
+                }
+            }
+            let output = &mut output[y * grid.columns * grid.stride..];
+            for p in 0..P {
+                let output = &mut output[p * grid.stride..][..V * lanes];
+                for v in 0..V {
+                    store::<S>(&mut output[v * lanes..], sums[p][v]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Convolution blocks on slices: convolution of stride 1, 2x2 max-pool, normalization, ReLU, and their gradients.
+//!
+//! Activations are channels-last, `[batch, height, width, channels]`; weights are in Burn's order,
+//! `[out_channels, in_channels, kernel, kernel]`. A batch is cut into chunks whose size depends on the
+//! batch alone, each chunk is worked on by one thread, and sums over chunks are added in their order:
+//! results are the same bits on any number of threads.
+
+mod backward;
+mod block;
+mod border;
+mod chunk;
+mod forward;
+mod geometry;
+mod input_grad;
+mod pack;
+mod weight_grad;
+
+pub use block::{ConvBlock, Gradients, Kept, Normalization, Statistics};
+pub use geometry::Geometry;

@@ -1,0 +1,78 @@
+//! Weights in the order in which the kernels read them.
+
+use super::Geometry;
+use crate::{scratch::Buffer, simd::padded};
+
+/// Vectors of output channels that one pass over the input computes.
+pub(crate) const BLOCK: usize = 2;
+
+/// Weights of a convolution, ready for [`convolve`](super::forward::convolve):
+/// `[block][kernel_row][tap][channel of the block]`, channels padded with zeros to whole vectors.
+pub(crate) struct Packed {
+    pub(crate) weights: Buffer,
+    pub(crate) taps: usize,
+    pub(crate) kernel: usize,
+}
+
+/// Packs `[out, in, k, k]` for the forward pass.
+pub(crate) fn pack_forward(geometry: &Geometry, weight: &[f32], lanes: usize) -> Packed {
+    let (cin, k) = (geometry.in_channels, geometry.kernel);
+    pack(geometry.out_channels, cin, k, lanes, |out, row, column, channel| {
+        weight[((out * cin + channel) * k + row) * k + column]
+    })
+}
+
+/// Packs `[out, in, k, k]` for the input gradient, which is a convolution of the output gradient with
+/// the kernel flipped and the channels swapped.
+pub(crate) fn pack_input_grad(geometry: &Geometry, weight: &[f32], lanes: usize) -> Packed {
+    let (cin, cout, k) = (geometry.in_channels, geometry.out_channels, geometry.kernel);
+    pack(cin, cout, k, lanes, |channel, row, column, out| {
+        weight[((out * cin + channel) * k + (k - 1 - row)) * k + (k - 1 - column)]
+    })
+}
+
+fn pack(
+    outputs: usize,
+    inputs: usize,
+    kernel: usize,
+    lanes: usize,
+    at: impl Fn(usize, usize, usize, usize) -> f32,
+) -> Packed {
+    let taps = kernel * inputs;
+    let mut weights = Buffer::zeroed(padded(outputs, lanes) * kernel * taps);
+    let values = weights.slice(padded(outputs, lanes) * kernel * taps);
+    for out in 0..outputs {
+        let first = out / (BLOCK * lanes) * (BLOCK * lanes);
+        let width = (BLOCK * lanes).min(padded(outputs, lanes) - first);
+        let block = &mut values[first * kernel * taps..];
+        for row in 0..kernel {
+            for tap in 0..taps {
+                let (column, channel) = (tap / inputs, tap % inputs);
+                block[(row * taps + tap) * width + out - first] = at(out, row, column, channel);
+            }
+        }
+    }
+    Packed {
+        weights,
+        taps,
+        kernel,
+    }
+}
+
+/// Weights as `[out][kernel_row][tap]`, each row padded with zeros to `row_len` values: the order of
+/// the scattered input gradient, where input channels are the vector.
+pub(crate) fn pack_rows(geometry: &Geometry, weight: &[f32], row_len: usize) -> Buffer {
+    let (cin, k) = (geometry.in_channels, geometry.kernel);
+    let mut rows = Buffer::zeroed(geometry.out_channels * k * row_len);
+    let values = rows.slice(geometry.out_channels * k * row_len);
+    let filters = weight.chunks_exact(cin * k * k);
+    for (filter, to) in filters.zip(values.chunks_exact_mut(k * row_len)) {
+        for (row, to) in to.chunks_exact_mut(row_len).enumerate() {
+            for (tap, to) in to[..k * cin].iter_mut().enumerate() {
+                let (column, channel) = (tap / cin, tap % cin);
+                *to = filter[(channel * k + row) * k + column];
+            }
+        }
+    }
+    rows
+}

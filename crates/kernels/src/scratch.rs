@@ -1,0 +1,80 @@
+//! Working memory: one set of buffers per thread, aligned to cache lines, kept between calls.
+
+use std::cell::RefCell;
+
+/// Alignment in bytes: one cache line, which is also the widest vector.
+const ALIGNMENT: usize = 64;
+
+/// A growing buffer of `f32` whose contents start at a cache line.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    data: Vec<f32>,
+}
+
+impl Buffer {
+    /// A zeroed buffer for `len` values.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self {
+            data: vec![0.0; len + ALIGNMENT / size_of::<f32>()],
+        }
+    }
+
+    /// The first `len` values; what they hold is left over from earlier use.
+    pub(crate) fn slice(&mut self, len: usize) -> &mut [f32] {
+        let needed = len + ALIGNMENT / size_of::<f32>();
+        if self.data.len() < needed {
+            self.data.resize(needed, 0.0);
+        }
+        let start = self.start();
+        &mut self.data[start..start + len]
+    }
+
+    /// Everything from the aligned start on.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.data[self.start()..]
+    }
+
+    fn start(&self) -> usize {
+        let offset = self.data.as_ptr().align_offset(ALIGNMENT);
+        if offset < ALIGNMENT / size_of::<f32>() {
+            offset
+        } else {
+            0
+        }
+    }
+}
+
+/// The buffers of one thread, named by what the convolution keeps in them.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// One image with its zero border.
+    pub(crate) input: Buffer,
+    /// One image of convolution outputs, or of their gradients.
+    pub(crate) conv: Buffer,
+    /// One image after the max-pool, or its gradient.
+    pub(crate) pooled: Buffer,
+    /// One image of convolution gradients with the zero border that the flipped kernel needs.
+    pub(crate) spread: Buffer,
+    /// One image of input gradients, with its border or with padded channels.
+    pub(crate) input_grad: Buffer,
+    /// Which of the four window positions won, one per pooled value.
+    pub(crate) chosen: Vec<u32>,
+    /// Output channels sorted by their winning window position.
+    pub(crate) lists: Vec<u16>,
+}
+
+/// Calls `f` with this thread's buffers.
+pub(crate) fn with_scratch<T>(f: impl FnOnce(&mut Scratch) -> T) -> T {
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+    }
+    SCRATCH.with(|scratch| f(&mut scratch.borrow_mut()))
+}
+
+/// The first `len` values of `vec`, which grows as needed.
+pub(crate) fn grow<T: Clone + Default>(vec: &mut Vec<T>, len: usize) -> &mut [T] {
+    if vec.len() < len {
+        vec.resize(len, T::default());
+    }
+    &mut vec[..len]
+}

@@ -1,0 +1,59 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Trains a digit classifier and leaves a verified checkpoint.
+///
+/// Without arguments it trains the recipe configs/default.toml on MNIST and writes a run folder
+/// below artifacts/.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(
+    name = "train",
+    version,
+    after_help = "Examples:
+  train                                         the default recipe
+  train --config configs/fast.toml --seed 7     another recipe, another seed
+  train --set training.epochs=3 --print-config  see what would run
+  train --data-dir fashion-mnist                another data set in MNIST's format
+  train --resume artifacts/latest               go on with a run
+
+Exit codes: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."
+)]
+pub struct Args {
+    /// Recipe to train [default: configs/default.toml, compiled in]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub config: Option<PathBuf>,
+    /// Change a value of the recipe, such as training.epochs=3; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub changes: Vec<String>,
+    /// Seed of all randomness
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    pub seed: Option<u64>,
+    /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of the new run [default: artifacts/<recipe>-NNN]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub run_dir: Option<PathBuf>,
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    pub backend: Option<String>,
+    /// Print the resolved recipe and stop
+    #[arg(long)]
+    pub print_config: bool,
+    /// Print nothing but the result and errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show Burn's dashboard while training
+    #[cfg(feature = "tui")]
+    #[arg(long, conflicts_with = "quiet")]
+    pub tui: bool,
+}

@@ -1,0 +1,159 @@
+//! Burn's three checkpointers, gathered into one folder that appears at once.
+//!
+//! Burn's `Learner` hands model, optimizer and scheduler to three independent checkpointers, each
+//! on a thread of its own. Here each one leaves its bytes in a shared set; the last to arrive
+//! writes the set as one checkpoint and tells the training loop how that went.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+};
+
+use burn::{
+    optim::{OptimizerRecord, lr_scheduler::LrSchedulerRecord},
+    store::ModuleRecord,
+    tensor::Bytes,
+    train::{
+        LearnerModel, SupervisedTraining,
+        checkpoint::{Checkpoint as Record, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy},
+        metric::store::EventStoreClient,
+    },
+};
+use model::{
+    CheckpointError, Manifest,
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER},
+};
+
+/// The training loop's end: says what belongs into the next checkpoint and waits for it.
+#[derive(Debug)]
+pub struct CheckpointSet {
+    shared: Arc<Shared>,
+    written: Mutex<Receiver<Result<(), CheckpointError>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    next: Mutex<Set>,
+    done: Sender<Result<(), CheckpointError>>,
+    restored: Option<Checkpoint>,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    destination: PathBuf,
+    manifest: Vec<u8>,
+    files: BTreeMap<&'static str, Bytes>,
+}
+
+impl CheckpointSet {
+    /// A set that restores from `restored`, if training goes on from a checkpoint.
+    pub fn new(restored: Option<Checkpoint>) -> Self {
+        let (done, written) = mpsc::channel();
+        CheckpointSet {
+            shared: Arc::new(Shared {
+                next: Mutex::default(),
+                done,
+                restored,
+            }),
+            written: Mutex::new(written),
+        }
+    }
+
+    /// Registers the three checkpointers with Burn; every finished epoch is saved.
+    pub fn register<M: LearnerModel>(&self, training: SupervisedTraining<M>) -> SupervisedTraining<M> {
+        let part = |file| Part {
+            file,
+            shared: Arc::clone(&self.shared),
+        };
+        training
+            .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULER))
+            .with_checkpointing_strategy(EveryEpoch)
+    }
+
+    /// Says where the next checkpoint goes and what it states.
+    pub fn prepare(&self, destination: PathBuf, manifest: &Manifest) {
+        *lock(&self.shared.next) = Set {
+            destination,
+            manifest: manifest.to_json(),
+            files: BTreeMap::new(),
+        };
+    }
+
+    /// Waits until the checkpoint that Burn was asked for is on disk.
+    ///
+    /// # Errors
+    /// What kept it from being written.
+    pub fn wait(&self) -> Result<(), CheckpointError> {
+        // The sender lives in `self.shared`, so there is always an answer.
+        lock(&self.written).recv().unwrap_or(Ok(()))
+    }
+}
+
+/// The checkpointer of one file of the set.
+struct Part {
+    file: &'static str,
+    shared: Arc<Shared>,
+}
+
+impl<R: Record> Checkpointer<R> for Part {
+    fn save(&self, _epoch: usize, record: R) -> Result<(), CheckpointerError> {
+        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        let mut set = lock(&self.shared.next);
+        set.files.insert(self.file, bytes);
+        if set.files.len() == 3 {
+            let set = std::mem::take(&mut *set);
+            let mut files: Vec<(&str, &[u8])> = vec![(MANIFEST, &set.manifest)];
+            files.extend(set.files.iter().map(|(name, bytes)| (*name, &bytes[..])));
+            // The loop waits for this answer; when it is gone, nobody needs it.
+            let _ = self.shared.done.send(checkpoint::write(&set.destination, &files));
+        }
+        Ok(())
+    }
+
+    /// Old checkpoints are removed as whole folders by the training loop.
+    fn delete(&self, _epoch: usize) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
+        let checkpoint = self.shared.restored.as_ref();
+        let bytes = checkpoint
+            .and_then(|checkpoint| checkpoint.file(self.file))
+            .ok_or_else(|| CheckpointerError::Unknown(format!("nothing to restore for epoch {epoch}")))?;
+        R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(CheckpointerError::Record)
+    }
+}
+
+/// Checks that Burn can read the records of a training checkpoint, so that restoring can't fail
+/// half-way.
+///
+/// # Errors
+/// [`CheckpointError::Invalid`] with the file that it can't read.
+pub fn check_records(checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let bytes = |file| Bytes::from_bytes_vec(checkpoint.file(file).unwrap_or_default().to_vec());
+    let invalid = |file: &str, error: burn::store::RecordError| CheckpointError::Invalid {
+        path: checkpoint.path().join(file),
+        problem: format!("not a burnpack file: {error}"),
+    };
+    ModuleRecord::from_bytes(bytes(MODEL)).map_err(|e| invalid(MODEL, e))?;
+    OptimizerRecord::from_bytes(bytes(OPTIMIZER)).map_err(|e| invalid(OPTIMIZER, e))?;
+    LrSchedulerRecord::from_bytes(bytes(SCHEDULER)).map_err(|e| invalid(SCHEDULER, e))?;
+    Ok(())
+}
+
+struct EveryEpoch;
+
+impl CheckpointingStrategy for EveryEpoch {
+    fn checkpointing(&mut self, _epoch: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save]
+    }
+}
+
+/// A panic elsewhere doesn't make the set wrong: it is replaced before each use.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

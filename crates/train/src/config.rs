@@ -1,0 +1,302 @@
+//! The recipe of a run: a strict TOML file, changes from the command line, and the resolved copy in
+//! the run folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use data::Augmentation;
+use model::NetworkConfig;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toml::{Table, Value};
+
+/// The recipe that is used when none is named: `configs/default.toml`, compiled in so that the
+/// program works from any folder.
+pub const DEFAULT_RECIPE: &str = include_str!("../../../configs/default.toml");
+
+/// Everything that decides the outcome of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The seed of all randomness: weights, split, order, augmentation, dropout.
+    pub seed: u64,
+    /// The backend's name; chosen when the run starts if the recipe leaves it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Which images are trained on.
+    pub data: DataConfig,
+    /// The network.
+    pub network: NetworkConfig,
+    /// How long and in which portions.
+    pub training: TrainingConfig,
+    /// The steps.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
+    pub schedule: ScheduleConfig,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The folder with the four IDX files; without it, MNIST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Images held out from the training files to choose on.
+    pub validation: usize,
+    /// Train on this many images only, for a quick look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// How training images are bent; without it, not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
+}
+
+/// `[training]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images per step.
+    pub batch_size: usize,
+    /// The last epochs see the images as they are, without augmentation.
+    #[serde(default)]
+    pub plain_epochs: usize,
+    /// Stop after this many epochs in a row without a gain in validation accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// The least rise in validation accuracy, as a fraction, that counts as a gain.
+    #[serde(default)]
+    pub min_gain: f64,
+    /// Start no further epoch that would probably end after this many seconds of training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_budget: Option<f64>,
+}
+
+/// `[optimizer]`: AdamW (Loshchilov and Hutter 2019).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// The learning rate; with a schedule, its peak.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, per unit of learning rate.
+    pub weight_decay: f64,
+}
+
+/// `[schedule]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ScheduleConfig {
+    /// The same rate at every step.
+    Constant {},
+    /// Up to the peak in a straight line, then down to zero along a cosine (after Smith and Topin
+    /// 2017, "Super-Convergence").
+    OneCycle {
+        /// The share of all steps that lead up to the peak.
+        warmup: f64,
+    },
+}
+
+/// A recipe that can't be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: can't read the recipe: {source}", path = .path.display())]
+    Read {
+        /// The recipe.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The text isn't a recipe.
+    #[error("{origin}: {problem}")]
+    Parse {
+        /// The file, or the argument.
+        origin: String,
+        /// Where and what, and the nearest right thing.
+        problem: String,
+    },
+    /// A value is out of its range.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The dotted key.
+        key: &'static str,
+        /// What would be right.
+        problem: String,
+    },
+    /// The architecture can't be built.
+    #[error(transparent)]
+    Network(#[from] model::ConfigError),
+}
+
+/// No recipe is larger than this many bytes.
+const LIMIT: u64 = 1 << 20;
+
+impl Config {
+    /// Reads a recipe, or takes the default one, and applies `key=value` changes.
+    ///
+    /// # Errors
+    /// Names the file and the key; for an unknown key, the nearest known one.
+    pub fn load(path: Option<&Path>, changes: &[String]) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return Self::parse(DEFAULT_RECIPE, "configs/default.toml", changes);
+        };
+        let read = |path: &Path| {
+            if fs::metadata(path)?.len() > LIMIT {
+                return Err(std::io::Error::other("larger than a megabyte"));
+            }
+            fs::read_to_string(path)
+        };
+        let text = read(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, &path.display().to_string(), changes)
+    }
+
+    /// Parses the text of a recipe and applies `key=value` changes; `origin` is named in errors.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn parse(text: &str, origin: &str, changes: &[String]) -> Result<Self, ConfigError> {
+        // The text is checked as it stands first, so that an error can point to its line.
+        let config: Config = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            origin: origin.to_owned(),
+            problem: explain(&error, text),
+        })?;
+        let mut table = Table::try_from(&config).map_err(|error| ConfigError::Parse {
+            origin: origin.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let mut config = config;
+        for change in changes {
+            let failed = |problem: String| ConfigError::Parse {
+                origin: format!("--set {change}"),
+                problem,
+            };
+            let (key, value) = change
+                .split_once('=')
+                .ok_or_else(|| failed("expected key=value, such as training.epochs=3".into()))?;
+            set(&mut table, key.trim(), value.trim()).map_err(failed)?;
+            config = table
+                .clone()
+                .try_into()
+                .map_err(|error: toml::de::Error| failed(explain(&error, "")))?;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The recipe as TOML text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.network.validate()?;
+        let TrainingConfig {
+            epochs,
+            batch_size,
+            min_gain,
+            time_budget,
+            patience,
+            ..
+        } = self.training;
+        let OptimizerConfig {
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            weight_decay,
+        } = self.optimizer;
+        let decay = |beta: f64| (0.0..1.0).contains(&beta);
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let warmup = match self.schedule {
+            ScheduleConfig::OneCycle { warmup } => warmup,
+            ScheduleConfig::Constant {} => 0.0,
+        };
+        let bends = |a: Augmentation| {
+            [(a.rotation, 180.0), (a.shift, 1.0), (a.zoom, 0.9), (a.shear, 80.0)]
+                .iter()
+                .all(|(value, most)| (0.0..=*most).contains(value))
+        };
+        for (right, key, problem) in [
+            ((1..=100_000).contains(&epochs), "training.epochs", "must be 1 to 100000"),
+            ((1..=65_536).contains(&batch_size), "training.batch_size", "must be 1 to 65536"),
+            (min_gain.is_finite() && min_gain >= 0.0, "training.min_gain", "must be 0 or more"),
+            (patience != Some(0), "training.patience", "must be 1 or more; leave it out to never stop early"),
+            (time_budget.is_none_or(positive), "training.time_budget", "must be more than 0 seconds"),
+            (self.data.limit != Some(0), "data.limit", "must be 1 or more; leave it out for all images"),
+            (self.data.augmentation.is_none_or(bends), "data.augmentation", "rotation must be 0 to 180 degrees, shift 0 to 1, zoom 0 to 0.9, shear 0 to 80 degrees"),
+            (positive(learning_rate), "optimizer.learning_rate", "must be more than 0"),
+            (decay(beta_1), "optimizer.beta_1", "must be at least 0 and below 1"),
+            (decay(beta_2), "optimizer.beta_2", "must be at least 0 and below 1"),
+            (positive(epsilon), "optimizer.epsilon", "must be more than 0"),
+            (weight_decay.is_finite() && weight_decay >= 0.0, "optimizer.weight_decay", "must be 0 or more"),
+            ((0.0..=1.0).contains(&warmup), "schedule.warmup", "must be 0 to 1"),
+        ] {
+            if !right {
+                return Err(ConfigError::Value {
+                    key,
+                    problem: problem.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets a dotted key to a TOML value; what is no TOML value is taken as a string.
+fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
+    let parsed: Option<Table> = toml::from_str(&format!("value = {value}")).ok();
+    let value = parsed
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    let mut parts: Vec<_> = key.split('.').collect();
+    let last = parts.pop().filter(|last| !last.is_empty()).ok_or("the key is empty")?;
+    let mut table = table;
+    for part in parts {
+        let entry = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        table = entry
+            .as_table_mut()
+            .ok_or_else(|| format!("`{part}` is a value, not a section"))?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// One line: where, what, and for an unknown key the nearest of the known ones.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().trim().replace('\n', " ");
+    let line = error
+        .span()
+        .filter(|_| !text.is_empty())
+        .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    let place = line.map_or(String::new(), |line| format!("line {line}: "));
+    let hint = nearest(&message).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+    format!("{place}{message}{hint}")
+}
+
+/// Picks the candidate nearest to the unknown name out of serde's message "unknown field `x`,
+/// expected one of `a`, `b`".
+fn nearest(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    quoted
+        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+        .filter(|(similarity, _)| *similarity > 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

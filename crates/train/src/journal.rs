@@ -1,0 +1,161 @@
+//! What a run has measured: every step and epoch in `metrics.jsonl`, every epoch in the checkpoint.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::learner::BatchResult;
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The epoch, from 1; 0 is before training.
+    pub epoch: usize,
+    /// The optimizer step, from 1, for values of one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// `train` or `validation`.
+    pub split: String,
+    /// `loss` (nats per image), `accuracy` (fraction), `learning_rate` or `images_per_second`.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+    /// Seconds since this run, or its latest resumption, began.
+    pub seconds: f64,
+}
+
+/// What one epoch achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    /// Mean training loss over the epoch, in nats.
+    pub train_loss: f64,
+    /// Share of right training images, each judged before its own step.
+    pub train_accuracy: f64,
+    /// Mean validation loss after the epoch; the training loss if nothing is held out.
+    pub validation_loss: f64,
+    /// Share of right validation images; of training images if nothing is held out.
+    pub validation_accuracy: f64,
+}
+
+/// The state of a run beside weights, optimizer and schedule: all of it follows from the history.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingState {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished optimizer steps.
+    pub step: usize,
+    /// One record per finished epoch.
+    pub history: Vec<EpochRecord>,
+}
+
+impl TrainingState {
+    /// The best epoch, from 1: highest validation accuracy, then lowest loss, then the latest.
+    pub fn best(&self) -> Option<usize> {
+        let key = |r: &EpochRecord| (r.validation_accuracy, -r.validation_loss);
+        (1..=self.history.len()).max_by(|&a, &b| {
+            let (a, b) = (key(&self.history[a - 1]), key(&self.history[b - 1]));
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+        })
+    }
+
+    /// How many epochs in a row have passed since one that raised the validation accuracy by at
+    /// least `min_gain` over the best before it.
+    pub fn epochs_without_gain(&self, min_gain: f64) -> usize {
+        let (mut best, mut since) = (f64::NEG_INFINITY, 0);
+        for record in &self.history {
+            if record.validation_accuracy > best + min_gain || best == f64::NEG_INFINITY {
+                best = record.validation_accuracy;
+                since = 0;
+            } else {
+                since += 1;
+            }
+        }
+        since
+    }
+}
+
+/// Appends to `metrics.jsonl`, an epoch at a time.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    pending: Vec<Measurement>,
+}
+
+impl Journal {
+    /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs, and a
+    /// last line that was cut short, come from a process that died: they are removed.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn open(path: &Path, epoch: usize) -> io::Result<Self> {
+        let mut kept = Vec::new();
+        match File::open(path) {
+            Ok(file) => {
+                for line in BufReader::new(file).lines() {
+                    let line = line?;
+                    let measurement: Option<Measurement> = serde_json::from_str(&line).ok();
+                    if measurement.is_some_and(|m| m.epoch <= epoch) {
+                        kept.extend_from_slice(line.as_bytes());
+                        kept.push(b'\n');
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let next = path.with_extension("jsonl.partial");
+        fs::write(&next, kept)?;
+        fs::rename(&next, path)?;
+        Ok(Journal {
+            path: path.to_owned(),
+            pending: Vec::new(),
+        })
+    }
+
+    /// Notes one training step.
+    pub fn step(&mut self, epoch: usize, step: usize, result: &BatchResult, rate: f64, seconds: f64) {
+        for (name, value) in [
+            ("loss", result.mean_loss()),
+            ("accuracy", result.accuracy()),
+            ("learning_rate", rate),
+        ] {
+            self.note(epoch, Some(step), "train", name, value, seconds);
+        }
+    }
+
+    /// Notes a value of a whole epoch.
+    pub fn epoch(&mut self, epoch: usize, split: &str, name: &str, value: f64, seconds: f64) {
+        self.note(epoch, None, split, name, value, seconds);
+    }
+
+    /// Writes what was noted to the disk.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for measurement in self.pending.drain(..) {
+            serde_json::to_writer(&mut lines, &measurement)?;
+            lines.push(b'\n');
+        }
+        let mut file = File::options().append(true).create(true).open(&self.path)?;
+        file.write_all(&lines)
+    }
+
+    fn note(&mut self, epoch: usize, step: Option<usize>, split: &str, name: &str, value: f64, seconds: f64) {
+        self.pending.push(Measurement {
+            epoch,
+            step,
+            split: split.to_owned(),
+            name: name.to_owned(),
+            value,
+            seconds,
+        });
+    }
+}

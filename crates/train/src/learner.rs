@@ -1,0 +1,128 @@
+//! The network as Burn's `Learner` sees it: one step of training, one of validation.
+
+use std::fmt;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor},
+    nn::loss::CrossEntropyLossConfig,
+    tensor::{Device, ExecutionError, Tensor},
+    train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
+};
+use data::{Batch, CLASSES};
+use model::Network;
+
+/// A [`Network`] that can be trained. It is the network in everything else: its records have the
+/// network's own parameter names, so that a training checkpoint and a published model hold the
+/// same `model.bpk`.
+#[derive(Clone, Debug)]
+pub struct Trainee(pub Network);
+
+/// What one batch did, read back to the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchResult {
+    /// Sum of the cross-entropy over the images, in nats.
+    pub loss: f64,
+    /// Images whose most probable class is their label.
+    pub correct: usize,
+    /// Images.
+    pub count: usize,
+}
+
+impl BatchResult {
+    /// Compares `[batch, 10]` logits with their labels.
+    pub fn measure(logits: Tensor<2>, labels: &[u8]) -> Self {
+        let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
+        let mut result = BatchResult::default();
+        for (row, &label) in values.as_chunks::<CLASSES>().0.iter().zip(labels) {
+            let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = row.iter().map(|logit| (logit - highest).exp()).sum();
+            let own = row[usize::from(label)];
+            result.loss += highest + sum.ln() - own;
+            // The first of equal logits wins, as in `Classifier::classify`.
+            let digit = row.iter().position(|&logit| logit == highest);
+            result.correct += usize::from(digit == Some(usize::from(label)));
+            result.count += 1;
+        }
+        result
+    }
+
+    /// Mean cross-entropy per image, in nats.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.count.max(1) as f64
+    }
+
+    /// Share of right images.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.count.max(1) as f64
+    }
+}
+
+impl std::ops::AddAssign for BatchResult {
+    fn add_assign(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.count += other.count;
+    }
+}
+
+impl ItemLazy for BatchResult {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        Ok(self)
+    }
+}
+
+impl TrainStep for Trainee {
+    type Input = Batch;
+    type Output = BatchResult;
+
+    fn step(&self, batch: Batch) -> TrainOutput<BatchResult> {
+        let logits = self.0.forward(batch.images);
+        let loss = CrossEntropyLossConfig::new()
+            .init(&logits.device())
+            .forward(logits.clone(), batch.targets);
+        let result = BatchResult::measure(logits.inner(), &batch.labels);
+        TrainOutput::new(self, loss.backward(), result)
+    }
+}
+
+impl InferenceStep for Trainee {
+    type Input = Batch;
+    type Output = BatchResult;
+
+    fn step(&self, batch: Batch) -> BatchResult {
+        BatchResult::measure(self.0.forward(batch.images), &batch.labels)
+    }
+}
+
+impl Module for Trainee {
+    fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
+        self.0.collect_devices(devices)
+    }
+    fn fork(self, device: &Device) -> Self {
+        Trainee(self.0.fork(device))
+    }
+    fn to_device(self, device: &Device) -> Self {
+        Trainee(self.0.to_device(device))
+    }
+    fn train(self) -> Self {
+        Trainee(self.0.train())
+    }
+    fn valid(&self) -> Self {
+        Trainee(self.0.valid())
+    }
+    fn materialize(self) -> Self {
+        Trainee(self.0.materialize())
+    }
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.0.visit(visitor);
+    }
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        Trainee(self.0.map(mapper))
+    }
+}
+
+impl fmt::Display for Trainee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

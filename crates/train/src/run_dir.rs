@@ -1,0 +1,230 @@
+//! The run folder: one folder per run, one writer at a time.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use model::{
+    CheckpointError,
+    checkpoint::{self, Checkpoint},
+};
+use thiserror::Error;
+
+/// A run folder that this process may write to. The lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a run folder can't be used.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    /// A new run may not mix with what is there.
+    #[error("{path}: this folder is not empty; go on with that run by `--resume {path}`, or choose another folder", path = .0.display())]
+    NotEmpty(PathBuf),
+    /// There is no run to resume.
+    #[error("{path}: no run here (there is no config.toml in it); check the path, or start a new run with `--run-dir`", path = .0.display())]
+    NoRun(PathBuf),
+    /// Another process writes to it.
+    #[error("{path}: another `train` is writing to this run; wait for it to end or stop it", path = .0.display())]
+    InUse(PathBuf),
+    /// The operating system refused.
+    #[error("{path}: {source}; check free space and permissions", path = .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A left-over can't be removed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+const LOCK: &str = ".lock";
+const CONFIG: &str = "config.toml";
+
+impl RunDir {
+    /// Creates the folder of a new run.
+    ///
+    /// # Errors
+    /// [`RunDirError::NotEmpty`] if there is something in it already.
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        fs::create_dir_all(path).map_err(io_error(path))?;
+        let run = Self::lock(path)?;
+        let foreign = fs::read_dir(path)
+            .map_err(io_error(path))?
+            .flatten()
+            .any(|entry| entry.file_name() != LOCK);
+        if foreign {
+            return Err(RunDirError::NotEmpty(path.to_owned()));
+        }
+        Ok(run)
+    }
+
+    /// Creates `artifacts/<name>-001`, or the first number after it that is free.
+    ///
+    /// # Errors
+    /// [`RunDirError::Io`] if the folder can't be made.
+    pub fn create_next(artifacts: &Path, name: &str) -> Result<Self, RunDirError> {
+        fs::create_dir_all(artifacts).map_err(io_error(artifacts))?;
+        for number in 1.. {
+            let path = artifacts.join(format!("{name}-{number:03}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(RunDirError::Io { path, source }),
+            }
+        }
+        unreachable!("the numbers don't end")
+    }
+
+    /// Opens the folder of an earlier run and removes what an interrupted write left in it.
+    ///
+    /// # Errors
+    /// [`RunDirError::NoRun`] if it isn't a run, [`RunDirError::InUse`] if another process has it.
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        if !path.join(CONFIG).is_file() {
+            return Err(RunDirError::NoRun(path.to_owned()));
+        }
+        let run = Self::lock(path)?;
+        checkpoint::remove_partial(&run.checkpoints())?;
+        checkpoint::remove_partial(path)?;
+        Ok(run)
+    }
+
+    fn lock(path: &Path) -> Result<Self, RunDirError> {
+        let file = path.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file)
+            .map_err(io_error(&file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(RunDir {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(RunDirError::Io { path: file, source }),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved configuration.
+    pub fn config(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// One JSON object per line and measurement.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// The result of the run.
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// The best network, without optimizer: what is handed on.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model")
+    }
+
+    /// The folder of the training checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The training checkpoint of an epoch.
+    pub fn checkpoint(&self, epoch: usize) -> PathBuf {
+        self.checkpoints().join(format!("epoch-{epoch:03}"))
+    }
+
+    /// The epochs that have a training checkpoint, whole or not, newest first.
+    pub fn epochs(&self) -> Vec<usize> {
+        let entries = fs::read_dir(self.checkpoints()).into_iter().flatten();
+        let mut epochs: Vec<usize> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                name.to_str()?.strip_prefix("epoch-")?.parse().ok()
+            })
+            .collect();
+        epochs.sort_unstable_by(|a, b| b.cmp(a));
+        epochs
+    }
+
+    /// The newest whole training checkpoint, if there is any, and why newer ones were passed over.
+    pub fn newest_checkpoint(&self) -> (Option<(usize, Checkpoint)>, Vec<CheckpointError>) {
+        let mut damaged = Vec::new();
+        for epoch in self.epochs() {
+            match Checkpoint::open(self.checkpoint(epoch)) {
+                Ok(checkpoint) => return (Some((epoch, checkpoint)), damaged),
+                Err(error) => damaged.push(error),
+            }
+        }
+        (None, damaged)
+    }
+
+    /// Removes all training checkpoints but those of the given epochs.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Write`] if one can't be removed.
+    pub fn keep_only(&self, keep: &[usize]) -> Result<(), CheckpointError> {
+        for epoch in self.epochs() {
+            if !keep.contains(&epoch) {
+                checkpoint::remove(&self.checkpoint(epoch))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file as a whole: under a temporary name, synced, renamed.
+    ///
+    /// # Errors
+    /// [`RunDirError::Io`]; the file is as it was.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .prefix(".partial-")
+                .tempfile_in(&self.path)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644))?;
+            }
+            file.persist(path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(io_error(path))
+    }
+
+    /// Points `artifacts/latest` to this run, where the file system has links.
+    pub fn point_latest(&self, artifacts: &Path) {
+        #[cfg(unix)]
+        if let Some(name) = self.path.file_name() {
+            let link = artifacts.join("latest");
+            let next = artifacts.join(format!(".latest-{}", std::process::id()));
+            // A convenience: a run without it is as good.
+            let _ = std::os::unix::fs::symlink(name, &next).and_then(|()| fs::rename(&next, &link));
+        }
+        #[cfg(not(unix))]
+        let _ = artifacts;
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> RunDirError + use<> {
+    let path = path.to_owned();
+    move |source| RunDirError::Io { path, source }
+}

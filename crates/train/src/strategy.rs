@@ -1,0 +1,402 @@
+//! The training loop: a learning strategy for Burn's `Learner`.
+//!
+//! It does what Burn's own single-device strategy does, and what that one leaves out: it stops at
+//! the first loss that is not a number, saves model, optimizer, schedule and run state as one
+//! checkpoint, and can go on from there to the bit.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use burn::{
+    module::Module,
+    tensor::Device,
+    train::{
+        EventProcessorTraining, InferenceStep, Learner, LearnerEvent, SupervisedLearningStrategy,
+        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
+    },
+};
+use data::Random;
+use indicatif::ProgressBar;
+use model::{CheckpointError, Manifest};
+use thiserror::Error;
+
+use crate::{
+    checkpointer::CheckpointSet,
+    config::TrainingConfig,
+    interrupt::Interrupt,
+    journal::{EpochRecord, Journal, TrainingState},
+    learner::{BatchResult, Trainee},
+    run_dir::RunDir,
+};
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs are done.
+    Finished,
+    /// The validation accuracy has reached a plateau.
+    Plateau,
+    /// Another epoch would not fit into the time budget.
+    TimeBudget,
+    /// A signal or the dashboard asked for it.
+    Interrupted,
+}
+
+/// Why training can't go on.
+#[derive(Debug, Error)]
+pub enum TrainingError {
+    /// The loss is no longer a number.
+    #[error(
+        "the loss became {loss} at step {step} (epoch {epoch}, learning rate {rate:.3e}); the last \
+         good checkpoint is kept; try a lower optimizer.learning_rate or a longer schedule.warmup"
+    )]
+    NotANumber {
+        /// The loss.
+        loss: f64,
+        /// The optimizer step, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The learning rate of the step before.
+        rate: f64,
+    },
+    /// A checkpoint can't be written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// `metrics.jsonl` can't be written.
+    #[error("{path}: can't write: {source}; check free space and permissions", path = .path.display())]
+    Journal {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Burn gave up.
+    #[error("training failed: {0}")]
+    Burn(String),
+}
+
+/// What the training loop works with; [`Outcome`] is left in it when the loop ends.
+pub struct Loop {
+    /// The device with automatic differentiation.
+    pub device: Device,
+    /// The seed of the run, for what the device draws (dropout).
+    pub seed: u64,
+    /// How long.
+    pub config: TrainingConfig,
+    /// Where to.
+    pub run: Arc<RunDir>,
+    /// What every checkpoint states, but for metrics and training state.
+    pub manifest: Manifest,
+    /// Burn's checkpointers.
+    pub checkpoints: CheckpointSet,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+    /// Lines per epoch go above this bar, unless the run is quiet.
+    pub report: Option<ProgressBar>,
+    /// State and record of the run so far.
+    pub progress: Mutex<Outcome>,
+}
+
+/// Where a run stands.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Finished epochs and what they achieved.
+    pub state: TrainingState,
+    /// `metrics.jsonl`.
+    pub journal: Journal,
+    /// Why the loop ended.
+    pub stop: Stop,
+    /// What went wrong, if anything did.
+    pub error: Option<TrainingError>,
+    /// Seconds spent in training steps, validation and checkpoints left out.
+    pub train_seconds: f64,
+    /// Images trained on in that time.
+    pub train_images: usize,
+}
+
+impl SupervisedLearningStrategy<Trainee> for Loop {
+    fn fit(
+        &self,
+        components: TrainingComponents<Trainee>,
+        mut learner: Learner<Trainee>,
+        train: TrainLoader<Trainee>,
+        valid: ValidLoader<Trainee>,
+        first: usize,
+    ) -> (Trainee, SupervisedTrainingEventProcessor<Trainee>) {
+        let mut outcome = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = Run {
+            plan: self,
+            components,
+            train: train.to_device(&self.device),
+            valid: valid.to_device(&self.device.clone().without_autodiff()),
+            began: Instant::now(),
+        };
+        learner.fork(&self.device);
+        match run.epochs(&mut learner, &mut outcome, first) {
+            Ok(stop) => outcome.stop = stop,
+            Err(error) => outcome.error = Some(error),
+        }
+        (learner.model(), run.components.event_processor)
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Loop,
+    components: TrainingComponents<Trainee>,
+    train: TrainLoader<Trainee>,
+    valid: ValidLoader<Trainee>,
+    began: Instant,
+}
+
+impl Run<'_> {
+    fn epochs(&mut self, learner: &mut Learner<Trainee>, outcome: &mut Outcome, first: usize) -> Result<Stop, TrainingError> {
+        if first == 1 && self.valid.num_items() > 0 {
+            let before = self.validate(learner, 0)?;
+            self.log(format!(
+                "before training: {:.2} % of the validation images right, loss {:.4}",
+                100.0 * before.accuracy(),
+                before.mean_loss(),
+            ));
+            outcome.journal.epoch(0, "validation", "accuracy", before.accuracy(), 0.0);
+            outcome.journal.epoch(0, "validation", "loss", before.mean_loss(), 0.0);
+        }
+        for epoch in first..=self.plan.config.epochs {
+            if let Some(stop) = self.should_stop(outcome) {
+                return Ok(stop);
+            }
+            let Some(trained) = self.train_epoch(learner, outcome, epoch)? else {
+                return Ok(Stop::Interrupted);
+            };
+            // Also brings the running statistics of the batch normalization up to date, which the
+            // checkpoint saves.
+            let validated = match self.valid.num_items() {
+                0 => {
+                    learner.model().valid();
+                    trained
+                }
+                _ => self.validate(learner, epoch)?,
+            };
+            self.finish_epoch(learner, outcome, epoch, trained, validated)?;
+        }
+        Ok(match self.should_stop(outcome) {
+            Some(Stop::Interrupted) | None => Stop::Finished,
+            Some(stop) => stop,
+        })
+    }
+
+    /// One pass over the training images, or `None` if it was interrupted.
+    fn train_epoch(
+        &mut self,
+        learner: &mut Learner<Trainee>,
+        outcome: &mut Outcome,
+        epoch: usize,
+    ) -> Result<Option<BatchResult>, TrainingError> {
+        // What the device draws in an epoch (dropout) depends on seed and epoch alone, so that a
+        // resumed run draws the same.
+        let seed = Random::keyed(&[DEVICE, self.plan.seed, epoch as u64]).next_u64();
+        self.plan.device.seed(seed);
+        self.send(LearnerEvent::StartSplit {
+            epoch_number: epoch,
+            total_items: self.train.num_items(),
+        })?;
+        let started = Instant::now();
+        let train = Arc::clone(&self.train);
+        let mut batches = train.iter();
+        let mut total = BatchResult::default();
+        let mut iteration = 0;
+        while let Some(batch) = batches.next() {
+            let batch = batch.map_err(|error| TrainingError::Burn(error.to_string()))?;
+            let output = learner.train_step(batch);
+            let step = outcome.state.step + 1;
+            if !output.item.loss.is_finite() {
+                return Err(TrainingError::NotANumber {
+                    loss: output.item.mean_loss(),
+                    step,
+                    epoch,
+                    rate: learner.lr_current().base(),
+                });
+            }
+            learner.lr_step();
+            learner.optimizer_step(output.grads);
+            outcome.state.step = step;
+            iteration += 1;
+            total += output.item;
+            outcome.journal.step(epoch, step, &output.item, learner.lr_current().base(), self.seconds());
+            let item = TrainingItem::new(
+                output.item,
+                batches.progress(),
+                Some(iteration),
+                Some(learner.lr_current()),
+            );
+            self.send(LearnerEvent::ProcessedItem(item))?;
+            if self.interrupted() {
+                return Ok(None);
+            }
+        }
+        outcome.train_seconds += started.elapsed().as_secs_f64();
+        outcome.train_images += total.count;
+        let rate = total.count as f64 / started.elapsed().as_secs_f64().max(1e-9);
+        outcome.journal.epoch(epoch, "train", "images_per_second", rate, self.seconds());
+        self.send(LearnerEvent::EndSplit(epoch))?;
+        Ok(Some(total))
+    }
+
+    fn validate(&mut self, learner: &Learner<Trainee>, epoch: usize) -> Result<BatchResult, TrainingError> {
+        let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
+        let network = learner.model().valid();
+        let total_items = self.valid.num_items();
+        let valid = Arc::clone(&self.valid);
+        let events = &mut self.components.event_processor;
+        events
+            .process_valid(LearnerEvent::StartSplit {
+                epoch_number: epoch,
+                total_items,
+            })
+            .map_err(|error| failed(&error))?;
+        let mut batches = valid.iter();
+        let mut total = BatchResult::default();
+        let mut iteration = 0;
+        while let Some(batch) = batches.next() {
+            let batch = batch.map_err(|error| failed(&error))?;
+            let result = InferenceStep::step(&network, batch);
+            total += result;
+            iteration += 1;
+            let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);
+            events
+                .process_valid(LearnerEvent::ProcessedItem(item))
+                .map_err(|error| failed(&error))?;
+        }
+        events
+            .process_valid(LearnerEvent::EndSplit(epoch))
+            .map_err(|error| failed(&error))?;
+        Ok(total)
+    }
+
+    /// Notes what the epoch achieved and saves it.
+    fn finish_epoch(
+        &mut self,
+        learner: &Learner<Trainee>,
+        outcome: &mut Outcome,
+        epoch: usize,
+        trained: BatchResult,
+        validated: BatchResult,
+    ) -> Result<(), TrainingError> {
+        let record = EpochRecord {
+            train_loss: trained.mean_loss(),
+            train_accuracy: trained.accuracy(),
+            validation_loss: validated.mean_loss(),
+            validation_accuracy: validated.accuracy(),
+        };
+        if !record.validation_loss.is_finite() {
+            return Err(TrainingError::NotANumber {
+                loss: record.validation_loss,
+                step: outcome.state.step,
+                epoch,
+                rate: learner.lr_current().base(),
+            });
+        }
+        outcome.state.history.push(record);
+        outcome.state.epoch = epoch;
+        let seconds = self.seconds();
+        for (split, name, value) in [
+            ("train", "loss", record.train_loss),
+            ("train", "accuracy", record.train_accuracy),
+            ("validation", "loss", record.validation_loss),
+            ("validation", "accuracy", record.validation_accuracy),
+        ] {
+            outcome.journal.epoch(epoch, split, name, value, seconds);
+        }
+        let journal = self.plan.run.metrics();
+        outcome
+            .journal
+            .flush()
+            .map_err(|source| TrainingError::Journal { path: journal, source })?;
+        self.send(LearnerEvent::EndEpoch(epoch))?;
+
+        let run = &self.plan.run;
+        let mut manifest = self.plan.manifest.clone();
+        manifest.metrics = metrics(&record);
+        manifest.training = serde_json::to_value(&outcome.state).ok();
+        self.plan.checkpoints.prepare(run.checkpoint(epoch), &manifest);
+        if let Some(checkpointer) = &mut self.components.checkpointer {
+            checkpointer.checkpoint(learner, epoch, &self.components.event_store);
+            self.plan.checkpoints.wait()?;
+        }
+        let best = outcome.state.best().unwrap_or(epoch);
+        run.keep_only(&[epoch, best])?;
+        self.log(format!(
+            "epoch {epoch:>3}/{}  train loss {:.4}, accuracy {:.2} %  validation loss {:.4}, accuracy {:.2} %{}",
+            self.plan.config.epochs,
+            record.train_loss,
+            100.0 * record.train_accuracy,
+            record.validation_loss,
+            100.0 * record.validation_accuracy,
+            if best == epoch { "  (best)" } else { "" },
+        ));
+        Ok(())
+    }
+
+    /// Whether to begin no further epoch.
+    fn should_stop(&self, outcome: &Outcome) -> Option<Stop> {
+        let TrainingConfig {
+            patience,
+            min_gain,
+            time_budget,
+            ..
+        } = self.plan.config;
+        let state = &outcome.state;
+        if self.interrupted() {
+            return Some(Stop::Interrupted);
+        }
+        if patience.is_some_and(|patience| state.epochs_without_gain(min_gain) >= patience) {
+            return Some(Stop::Plateau);
+        }
+        let epochs = state.epoch.saturating_sub(self.components.checkpoint.unwrap_or(0));
+        let next = self.seconds() * (epochs as f64 + 1.0) / epochs.max(1) as f64;
+        (epochs > 0 && time_budget.is_some_and(|budget| next > budget)).then_some(Stop::TimeBudget)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.plan.interrupt.exit_code().is_some() || self.components.interrupter.should_stop()
+    }
+
+    fn send(&mut self, event: LearnerEvent<BatchResult>) -> Result<(), TrainingError> {
+        self.components
+            .event_processor
+            .process_train(event)
+            .map_err(|error| TrainingError::Burn(error.to_string()))
+    }
+
+    fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    fn log(&self, line: String) {
+        if let Some(bar) = &self.plan.report {
+            // Above the bar where there is one; a hidden bar swallows what it is given.
+            match bar.is_hidden() {
+                true => eprintln!("{line}"),
+                false => bar.println(line),
+            }
+        }
+    }
+}
+
+/// Keeps the device's stream apart from the other uses of the seed.
+const DEVICE: u64 = u64::from_be_bytes(*b"dropout\0");
+
+/// The metrics that a checkpoint states.
+fn metrics(record: &EpochRecord) -> std::collections::BTreeMap<String, f64> {
+    [
+        ("train.loss", record.train_loss),
+        ("train.accuracy", record.train_accuracy),
+        ("validation.loss", record.validation_loss),
+        ("validation.accuracy", record.validation_accuracy),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

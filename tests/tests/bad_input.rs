@@ -1,0 +1,173 @@
+//! Every bad input gives one clear line, a non-zero exit, and costs nothing that was on disk.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+
+use tests::{Sandbox, pretrained, root, smoke};
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    let sandbox = Sandbox::new();
+    let text = fs::read_to_string(smoke()).unwrap().replace("batch_size", "bach_size");
+    fs::write(sandbox.path("recipe.toml"), text).unwrap();
+    let error = sandbox.fail("train", &["--config", "recipe.toml"]);
+    assert!(error.contains("recipe.toml") && error.contains("did you mean `batch_size`"), "{error}");
+    let error = sandbox.fail("train", &["--set", "trainig.epochs=3"]);
+    assert!(error.contains("did you mean `training`"), "{error}");
+}
+
+#[test]
+fn values_out_of_range_name_their_key() {
+    let sandbox = Sandbox::new();
+    for (change, key) in [
+        ("training.epochs=0", "training.epochs"),
+        ("training.batch_size=0", "training.batch_size"),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate"),
+        ("optimizer.learning_rate=nan", "optimizer.learning_rate"),
+        ("network.dropout=1.5", "network.dropout"),
+        ("network.blocks=[{channels=4,kernel=40}]", "network.blocks[0].kernel"),
+        ("data.augmentation={rotation=-3,shift=0,zoom=0,shear=0}", "data.augmentation"),
+        ("data.validation=60000", "validation"),
+        ("training.epochs=\"many\"", "training.epochs"),
+        ("training", "key=value"),
+    ] {
+        let error = sandbox.fail("train", &["--set", change]);
+        assert!(error.contains(key), "{change}: {error}");
+        assert!(!sandbox.path("artifacts").exists(), "{change} left a run folder");
+    }
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_not_trained_into() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("thesis")).unwrap();
+    fs::write(sandbox.path("thesis/chapter-1"), "precious").unwrap();
+    let error = sandbox.fail("train", &["--run-dir", "thesis"]);
+    assert!(error.contains("thesis") && error.contains("--resume"), "{error}");
+    assert_eq!(sandbox.bytes("thesis/chapter-1"), b"precious");
+}
+
+#[test]
+fn missing_things_are_named() {
+    let sandbox = Sandbox::new();
+    for (name, args, expected) in [
+        ("train", vec!["--resume", "nowhere"], "nowhere"),
+        ("train", vec!["--config", "nowhere.toml"], "nowhere.toml"),
+        ("train", vec!["--data-dir", "nowhere"], "nowhere"),
+        ("train", vec!["--backend", "abacus"], "abacus"),
+        ("digits", vec!["evaluate", "nowhere"], "nowhere"),
+        ("digits", vec!["inspect", "nowhere"], "nowhere"),
+    ] {
+        let error = sandbox.fail(name, &args);
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn a_folder_without_data_is_named_with_what_is_missing() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("data")).unwrap();
+    let error = sandbox.fail("train", &["--data-dir", "data"]);
+    assert!(error.contains("train-images-idx3-ubyte"), "{error}");
+}
+
+/// Copies the committed checkpoint into the sandbox.
+fn copy_pretrained(sandbox: &Sandbox, name: &str) {
+    fs::create_dir(sandbox.path(name)).unwrap();
+    for entry in fs::read_dir(pretrained()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), sandbox.path(name).join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn every_kind_of_damage_to_a_checkpoint_is_refused_by_name() {
+    let flip = |path: &std::path::Path| {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        fs::write(path, bytes).unwrap();
+    };
+    let cut = |path: &std::path::Path| {
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    };
+    let files = ["checkpoint.json", "model.bpk", "SHA256SUMS"];
+    for file in files {
+        let damages: [(&str, &dyn Fn(&std::path::Path)); 3] = [
+            ("flip", &flip),
+            ("cut", &cut),
+            ("remove", &|path| fs::remove_file(path).unwrap()),
+        ];
+        for (kind, damage) in damages {
+            let sandbox = Sandbox::new();
+            copy_pretrained(&sandbox, "model");
+            damage(&sandbox.path("model").join(file));
+            for verb in ["verify", "inspect"] {
+                let outcome = sandbox.run("digits", &[verb, "model"]);
+                assert_eq!(outcome.code, Some(1), "{verb} after {kind} of {file}");
+                let text = outcome.stdout + &outcome.stderr;
+                // A changed line of SHA256SUMS accuses the file that it lists.
+                assert!(files.iter().any(|name| text.contains(&format!("model/{name}"))), "{text}");
+                assert!(file == "SHA256SUMS" || text.contains(file), "{kind} of {file}: {text}");
+            }
+        }
+    }
+    let sandbox = Sandbox::new();
+    copy_pretrained(&sandbox, "model");
+    fs::write(sandbox.path("model/notes.txt"), "mine").unwrap();
+    let error = sandbox.fail("digits", &["inspect", "model"]);
+    assert!(error.contains("notes.txt"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
+    let sandbox = Sandbox::new();
+    copy_pretrained(&sandbox, "model");
+    let text = fs::read_to_string(sandbox.path("model/checkpoint.json")).unwrap();
+    let text = text.replacen("\"version\": 1", "\"version\": 99", 1);
+    fs::write(sandbox.path("model/checkpoint.json"), text).unwrap();
+    let sums = std::process::Command::new("sha256sum")
+        .args(["checkpoint.json", "model.bpk"])
+        .current_dir(sandbox.path("model"))
+        .output()
+        .unwrap();
+    fs::write(sandbox.path("model/SHA256SUMS"), sums.stdout).unwrap();
+    let error = sandbox.fail("digits", &["inspect", "model"]);
+    assert!(error.contains("version 99") && error.contains("update"), "{error}");
+}
+
+#[test]
+fn predict_refuses_what_is_not_an_image() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("letter.png"), "Dear reader").unwrap();
+    let model = pretrained().display().to_string();
+    let outcome = sandbox.run("digits", &["predict", &model, "letter.png"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("letter.png"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_backend_that_is_not_compiled_in_is_refused() {
+    if cfg!(feature = "wgpu") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let error = sandbox.fail("train", &["--backend", "wgpu"]);
+    assert!(error.contains("--features wgpu"), "{error}");
+}
+
+#[test]
+fn every_recipe_is_valid_and_opens_with_its_command() {
+    let sandbox = Sandbox::new();
+    for entry in fs::read_dir(root().join("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let first = text.lines().next().unwrap();
+        assert!(first.starts_with("# cargo run -p train --release"), "{}", path.display());
+        let path = path.display().to_string();
+        sandbox.succeed("train", &["--config", &path, "--print-config"]);
+    }
+}

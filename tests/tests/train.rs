@@ -1,0 +1,169 @@
+//! Training as a user sees it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{fs, io::Read as _, process::Command, time::Duration};
+
+use tests::Sandbox;
+
+#[test]
+fn training_learns_and_leaves_a_whole_run_folder() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.train("run", &[]);
+    let summary = sandbox.json("run/summary.json");
+    let accuracy = summary["test"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.8, "{accuracy}");
+    let errors = summary["test"]["errors"].as_u64().unwrap();
+    assert!((accuracy - (1.0 - errors as f64 / 10_000.0)).abs() < 1e-12);
+    assert!(outcome.stdout.contains(&format!("{errors} of 10000")), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("before training"), "{}", outcome.stderr);
+    for name in ["config.toml", "metrics.jsonl", "summary.json", "model/SHA256SUMS", "model/model.bpk"] {
+        assert!(sandbox.path("run").join(name).is_file(), "{name}");
+    }
+    for path in ["run/model", "run"] {
+        sandbox.succeed("digits", &["verify", path]);
+    }
+}
+
+#[test]
+fn an_untrained_network_is_right_about_one_time_in_ten() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let text = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((first["epoch"].as_u64(), first["name"].as_str()), (Some(0), Some("accuracy")));
+    let accuracy = first["value"].as_f64().unwrap();
+    assert!((0.02..0.3).contains(&accuracy), "{accuracy}");
+}
+
+#[test]
+fn evaluation_finds_exactly_the_accuracy_that_training_reported() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let outcome = sandbox.succeed("digits", &["evaluate", "run/model", "--json"]);
+    let evaluation: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let summary = sandbox.json("run/summary.json");
+    assert_eq!(evaluation["test"]["accuracy"], summary["test"]["accuracy"]);
+    assert_eq!(evaluation["test"]["errors"], summary["test"]["errors"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
+    let sandbox = Sandbox::new();
+    for (run, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
+        sandbox.train(run, &["--seed", seed]);
+    }
+    for file in ["model/model.bpk", "checkpoints/epoch-002/model.bpk", "checkpoints/epoch-002/optimizer.bpk"] {
+        assert_eq!(sandbox.bytes(&format!("a/{file}")), sandbox.bytes(&format!("b/{file}")), "{file}");
+        assert_ne!(sandbox.bytes(&format!("a/{file}")), sandbox.bytes(&format!("c/{file}")), "{file}");
+    }
+    let (a, b) = (sandbox.json("a/summary.json"), sandbox.json("b/summary.json"));
+    assert_eq!((&a["test"], &a["validation"]), (&b["test"], &b["validation"]));
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let sandbox = Sandbox::new();
+    for threads in ["1", "3"] {
+        let smoke = tests::smoke();
+        let run = format!("threads-{threads}");
+        let status = sandbox
+            .command("train", &["--config", &smoke, "--run-dir", &run, "--quiet"])
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        assert!(status.status.success());
+    }
+    let file = |threads: &str| sandbox.bytes(&format!("threads-{threads}/model/model.bpk"));
+    assert_eq!(file("1"), file("3"));
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped() {
+    let sandbox = Sandbox::new();
+    let more = ["--set", "training.epochs=3", "--set", "network.dropout=0.1"];
+    sandbox.train("whole", &more);
+    // A run that died in its last epoch: what is left is the checkpoint of the one before.
+    sandbox.train("cut", &more);
+    let epochs = |run: &str| {
+        let mut names: Vec<_> = fs::read_dir(sandbox.path(run).join("checkpoints"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let kept = epochs("cut");
+    let last = kept.last().unwrap();
+    assert_eq!(last, "epoch-003");
+    fs::remove_dir_all(sandbox.path("cut/checkpoints").join(last)).unwrap();
+    fs::remove_dir_all(sandbox.path("cut/model")).unwrap();
+    sandbox.succeed("train", &["--resume", "cut"]);
+    for file in ["model.bpk", "optimizer.bpk", "scheduler.bpk", "checkpoint.json"] {
+        let name = |run: &str| format!("{run}/checkpoints/epoch-003/{file}");
+        assert_eq!(sandbox.bytes(&name("whole")), sandbox.bytes(&name("cut")), "{file}");
+    }
+    assert_eq!(sandbox.json("whole/summary.json")["test"], sandbox.json("cut/summary.json")["test"]);
+}
+
+#[test]
+fn a_run_that_died_before_its_first_checkpoint_starts_again() {
+    let sandbox = Sandbox::new();
+    sandbox.train("whole", &[]);
+    fs::create_dir(sandbox.path("dead")).unwrap();
+    fs::copy(sandbox.path("whole/config.toml"), sandbox.path("dead/config.toml")).unwrap();
+    sandbox.succeed("train", &["--resume", "dead"]);
+    assert_eq!(sandbox.bytes("whole/model/model.bpk"), sandbox.bytes("dead/model/model.bpk"));
+}
+
+#[test]
+fn resume_passes_over_a_damaged_checkpoint_and_says_so() {
+    let sandbox = Sandbox::new();
+    // Without a schedule over all epochs a finished run can be given more of them.
+    sandbox.train("run", &["--set", "schedule={kind=\"constant\"}"]);
+    let file = sandbox.path("run/checkpoints/epoch-002/model.bpk");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let outcome = sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);
+    assert!(outcome.stderr.contains("epoch-002/model.bpk"), "{}", outcome.stderr);
+    assert!(sandbox.path("run/checkpoints/epoch-003").is_dir());
+    assert_eq!(sandbox.json("run/summary.json")["epochs"], 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    let args = ["--config", &smoke, "--run-dir", "run", "--set", "training.epochs=1000"];
+    let mut child = sandbox.start("train", &args);
+    while !sandbox.path("run/checkpoints/epoch-001").is_dir() {
+        assert!(child.try_wait().unwrap().is_none(), "training ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let status = child.wait().unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("train --resume run"), "{stderr}");
+    sandbox.succeed("digits", &["verify", "run"]);
+}
+
+#[test]
+fn a_run_in_use_is_refused() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    let args = ["--config", &smoke, "--run-dir", "run", "--set", "training.epochs=1000"];
+    let mut child = sandbox.start("train", &args);
+    while !sandbox.path("run/config.toml").is_file() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let error = sandbox.fail("train", &["--resume", "run"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(error.contains("another `train`"), "{error}");
+}

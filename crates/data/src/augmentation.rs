@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Purpose, Random};
@@ -104,35 +106,75 @@ struct InverseMap {
     down: [i32; 2],
 }
 
-/// Cells per row of the bordered image: a power of two above 28 and a border on each side.
-const STRIDE: usize = 32;
-const CELLS: usize = STRIDE * STRIDE;
-
 impl InverseMap {
     fn resample(&self, image: &[u8], out: &mut [u8]) {
+        out.fill(0);
+        let Some([columns, rows]) = ink(image) else {
+            return;
+        };
         let cells = bordered(image);
-        let (mut row_x, mut row_y) = (self.x, self.y);
-        for row in out.chunks_exact_mut(WIDTH) {
-            let (mut x, mut y) = (row_x, row_y);
-            for pixel in row {
+        let [right, down] = [self.right, self.down];
+        for (line, row) in (0..).zip(out.chunks_exact_mut(WIDTH)) {
+            let (x, y) = (self.x + line * down[0], self.y + line * down[1]);
+            let by_x = steps_within(x, right[0], &columns);
+            let by_y = steps_within(y, right[1], &rows);
+            let start = by_x.start.max(by_y.start);
+            let end = by_x.end.min(by_y.end);
+            let (mut x, mut y) = (x + start as i32 * right[0], y + start as i32 * right[1]);
+            for pixel in row.get_mut(start..end).unwrap_or_default() {
                 *pixel = sample(&cells, x, y);
-                x += self.right[0];
-                y += self.right[1];
+                x += right[0];
+                y += right[1];
             }
-            row_x += self.down[0];
-            row_y += self.down[1];
         }
     }
 }
+
+/// The columns and the rows, in 1/65536 of a pixel, between which a point can show anything but 0;
+/// nothing for a black image.
+fn ink(image: &[u8]) -> Option<[Range<i32>; 2]> {
+    let mut columns = [0; WIDTH];
+    let mut rows = [0; HEIGHT];
+    for (row, pixels) in rows.iter_mut().zip(image.chunks_exact(WIDTH)) {
+        for (column, pixel) in columns.iter_mut().zip(pixels) {
+            *column |= pixel;
+            *row |= pixel;
+        }
+    }
+    let reach = |inked: &[u8]| {
+        let first = inked.iter().position(|&any| any > 0)? as i32;
+        let last = inked.iter().rposition(|&any| any > 0)? as i32;
+        Some((first - 1) * ONE..(last + 1) * ONE)
+    };
+    Some([reach(&columns)?, reach(&rows)?])
+}
+
+/// The steps of a row, from 0 to 28, after which `start + step * change` lies in `range`.
+fn steps_within(start: i32, change: i32, range: &Range<i32>) -> Range<usize> {
+    // The first step at or above `bound`, on the way up.
+    let reaching = |start: i32, change: i32, bound: i32| {
+        let steps = (bound - start + change - 1).div_euclid(change);
+        steps.clamp(0, WIDTH as i32) as usize
+    };
+    match change {
+        0 if range.contains(&start) => 0..WIDTH,
+        0 => 0..0,
+        1.. => reaching(start, change, range.start)..reaching(start, change, range.end),
+        // Mirrored, which turns an end that does not count into a start that does not.
+        _ => reaching(-start, -change, 1 - range.end)..reaching(-start, -change, 1 - range.start),
+    }
+}
+
+/// Cells per row of the bordered image: a power of two above 28 and a border on each side.
+const STRIDE: usize = 32;
+const CELLS: usize = STRIDE * STRIDE;
 
 /// The image with a border of zeros. A cell holds a pixel and, 16 bits higher, its right neighbour,
 /// so that one multiplication weighs both.
 fn bordered(image: &[u8]) -> [u32; CELLS + STRIDE] {
     let mut cells = [0; CELLS + STRIDE];
-    for (row, line) in image
-        .chunks_exact(WIDTH)
-        .zip(cells.chunks_exact_mut(STRIDE).skip(1))
-    {
+    let lines = cells.chunks_exact_mut(STRIDE).skip(1);
+    for (row, line) in image.chunks_exact(WIDTH).zip(lines) {
         let mut left = 0;
         for (cell, &pixel) in line.iter_mut().zip(row) {
             *cell = left | u32::from(pixel) << 16;
@@ -143,20 +185,77 @@ fn bordered(image: &[u8]) -> [u32; CELLS + STRIDE] {
     cells
 }
 
-/// The image at (`x`, `y`) in 1/65536 of a pixel; the weights of the neighbours have 8 bits.
+/// The image at (`x`, `y`), from -1 to below 28, in 1/65536 of a pixel; the weights of the
+/// neighbours have 8 bits.
 fn sample(cells: &[u32; CELLS + STRIDE], x: i32, y: i32) -> u8 {
-    // A point beyond the border shows the border.
-    let x = (x.clamp(-ONE, WIDTH as i32 * ONE) + ONE) as u32;
-    let y = (y.clamp(-ONE, HEIGHT as i32 * ONE) + ONE) as u32;
+    let (x, y) = ((x + ONE) as u32, (y + ONE) as u32);
     let cell = ((y >> 16) as usize * STRIDE + (x >> 16) as usize) & (CELLS - 1);
     let (right, below) = (x >> 8 & 0xff, y >> 8 & 0xff);
-    let pair = cells[cell] * (256 - below) + cells[cell + STRIDE] * below;
-    let (left_value, right_value) = (pair & 0xffff, pair >> 16);
-    ((left_value * (256 - right) + right_value * right + 0x8000) >> 16) as u8
+    let pair = between(cells[cell], cells[cell + STRIDE], below);
+    (between(pair & 0xffff, pair >> 16, right).wrapping_add(0x8000) >> 16) as u8
+}
+
+/// `from * (256 - weight) + to * weight`, by one multiplication: what wraps around on the way comes
+/// back.
+fn between(from: u32, to: u32, weight: u32) -> u32 {
+    (from << 8).wrapping_add(to.wrapping_sub(from).wrapping_mul(weight))
 }
 
 const ONE: i32 = 1 << 16;
 
 fn fixed(value: f64) -> i32 {
     (value * f64::from(ONE)).round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `resample` computes, without its way of passing over what is black.
+    fn point_by_point(map: &InverseMap, image: &[u8]) -> Vec<u8> {
+        let cells = bordered(image);
+        let value = |at: usize| {
+            let (column, line) = ((at % WIDTH) as i32, (at / WIDTH) as i32);
+            let x = map.x + column * map.right[0] + line * map.down[0];
+            let y = map.y + column * map.right[1] + line * map.down[1];
+            let inside =
+                (-ONE..WIDTH as i32 * ONE).contains(&x) && (-ONE..HEIGHT as i32 * ONE).contains(&y);
+            if inside { sample(&cells, x, y) } else { 0 }
+        };
+        (0..PIXELS).map(value).collect()
+    }
+
+    #[test]
+    fn passing_over_what_is_black_changes_nothing() {
+        let all = Augmentation {
+            rotation: 180.0,
+            shift: 0.5,
+            zoom: 0.9,
+            shear: 60.0,
+        };
+        for index in 0..3000_u64 {
+            let mut random = Random::keyed(&[index]);
+            // A box of noise, from empty to the whole image.
+            let [left, right, top, bottom] = [(); 4].map(|()| random.below(29) as usize);
+            let image: Vec<u8> = (0..PIXELS)
+                .map(|at| {
+                    let inside = (left..right).contains(&(at % WIDTH))
+                        && (top..bottom).contains(&(at / WIDTH));
+                    if inside { random.next_u64() as u8 } else { 0 }
+                })
+                .collect();
+            let map = match index % 3 {
+                0 => all.draw(&mut random),
+                1 => Augmentation {
+                    shift: 0.5,
+                    ..Default::default()
+                }
+                .draw(&mut random),
+                _ => Augmentation::default().draw(&mut random),
+            };
+            let mut out = vec![1; PIXELS];
+            map.resample(&image, &mut out);
+            assert_eq!(out, point_by_point(&map, &image), "image {index}");
+        }
+    }
 }

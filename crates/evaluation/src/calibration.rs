@@ -9,20 +9,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CalibrationConfig {
-    /// Greatest error rate among accepted digits, a fraction: one in a thousand, about what people reach who type
-    /// digits from forms.
+    /// Greatest error rate among accepted digits, a fraction.
     pub target_risk: f64,
     /// Probability that a certified threshold keeps to it.
     pub confidence_level: f64,
     /// Levels of the conformal sets; LAC and APS are both fitted at each.
     pub conformal_levels: Vec<f64>,
-    /// Share of the validation digits whose energy counts as that of a digit; the others go to a person.
+    /// Share of the validation digits whose energy counts as that of a digit; the others go to a
+    /// person.
     pub in_distribution_share: f64,
 }
 
 impl Default for CalibrationConfig {
     fn default() -> Self {
-        let RiskTarget { target_risk, confidence_level } = RiskTarget::default();
+        let RiskTarget {
+            target_risk,
+            confidence_level,
+        } = RiskTarget::default();
         Self {
             target_risk,
             confidence_level,
@@ -32,8 +35,8 @@ impl Default for CalibrationConfig {
     }
 }
 
-/// Everything between logits and a decision, fitted on validation digits. Its serialized form refuses unknown fields
-/// and is [validated](Self::validate) when it is read.
+/// Everything between logits and a decision, fitted on validation digits. Its serialized form
+/// refuses unknown fields and is [validated](Self::validate) when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Calibration {
@@ -68,7 +71,8 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewReason {
-    /// The energy is above the limit: the image is unlike the digits the network knows. It outranks low confidence.
+    /// The energy is above the limit: the image is unlike the digits the network knows. It outranks
+    /// low confidence.
     OutOfDistribution,
     /// The confidence is below the threshold.
     LowConfidence,
@@ -85,16 +89,17 @@ pub struct Classification {
     pub confidence: f64,
     /// The energy of the logits, in nats; high for images that are no digits.
     pub energy: f64,
-    /// One set for each rule of the calibration. A set may be empty; `digit` then is its likeliest class.
+    /// One set for each rule of the calibration. A set may be empty; `digit` then is its likeliest
+    /// class.
     pub sets: Vec<PredictionSet>,
     /// Accept it or have it reviewed.
     pub decision: Decision,
 }
 
 impl Calibration {
-    /// Fits all parts on `validation`: the temperature first, then on the calibrated probabilities the conformal rules
-    /// and the threshold. Digits beyond the energy limit are no candidates for acceptance, so a certified threshold
-    /// speaks of what [`Self::decide`] accepts.
+    /// Fits all parts on `validation`: the temperature first, then on the calibrated probabilities
+    /// the conformal rules and the threshold. Digits beyond the energy limit are no candidates for
+    /// acceptance, so a certified threshold speaks of what [`Self::decide`] accepts.
     ///
     /// # Errors
     /// If a value of `config` is out of its range.
@@ -125,25 +130,32 @@ impl Calibration {
     /// Decides on one digit by the threshold of the calibration. `logits` has shape `[classes]`.
     ///
     /// # Errors
-    /// If the number of logits is not that of the calibration or one is not a finite value in the range of `f32`.
+    /// If the number of logits is not that of the calibration or one is not a finite value in the
+    /// range of `f32`.
     pub fn decide(&self, logits: &[f64]) -> Result<Classification, Error> {
         self.decide_at(logits, self.deferral.threshold)
     }
 
-    /// Decides by a threshold of the caller's: the least calibrated confidence that is accepted. Above 1 it sends
-    /// every digit to a person. No guarantee comes with it.
+    /// Decides by a threshold of the caller's: the least calibrated confidence that is accepted.
+    /// Above 1 it sends every digit to a person. No guarantee comes with it.
     ///
     /// # Errors
     /// As [`Self::decide`].
     pub fn decide_at(&self, logits: &[f64], threshold: f64) -> Result<Classification, Error> {
         if logits.len() != self.classes {
-            return Err(Error::ClassMismatch { expected: self.classes, found: logits.len() });
+            return Err(Error::ClassMismatch {
+                expected: self.classes,
+                found: logits.len(),
+            });
         }
         check_logits(0, logits)?;
         let digit = argmax(logits);
         let probabilities = self.temperature.apply(logits);
         let confidence = probabilities[usize::from(digit)];
-        let review = |reason| Decision::Review { runner_up: runner_up(logits, digit), reason };
+        let review = |reason| Decision::Review {
+            runner_up: runner_up(logits, digit),
+            reason,
+        };
         let decision = match self.reason(logits, confidence, threshold) {
             None => Decision::Accept,
             Some(reason) => review(reason),
@@ -152,7 +164,11 @@ impl Calibration {
             digit,
             confidence,
             energy: crate::energy(logits),
-            sets: self.conformal.iter().map(|rule| rule.set(&probabilities, 0)).collect(),
+            sets: self
+                .conformal
+                .iter()
+                .map(|rule| rule.set(&probabilities, 0))
+                .collect(),
             probabilities,
             decision,
         })
@@ -164,15 +180,19 @@ impl Calibration {
     /// The first value that isn't.
     pub fn validate(&self) -> Result<(), Error> {
         if !(2..=256).contains(&self.classes) {
-            return Err(Error::Classes { classes: self.classes });
+            return Err(Error::Classes {
+                classes: self.classes,
+            });
         }
         Temperature::new(self.temperature.value())?;
         self.deferral.validate()?;
         self.energy.validate()?;
-        self.conformal.iter().try_for_each(|rule| match rule.method {
-            Method::RandomizedAps { .. } => Err(Error::Randomized),
-            Method::Lac | Method::Aps => rule.validate(),
-        })
+        self.conformal
+            .iter()
+            .try_for_each(|rule| match rule.method {
+                Method::RandomizedAps { .. } => Err(Error::Randomized),
+                Method::Lac | Method::Aps => rule.validate(),
+            })
     }
 
     /// Why a person should decide, if so. A threshold that is no number accepts nothing.
@@ -207,8 +227,20 @@ impl TryFrom<Stored> for Calibration {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self, Error> {
-        let Stored { classes, temperature, deferral, energy, conformal } = stored;
-        let calibration = Self { classes, temperature, deferral, energy, conformal };
+        let Stored {
+            classes,
+            temperature,
+            deferral,
+            energy,
+            conformal,
+        } = stored;
+        let calibration = Self {
+            classes,
+            temperature,
+            deferral,
+            energy,
+            conformal,
+        };
         calibration.validate()?;
         Ok(calibration)
     }

@@ -1,12 +1,13 @@
-//! Sets of classes that hold the true one with a stated probability, whatever the classifier (split conformal
-//! prediction; Vovk, Gammerman & Shafer 2005).
+//! Sets of classes that hold the true one with a stated probability, whatever the classifier (split
+//! conformal prediction; Vovk, Gammerman & Shafer 2005).
 //!
-//! Each class of a digit gets a score, low where it fits. The cutoff is the `⌈(n + 1) level⌉`-th smallest score of
-//! the labels of `n` validation digits, and a set holds the classes whose score is not above it. For digits drawn like
-//! those of the validation split the set then holds the label with probability at least `level`.
+//! Each class of a digit gets a score, low where it fits. The cutoff is the `⌈(n + 1) level⌉`-th
+//! smallest score of the labels of `n` validation digits, and a set holds the classes whose score
+//! is not above it. For digits drawn like those of the validation split the set then holds the
+//! label with probability at least `level`.
 //!
-//! With fewer digits than the level needs, the rank is beyond `n`: the only honest set is that of all classes, the
-//! cutoff is 1 and [`Conformal::is_attainable`] is false.
+//! With fewer digits than the level needs, the rank is beyond `n`: the only honest set is that of
+//! all classes, the cutoff is 1 and [`Conformal::is_attainable`] is false.
 
 use crate::interval::{Estimate, wilson_95};
 use crate::random::SplitMix64;
@@ -17,19 +18,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Least ambiguous set-valued classifier: the score is `1 - p` (Sadinle, Lei & Wasserman 2019, "Least Ambiguous
-    /// Set-Valued Classifiers With Bounded Error Levels"). The smallest sets on average. A set is empty where no class
-    /// is as likely as true labels usually are; a classifier that is right more often than the level asks for must
-    /// leave sets empty to be exact.
+    /// Least ambiguous set-valued classifier: the score is `1 - p` (Sadinle, Lei & Wasserman 2019,
+    /// "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels"). The smallest sets on
+    /// average. A set is empty where no class is as likely as true labels usually are; a classifier
+    /// that is right more often than the level asks for must leave sets empty to be exact.
     Lac,
-    /// Adaptive prediction sets without randomization: the score is the probability of all classes that are likelier
-    /// (Romano, Sesia & Candès 2020, "Classification with Valid and Adaptive Coverage", section 2, with the smallest
-    /// set that reaches the mass). Never empty, for the likeliest class scores 0; the coverage is therefore at least
-    /// the accuracy.
+    /// Adaptive prediction sets without randomization: the score is the probability of all classes
+    /// that are likelier (Romano, Sesia & Candès 2020, "Classification with Valid and Adaptive
+    /// Coverage", section 2, with the smallest set that reaches the mass). Never empty, for the
+    /// likeliest class scores 0; the coverage is therefore at least the accuracy.
     Aps,
-    /// Adaptive prediction sets with randomization: a uniform share of the probability of the class itself is added
-    /// (Romano et al. 2020, eq. 7). Exact coverage; the set may be empty. The share depends on the seed and the
-    /// number of the row only.
+    /// Adaptive prediction sets with randomization: a uniform share of the probability of the class
+    /// itself is added (Romano et al. 2020, eq. 7). Exact coverage; the set may be empty. The share
+    /// depends on the seed and the number of the row only.
     RandomizedAps {
         /// Seed of the uniform shares.
         seed: u64,
@@ -49,8 +50,8 @@ impl Method {
     }
 }
 
-/// Adaptive scores: the probability of all likelier classes and the share `u` of a class's own. Of equally likely
-/// classes the lower comes first. At most 1, which rounding could exceed.
+/// Adaptive scores: the probability of all likelier classes and the share `u` of a class's own. Of
+/// equally likely classes the lower comes first. At most 1, which rounding could exceed.
 pub fn aps_scores(probabilities: &[f64], u: f64) -> Vec<f64> {
     let mut scores = vec![0.0; probabilities.len()];
     let mut above = 0.0;
@@ -61,8 +62,8 @@ pub fn aps_scores(probabilities: &[f64], u: f64) -> Vec<f64> {
     scores
 }
 
-/// The rank `⌈(n + 1) level⌉` of the score that becomes the cutoff. A product within 1e-9 above an integer is taken
-/// for that integer, since levels such as 0.99 have no exact binary form.
+/// The rank `⌈(n + 1) level⌉` of the score that becomes the cutoff. A product within 1e-9 above an
+/// integer is taken for that integer, since levels such as 0.99 have no exact binary form.
 pub fn rank(n: usize, level: f64) -> usize {
     ((n as f64 + 1.0) * level - 1e-9).ceil().max(1.0) as usize
 }
@@ -97,18 +98,25 @@ impl Conformal {
             })
             .collect();
         let cutoff = cutoff(&mut scores, level);
-        Ok(Self { method, level, cutoff, n: validation.len() as u64 })
+        Ok(Self {
+            method,
+            level,
+            cutoff,
+            n: validation.len() as u64,
+        })
     }
 
-    /// Whether there were enough validation digits for the level. If not, each set holds all classes.
+    /// Whether there were enough validation digits for the level. If not, each set holds all
+    /// classes.
     pub fn is_attainable(&self) -> bool {
         rank(self.n as usize, self.level) as u64 <= self.n
     }
 
-    /// The set of the digit in row number `row` (it matters for randomized methods only), from its probabilities of
-    /// shape `[classes]`.
+    /// The set of the digit in row number `row` (it matters for randomized methods only), from its
+    /// probabilities of shape `[classes]`. Rows count on from those of the validation digits, so
+    /// that no two share a random number.
     pub fn set(&self, probabilities: &[f64], row: usize) -> PredictionSet {
-        let scores = self.method.scores(probabilities, row);
+        let scores = self.scores(probabilities, row);
         let order = by_probability(probabilities);
         let classes = order.iter().filter(|class| scores[**class] <= self.cutoff);
         PredictionSet {
@@ -127,7 +135,7 @@ impl Conformal {
         for (row, (probabilities, label)) in
             predictions.rows().zip(predictions.labels()).enumerate()
         {
-            let scores = self.method.scores(probabilities, row);
+            let scores = self.scores(probabilities, row);
             let members = scores.iter().filter(|score| **score <= self.cutoff).count();
             support[usize::from(*label)] += 1;
             hits[usize::from(*label)] += u64::from(scores[usize::from(*label)] <= self.cutoff);
@@ -152,6 +160,11 @@ impl Conformal {
         }
     }
 
+    fn scores(&self, probabilities: &[f64], row: usize) -> Vec<f64> {
+        self.method
+            .scores(probabilities, row.wrapping_add(self.n as usize))
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         Error::check_open_unit("conformal.level", self.level)?;
         Error::check_unit("conformal.cutoff", self.cutoff)
@@ -165,7 +178,8 @@ pub struct PredictionSet {
     pub method: Method,
     /// Probability that such a set holds the true class, a fraction.
     pub level: f64,
-    /// The classes, likeliest first. It may be empty: then no class is as likely as true ones usually are.
+    /// The classes, likeliest first. It may be empty: then no class is as likely as true ones
+    /// usually are.
     pub classes: Vec<u8>,
     /// The likeliest class, whether it is in the set or not.
     pub top: u8,
@@ -182,10 +196,14 @@ impl PredictionSet {
         self.classes.contains(&class)
     }
 
-    /// The classes, or the likeliest one if no class fits. The coverage of these sets is at least the level, but no
-    /// longer close to it.
+    /// The classes, or the likeliest one if no class fits. The coverage of these sets is at least
+    /// the level, but no longer close to it.
     pub fn or_top(&self) -> &[u8] {
-        if self.is_empty() { std::slice::from_ref(&self.top) } else { &self.classes }
+        if self.is_empty() {
+            std::slice::from_ref(&self.top)
+        } else {
+            &self.classes
+        }
     }
 }
 
@@ -196,7 +214,8 @@ pub struct ConformalReport {
     pub method: Method,
     /// The level asked for.
     pub level: f64,
-    /// Whether there were enough validation digits for the level; if not, each set holds all classes.
+    /// Whether there were enough validation digits for the level; if not, each set holds all
+    /// classes.
     pub attainable: bool,
     /// Share of the sets that hold the label, with Wilson's 95 % interval.
     pub coverage: Estimate,
@@ -210,79 +229,8 @@ pub struct ConformalReport {
     pub single: f64,
 }
 
-/// Coverage over many random halvings of the same digits; shares are fractions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Resplit {
-    /// How the classes were scored.
-    pub method: Method,
-    /// The level asked for.
-    pub level: f64,
-    /// Number of halvings.
-    pub splits: u32,
-    /// Mean coverage of the second halves.
-    pub coverage: f64,
-    /// Standard deviation of the coverage between halvings.
-    pub coverage_sd: f64,
-    /// Mean number of classes in a set.
-    pub mean_size: f64,
-    /// Mean share of empty sets.
-    pub empty: f64,
-}
-
-/// Halves `predictions` at random `splits` times; each time the cutoff is fitted on the first half (the larger one of
-/// an odd number) and measured on the second. The mean coverage shows whether the method keeps to its level, free of
-/// the luck of one split.
-///
-/// # Errors
-/// If `level` is not between 0 and 1, `splits` is 0, or there are fewer than 2 digits.
-pub fn resplit(
-    predictions: &Predictions,
-    method: Method,
-    level: f64,
-    splits: u32,
-    seed: u64,
-) -> Result<Resplit, Error> {
-    Error::check_open_unit("level", level)?;
-    Error::check(splits > 0, "splits", f64::from(splits), "at least 1")?;
-    let n = predictions.len();
-    Error::check(n > 1, "digits", n as f64, "at least 2")?;
-
-    let scores: Vec<Vec<f64>> =
-        predictions.rows().enumerate().map(|(row, p)| method.scores(p, row)).collect();
-    let label_score = |row: usize| scores[row][usize::from(predictions.labels()[row])];
-    let mut random = SplitMix64::new(seed);
-    let mut order: Vec<usize> = (0..n).collect();
-    let (mut coverages, mut size, mut empty) = (Vec::new(), 0.0, 0.0);
-    for _ in 0..splits {
-        random.shuffle(&mut order);
-        let (fitted, measured) = order.split_at(n.div_ceil(2));
-        let mut fitted: Vec<f64> = fitted.iter().map(|row| label_score(*row)).collect();
-        let cutoff = cutoff(&mut fitted, level);
-        let count = measured.len() as f64;
-        let hits = measured.iter().filter(|row| label_score(**row) <= cutoff).count();
-        coverages.push(hits as f64 / count);
-        for row in measured {
-            let members = scores[*row].iter().filter(|score| **score <= cutoff).count();
-            size += members as f64 / count;
-            empty += f64::from(members == 0) / count;
-        }
-    }
-    let splits_f = f64::from(splits);
-    let coverage = coverages.iter().sum::<f64>() / splits_f;
-    let squares: f64 = coverages.iter().map(|value| (value - coverage).powi(2)).sum();
-    Ok(Resplit {
-        method,
-        level,
-        splits,
-        coverage,
-        coverage_sd: (squares / (splits_f - 1.0).max(1.0)).sqrt(),
-        mean_size: size / splits_f,
-        empty: empty / splits_f,
-    })
-}
-
 /// The score of the [`rank`], or 1 if the rank is beyond the scores.
-fn cutoff(scores: &mut [f64], level: f64) -> f64 {
+pub(crate) fn cutoff(scores: &mut [f64], level: f64) -> f64 {
     let rank = rank(scores.len(), level);
     if rank > scores.len() {
         return 1.0;

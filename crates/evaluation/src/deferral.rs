@@ -1,4 +1,5 @@
-//! Which digits the machine may keep: a confidence threshold with a guarantee on the errors among the accepted.
+//! Which digits the machine may keep: a confidence threshold with a guarantee on the errors among
+//! the accepted.
 
 use crate::interval::{binomial_cdf, clopper_pearson_upper};
 use crate::selective::{Tie, group_ties};
@@ -11,13 +12,17 @@ use serde::{Deserialize, Serialize};
 pub struct RiskTarget {
     /// Greatest error rate among accepted digits, a fraction; 0.001 by default.
     pub target_risk: f64,
-    /// Probability, over the draw of the validation digits, that a certified threshold keeps to it; 0.95 by default.
+    /// Probability, over the draw of the validation digits, that a certified threshold keeps to it;
+    /// 0.95 by default.
     pub confidence_level: f64,
 }
 
 impl Default for RiskTarget {
     fn default() -> Self {
-        Self { target_risk: 0.001, confidence_level: 0.95 }
+        Self {
+            target_risk: 0.001,
+            confidence_level: 0.95,
+        }
     }
 }
 
@@ -33,37 +38,43 @@ impl RiskTarget {
 /// A confidence threshold, and what it did on the validation digits.
 ///
 /// # The guarantee
-/// Over the draw of the validation digits, the probability that a threshold is certified although the true error
-/// rate among the digits it accepts is above the target is at most `1 - confidence_level`.
+/// Over the draw of the validation digits, the probability that a threshold is certified although
+/// the true error rate among the digits it accepts is above the target is at most `1 -
+/// confidence_level`.
 ///
-/// A bound that holds for one threshold doesn't hold for the best of thousands. Therefore the thresholds are tested
-/// in a fixed order and the search ends at the first failure, so that no level needs to be divided among them
-/// (fixed-sequence testing, section 4 of Angelopoulos et al. 2021, "Learn then Test"; the bound and the aim are those
-/// of Geifman & El-Yaniv 2017, "Selective Classification for Deep Neural Networks", whose binary search pays with a
-/// level divided by the number of its steps):
+/// A bound that holds for one threshold doesn't hold for the best of thousands. Therefore the
+/// thresholds are tested in a fixed order and the search ends at the first failure, so that no
+/// level needs to be divided among them (fixed-sequence testing, section 4 of Angelopoulos et al.
+/// 2021, "Learn then Test"; the bound and the aim are those of Geifman & El-Yaniv 2017, "Selective
+/// Classification for Deep Neural Networks", whose binary search pays with a level divided by the
+/// number of its steps):
 ///
-/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits, from the smallest
-///    `m` that could pass at all ([`smallest_certifiable`]: 2,996 for 0.1 % at 95 %) up to all of them. Digits of equal
-///    confidence enter together.
-/// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the target.
-/// 3. The threshold is the least confidence in the last set that passed before the first that failed.
+/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits,
+///    from the smallest `m` that could pass at all ([`smallest_certifiable`]: 2,996 for 0.1 % at 95
+///    %) up to all of them. Digits of equal confidence enter together.
+/// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the
+///    target.
+/// 3. The threshold is the least confidence in the last set that passed before the first that
+///    failed.
 ///
-/// *Why this holds.* Call the digits above the confidence at which the true risk reaches the target *safe*, and let
-/// `N` be how many validation digits are safe. Given `N`, the errors among them are binomial at the target rate, so
-/// their set passes with probability at most `1 - confidence_level`. A threshold beyond the safe digits is reached
-/// only through that set, if it is among the tested ones. If it isn't, because `N` is below the smallest set, the first
-/// set tested already reaches beyond them: given its least confidence, the other digits in it are a sample of all
-/// digits above, at a risk beyond the target, and again pass with probability at most `1 - confidence_level`. One
-/// digit more than the bound needs is demanded of the first set, because its least confident digit is no part of
-/// that sample.
+/// *Why this holds.* Call the digits above the confidence at which the true risk reaches the target
+/// *safe*, and let `N` be how many validation digits are safe. Given `N`, the errors among them are
+/// binomial at the target rate, so their set passes with probability at most `1 -
+/// confidence_level`. A threshold beyond the safe digits is reached only through that set, if it is
+/// among the tested ones. If it isn't, because `N` is below the smallest set, the first set tested
+/// already reaches beyond them: given its least confidence, the other digits in it are a sample of
+/// all digits above, at a risk beyond the target, and again pass with probability at most `1 -
+/// confidence_level`. One digit more than the bound needs is demanded of the first set, because its
+/// least confident digit is no part of that sample.
 ///
-/// *What it assumes.* Validation digits and later ones are drawn alike; and the true risk crosses the target only
-/// once as the threshold falls, as it does for any useful confidence. Fitting a temperature or choosing an epoch on
-/// the same digits bends the first assumption a little; the simulations in `tests/guarantees.rs` show the temperature
-/// to cost nothing that can be measured.
+/// *What it assumes.* Validation digits and later ones are drawn alike; and the true risk crosses
+/// the target only once as the threshold falls, as it does for any useful confidence. A temperature
+/// or an epoch chosen on the same digits bends the first assumption a little: the simulations in
+/// `tests/guarantees.rs` keep to the level with a temperature fitted so.
 ///
-/// If the first set fails, nothing is certified: `certified` is false and the threshold is that of this strictest
-/// set. With fewer digits than [`smallest_certifiable`], only those as confident as the most confident are accepted.
+/// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
+/// this strictest set. With fewer digits than [`smallest_certifiable`], only those as confident as
+/// the most confident are accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deferral {
@@ -75,7 +86,8 @@ pub struct Deferral {
     pub confidence_level: f64,
     /// Whether the target is guaranteed. If not, `threshold` is the strictest candidate.
     pub certified: bool,
-    /// One-sided Clopper–Pearson upper bound on the error rate among the accepted, at `confidence_level`.
+    /// One-sided Clopper–Pearson upper bound on the error rate among the accepted, at
+    /// `confidence_level`.
     pub risk_upper_bound: f64,
     /// Share of the validation digits accepted.
     pub coverage: f64,
@@ -88,8 +100,8 @@ pub struct Deferral {
 }
 
 impl Deferral {
-    /// Chooses the threshold on `validation`. Digits for which `eligible` (given the row) is false go to a person
-    /// whatever their confidence; they count in `n` but never as accepted.
+    /// Chooses the threshold on `validation`. Digits for which `eligible` (given the row) is false
+    /// go to a person whatever their confidence; they count in `n` but never as accepted.
     ///
     /// # Errors
     /// If a value of `target` is out of range or no digit is eligible.
@@ -99,9 +111,14 @@ impl Deferral {
         target: &RiskTarget,
     ) -> Result<Self, Error> {
         target.validate()?;
-        let digits = validation.confidences().zip(validation.correct()).enumerate();
+        let digits = validation
+            .confidences()
+            .zip(validation.correct())
+            .enumerate();
         let sets = nested_sets(group_ties(
-            digits.filter(|(row, _)| eligible(*row)).map(|(_, digit)| digit),
+            digits
+                .filter(|(row, _)| eligible(*row))
+                .map(|(_, digit)| digit),
         ));
         let smallest = smallest_certifiable(target);
         let start = sets.iter().position(|set| set.count >= smallest);
@@ -144,8 +161,8 @@ impl Deferral {
     }
 }
 
-/// The smallest number of accepted digits that can certify `target`, which takes them all to be right: one more than
-/// the least `m` with `(1 - target_risk)^m <= 1 - confidence_level`.
+/// The smallest number of accepted digits that can certify `target`, which takes them all to be
+/// right: one more than the least `m` with `(1 - target_risk)^m <= 1 - confidence_level`.
 ///
 /// ```
 /// use evaluation::{RiskTarget, smallest_certifiable};

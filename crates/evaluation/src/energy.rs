@@ -3,9 +3,9 @@
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
 
-/// Energy score `-ln Σ_k exp(z_k)` of one row of logits: low for digits like those of the training set, high for
-/// others (Liu et al. 2020, "Energy-based Out-of-distribution Detection", eq. 4, at temperature 1). Positive infinity
-/// for no logits.
+/// Energy score `-ln Σ_k exp(z_k)` of one row of logits: low for digits like those of the training
+/// set, high for others (Liu et al. 2020, "Energy-based Out-of-distribution Detection", eq. 4, at
+/// temperature 1). Positive infinity for no logits.
 pub fn energy(logits: &[f64]) -> f64 {
     let top = max_logit(logits);
     if top == f64::NEG_INFINITY {
@@ -15,8 +15,9 @@ pub fn energy(logits: &[f64]) -> f64 {
     -(top + libm::log(sum))
 }
 
-/// The largest logit: high for digits like those of the training set (Hendrycks et al. 2022, "Scaling
-/// Out-of-Distribution Detection for Real-World Settings", section 4). Negative infinity for no logits.
+/// The largest logit: high for digits like those of the training set (Hendrycks et al. 2022,
+/// "Scaling Out-of-Distribution Detection for Real-World Settings", section 4). Negative infinity
+/// for no logits.
 pub fn max_logit(logits: &[f64]) -> f64 {
     logits.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
@@ -32,8 +33,8 @@ pub struct EnergyLimit {
 }
 
 impl EnergyLimit {
-    /// The limit that keeps `kept_share` of the digits in `validation`: the least of their energies with at least
-    /// that share at or below it. Labels are not used.
+    /// The limit that keeps `kept_share` of the digits in `validation`: the least of their energies
+    /// with at least that share at or below it. Labels are not used.
     ///
     /// # Errors
     /// If `kept_share` is not above 0 and at most 1.
@@ -43,7 +44,10 @@ impl EnergyLimit {
         energies.sort_unstable_by(f64::total_cmp);
         let kept = (kept_share * energies.len() as f64 - 1e-9).ceil() as usize;
         let last = kept.clamp(1, energies.len()) - 1;
-        Ok(Self { kept_share, value: energies[last] })
+        Ok(Self {
+            kept_share,
+            value: energies[last],
+        })
     }
 
     /// Whether these logits, shape `[classes]`, lie within the limit.
@@ -59,5 +63,10 @@ impl EnergyLimit {
 
 fn check_share(kept_share: f64) -> Result<(), Error> {
     let valid = kept_share > 0.0 && kept_share <= 1.0;
-    Error::check(valid, "energy.kept_share", kept_share, "above 0 and at most 1")
+    Error::check(
+        valid,
+        "energy.kept_share",
+        kept_share,
+        "above 0 and at most 1",
+    )
 }

@@ -5,7 +5,9 @@
 #[non_exhaustive]
 pub enum Error {
     /// The number of classes is outside 2 to 256.
-    #[error("{classes} classes: labels are bytes and a decision needs an alternative, so give 2 to 256")]
+    #[error(
+        "{classes} classes: labels are bytes and a decision needs an alternative, so give 2 to 256"
+    )]
     Classes {
         /// Number of classes given.
         classes: usize,
@@ -24,7 +26,9 @@ pub enum Error {
         classes: usize,
     },
     /// A logit is NaN, infinite or beyond the range of `f32`.
-    #[error("the logit of class {class} in row {row} is {value}: give finite values within the range of f32")]
+    #[error(
+        "the logit of class {class} in row {row} is {value}: give finite values within the range of f32"
+    )]
     Logit {
         /// Row, counted from 0.
         row: usize,
@@ -44,7 +48,9 @@ pub enum Error {
         value: f64,
     },
     /// The probabilities of a row do not add up to 1.
-    #[error("the probabilities of row {row} add up to {sum}: they must add up to 1 within 0.000001")]
+    #[error(
+        "the probabilities of row {row} add up to {sum}: they must add up to 1 within 0.000001"
+    )]
     Sum {
         /// Row, counted from 0.
         row: usize,
@@ -70,7 +76,9 @@ pub enum Error {
         n: usize,
     },
     /// The logits have another number of classes than the calibration.
-    #[error("{found} logits for a calibration of {expected} classes: use the calibration of the same network")]
+    #[error(
+        "{found} logits for a calibration of {expected} classes: use the calibration of the same network"
+    )]
     ClassMismatch {
         /// Number of classes of the calibration.
         expected: usize,
@@ -88,7 +96,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// A stored rule would let a decision depend on the order of the digits.
-    #[error("a conformal rule of the calibration is randomized: a decision must not depend on the order, so use lac or aps")]
+    #[error(
+        "a conformal rule of the calibration is randomized: a decision must not depend on the order, so use lac or aps"
+    )]
     Randomized,
     /// Lists that belong together differ in length.
     #[error("{found} {what} for {expected} digits: give one for each digit")]
@@ -101,7 +111,9 @@ pub enum Error {
         expected: usize,
     },
     /// A person answered for a digit that the machine had accepted.
-    #[error("row {row} has an answer, but the machine accepted it: use the answers made for these decisions")]
+    #[error(
+        "row {row} has an answer, but the machine accepted it: use the answers made for these decisions"
+    )]
     UnaskedAnswer {
         /// Row, counted from 0.
         row: usize,
@@ -116,12 +128,25 @@ impl Error {
         value: f64,
         expected: &'static str,
     ) -> Result<(), Self> {
-        if holds { Ok(()) } else { Err(Self::Parameter { key, value, expected }) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Self::Parameter {
+                key,
+                value,
+                expected,
+            })
+        }
     }
 
     /// `Ok` if `value` lies strictly between 0 and 1.
     pub(crate) fn check_open_unit(key: &'static str, value: f64) -> Result<(), Self> {
-        Self::check(value > 0.0 && value < 1.0, key, value, "above 0 and below 1")
+        Self::check(
+            value > 0.0 && value < 1.0,
+            key,
+            value,
+            "above 0 and below 1",
+        )
     }
 
     /// `Ok` if `value` lies in 0 to 1.

@@ -5,8 +5,8 @@ use crate::interval::{clopper_pearson, wilson};
 use crate::{Calibration, Error, Estimate, Logits, Report, ReviewReason, Temperature};
 use serde::{Deserialize, Serialize};
 
-/// A calibration on labelled digits: the figures before and after the temperature, and what its decisions and sets
-/// are worth.
+/// A calibration on labelled digits: the figures before and after the temperature, and what its
+/// decisions and sets are worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Figures of the probabilities at temperature 1.
@@ -32,7 +32,8 @@ pub struct SelectiveReport {
     pub errors: u64,
     /// Share accepted, with Wilson's 95 % interval.
     pub coverage: Estimate,
-    /// Share of errors among the accepted, with the 95 % interval of Clopper and Pearson; none if nothing is accepted.
+    /// Share of errors among the accepted, with the 95 % interval of Clopper and Pearson; none if
+    /// nothing is accepted.
     pub risk: Option<Estimate>,
     /// Digits reviewed because their confidence is below the threshold.
     pub low_confidence: u64,
@@ -51,7 +52,11 @@ impl Calibration {
             selective: self.evaluate_at(test, self.deferral.threshold)?,
             before: Report::new(&test.predictions(Temperature::ONE)),
             after: Report::new(&calibrated),
-            conformal: self.conformal.iter().map(|rule| rule.report(&calibrated)).collect(),
+            conformal: self
+                .conformal
+                .iter()
+                .map(|rule| rule.report(&calibrated))
+                .collect(),
         })
     }
 
@@ -61,12 +66,17 @@ impl Calibration {
     /// If the number of classes is not that of the calibration.
     pub fn evaluate_at(&self, test: &Logits, threshold: f64) -> Result<SelectiveReport, Error> {
         if test.classes() != self.classes {
-            return Err(Error::ClassMismatch { expected: self.classes, found: test.classes() });
+            return Err(Error::ClassMismatch {
+                expected: self.classes,
+                found: test.classes(),
+            });
         }
         let predictions = test.predictions(self.temperature);
         let (mut accepted, mut errors, mut low_confidence, mut out_of_distribution) = (0, 0, 0, 0);
-        for ((logits, confidence), correct) in
-            test.rows().zip(predictions.confidences()).zip(predictions.correct())
+        for ((logits, confidence), correct) in test
+            .rows()
+            .zip(predictions.confidences())
+            .zip(predictions.correct())
         {
             match self.reason(logits, confidence, threshold) {
                 Some(ReviewReason::OutOfDistribution) => out_of_distribution += 1,
@@ -84,7 +94,11 @@ impl Calibration {
             accepted,
             errors,
             coverage: wilson(accepted, n, 0.95)?,
-            risk: if accepted > 0 { Some(clopper_pearson(errors, accepted, 0.95)?) } else { None },
+            risk: if accepted > 0 {
+                Some(clopper_pearson(errors, accepted, 0.95)?)
+            } else {
+                None
+            },
             low_confidence,
             out_of_distribution,
         })

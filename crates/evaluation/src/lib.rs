@@ -1,9 +1,11 @@
-//! From logits to decisions, and from decisions to figures: how often a classifier is right, how far its
-//! probabilities can be trusted, when it should hand a digit to a person, and which classes it cannot exclude.
+//! From logits to decisions, and from decisions to figures: how often a classifier is right, how
+//! far its probabilities can be trusted, when it should hand a digit to a person, and which classes
+//! it cannot exclude.
 //!
-//! Logits or probabilities and labels go in, figures come out; nothing here knows how they were made. Rows are
-//! `f64` in row-major order, `[digits, classes]`. They are checked once, by [`Logits::new`] or
-//! [`Predictions::from_probabilities`]; everything after that works on valid values.
+//! Logits or probabilities and labels go in, figures come out; nothing here knows how they were
+//! made. Rows are `f64` in row-major order, `[digits, classes]`. They are checked once, by
+//! [`Logits::new`] or [`Predictions::from_probabilities`]; everything after that works on valid
+//! values.
 //!
 //! | question | answer |
 //! |---|---|
@@ -14,9 +16,9 @@
 //! | which classes cannot be excluded? | [`conformal`] |
 //! | how exact are these figures? | [`interval`] |
 //!
-//! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a checkpoint keeps: it is
-//! fitted on validation digits, turns the logits of a digit into a [`Classification`], and
-//! [`Calibration::evaluate`] measures all of it on test digits.
+//! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a
+//! checkpoint keeps: it is fitted on validation digits, turns the logits of a digit into a
+//! [`Classification`], and [`Calibration::evaluate`] measures all of it on test digits.
 //!
 //! ```
 //! use evaluation::{Calibration, CalibrationConfig, Decision, Logits};
@@ -47,6 +49,7 @@ mod predictions;
 mod random;
 pub mod reliability;
 mod report;
+mod resplit;
 pub mod review;
 pub mod selective;
 mod temperature;
@@ -60,4 +63,5 @@ pub use evaluation::{Evaluation, SelectiveReport};
 pub use interval::Estimate;
 pub use predictions::{Logits, Predictions};
 pub use report::Report;
+pub use resplit::{Resplit, resplit};
 pub use temperature::Temperature;

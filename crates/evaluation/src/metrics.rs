@@ -4,7 +4,8 @@ use crate::Predictions;
 use crate::interval::{Estimate, wilson_95};
 use serde::{Deserialize, Serialize};
 
-/// Figures of one class, as fractions. A ratio without a denominator is 0 (scikit-learn's `zero_division=0`).
+/// Figures of one class, as fractions. A ratio without a denominator is 0 (scikit-learn's
+/// `zero_division=0`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Share of the digits predicted as this class that are of it.
@@ -40,7 +41,13 @@ pub fn confusion_matrix(predictions: &Predictions) -> Vec<Vec<u64>> {
 /// Precision, recall, F1 and support of each class, shape `[classes]`.
 pub fn per_class(predictions: &Predictions) -> Vec<ClassMetrics> {
     let confusion = confusion_matrix(predictions);
-    let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let ratio = |part: u64, whole: u64| {
+        if whole == 0 {
+            0.0
+        } else {
+            part as f64 / whole as f64
+        }
+    };
     (0..predictions.classes())
         .map(|class| {
             let hits = confusion[class][class];
@@ -61,8 +68,8 @@ pub fn negative_log_likelihood(predictions: &Predictions) -> f64 {
     -predictions.label_log_probabilities().sum::<f64>() / predictions.len() as f64
 }
 
-/// Brier score summed over the classes: the mean of `Σ_k (p_k - [k = label])²`, from 0 to 2 (Brier 1950, *Monthly
-/// Weather Review* 78).
+/// Brier score summed over the classes: the mean of `Σ_k (p_k - [k = label])²`, from 0 to 2 (Brier
+/// 1950, *Monthly Weather Review* 78).
 pub fn brier_score(predictions: &Predictions) -> f64 {
     let total: f64 = predictions
         .rows()

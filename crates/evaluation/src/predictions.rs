@@ -16,14 +16,18 @@ impl Logits {
     /// Takes `values` of shape `[digits, classes]`, row after row, and one label for each row.
     ///
     /// # Errors
-    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a logit that is not a
-    /// finite value within the range of `f32`, or a label that names no class.
+    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a
+    /// logit that is not a finite value within the range of `f32`, or a label that names no class.
     pub fn new(classes: usize, values: Vec<f64>, labels: Vec<u8>) -> Result<Self, Error> {
         check_shape(classes, &values, &labels)?;
         for (row, logits) in values.chunks_exact(classes).enumerate() {
             check_logits(row, logits)?;
         }
-        Ok(Self { classes, values, labels })
+        Ok(Self {
+            classes,
+            values,
+            labels,
+        })
     }
 
     /// Number of digits, at least 1.
@@ -47,7 +51,8 @@ impl Logits {
         self.values.chunks_exact(self.classes)
     }
 
-    /// The same without the rows numbered in `indices`, for instance those whose label is known to be wrong.
+    /// The same without the rows numbered in `indices`, for instance those whose label is known to
+    /// be wrong.
     ///
     /// # Errors
     /// If an index names no row or no row would be left.
@@ -60,14 +65,19 @@ impl Logits {
         })
     }
 
-    /// Probabilities `softmax(logits / temperature)`. The digit is taken from the logits, so no temperature changes
-    /// it, not even by rounding.
+    /// Probabilities `softmax(logits / temperature)`. The digit is taken from the logits, so no
+    /// temperature changes it, not even by rounding.
     pub fn predictions(&self, temperature: Temperature) -> Predictions {
-        let log_probabilities: Vec<f64> =
-            self.rows().flat_map(|row| log_softmax(row, temperature)).collect();
+        let log_probabilities: Vec<f64> = self
+            .rows()
+            .flat_map(|row| log_softmax(row, temperature))
+            .collect();
         Predictions {
             classes: self.classes,
-            probabilities: log_probabilities.iter().map(|value| libm::exp(*value)).collect(),
+            probabilities: log_probabilities
+                .iter()
+                .map(|value| libm::exp(*value))
+                .collect(),
             log_probabilities,
             digits: self.rows().map(argmax).collect(),
             labels: self.labels.clone(),
@@ -77,8 +87,8 @@ impl Logits {
 
 /// Probabilities and labels of at least one digit, all valid.
 ///
-/// Shape: probabilities `[digits, classes]`, labels `[digits]`. Logarithms are kept beside the probabilities: those
-/// that come from [`Logits`] stay finite where a probability would round to 0.
+/// Shape: probabilities `[digits, classes]`, labels `[digits]`. Logarithms are kept beside the
+/// probabilities: those that come from [`Logits`] stay finite where a probability would round to 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     classes: usize,
@@ -89,14 +99,16 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// Takes `probabilities` of shape `[digits, classes]`, row after row, and one label for each row. The values are
-    /// used as they are, without normalizing them again. Where classes tie for the highest probability, the lowest
-    /// class is the predicted digit. The logarithm of a probability of 0 is taken as that of
-    /// [`f64::MIN_POSITIVE`], -708.4, so that the negative log-likelihood stays finite.
+    /// Takes `probabilities` of shape `[digits, classes]`, row after row, and one label for each
+    /// row. The values are used as they are, without normalizing them again. Where classes tie for
+    /// the highest probability, the lowest class is the predicted digit. The logarithm of a
+    /// probability of 0 is taken as that of [`f64::MIN_POSITIVE`], -708.4, so that the negative
+    /// log-likelihood stays finite.
     ///
     /// # Errors
-    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a value outside 0 to 1,
-    /// a row that doesn't add up to 1 within 0.000001, or a label that names no class.
+    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a
+    /// value outside 0 to 1, a row that doesn't add up to 1 within 0.000001, or a label that names
+    /// no class.
     pub fn from_probabilities(
         classes: usize,
         probabilities: Vec<f64>,
@@ -105,7 +117,11 @@ impl Predictions {
         check_shape(classes, &probabilities, &labels)?;
         for (row, values) in probabilities.chunks_exact(classes).enumerate() {
             if let Some(class) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
-                return Err(Error::Probability { row, class, value: values[class] });
+                return Err(Error::Probability {
+                    row,
+                    class,
+                    value: values[class],
+                });
             }
             let sum: f64 = values.iter().sum();
             if (sum - 1.0).abs() > 1e-6 {
@@ -152,12 +168,17 @@ impl Predictions {
 
     /// The probability of the predicted digit, for each digit.
     pub fn confidences(&self) -> impl ExactSizeIterator<Item = f64> {
-        self.rows().zip(&self.digits).map(|(row, digit)| row[usize::from(*digit)])
+        self.rows()
+            .zip(&self.digits)
+            .map(|(row, digit)| row[usize::from(*digit)])
     }
 
     /// Whether the predicted digit is the label, for each digit.
     pub fn correct(&self) -> impl ExactSizeIterator<Item = bool> {
-        self.digits.iter().zip(&self.labels).map(|(digit, label)| digit == label)
+        self.digits
+            .iter()
+            .zip(&self.labels)
+            .map(|(digit, label)| digit == label)
     }
 
     /// The logarithm of the probability of the label, for each digit.
@@ -168,7 +189,8 @@ impl Predictions {
             .map(|(row, label)| row[usize::from(*label)])
     }
 
-    /// The same without the rows numbered in `indices`, for instance those whose label is known to be wrong.
+    /// The same without the rows numbered in `indices`, for instance those whose label is known to
+    /// be wrong.
     ///
     /// # Errors
     /// If an index names no row or no row would be left.
@@ -184,8 +206,8 @@ impl Predictions {
     }
 }
 
-/// The logarithms of `softmax(logits / temperature)`. The largest logit is left out of the sum and brought in by
-/// `log1p`, so that a probability near 1 keeps a logarithm that differs from 0.
+/// The logarithms of `softmax(logits / temperature)`. The largest logit is left out of the sum and
+/// brought in by `log1p`, so that a probability near 1 keeps a logarithm that differs from 0.
 pub(crate) fn log_softmax(
     logits: &[f64],
     temperature: Temperature,
@@ -217,7 +239,11 @@ pub(crate) fn argmax(row: &[f64]) -> u8 {
 pub(crate) fn check_logits(row: usize, logits: &[f64]) -> Result<(), Error> {
     let valid = |value: &f64| value.abs() <= f64::from(f32::MAX);
     match logits.iter().position(|value| !valid(value)) {
-        Some(class) => Err(Error::Logit { row, class, value: logits[class] }),
+        Some(class) => Err(Error::Logit {
+            row,
+            class,
+            value: logits[class],
+        }),
         None => Ok(()),
     }
 }
@@ -227,13 +253,24 @@ fn check_shape(classes: usize, values: &[f64], labels: &[u8]) -> Result<(), Erro
         return Err(Error::Classes { classes });
     }
     if labels.len().checked_mul(classes) != Some(values.len()) {
-        return Err(Error::Shape { values: values.len(), labels: labels.len(), classes });
+        return Err(Error::Shape {
+            values: values.len(),
+            labels: labels.len(),
+            classes,
+        });
     }
     if labels.is_empty() {
         return Err(Error::Empty);
     }
-    match labels.iter().position(|label| usize::from(*label) >= classes) {
-        Some(row) => Err(Error::Label { row, label: labels[row], classes }),
+    match labels
+        .iter()
+        .position(|label| usize::from(*label) >= classes)
+    {
+        Some(row) => Err(Error::Label {
+            row,
+            label: labels[row],
+            classes,
+        }),
         None => Ok(()),
     }
 }
@@ -244,9 +281,16 @@ fn kept_rows(n: usize, without: &[usize]) -> Result<Vec<usize>, Error> {
         *keep.get_mut(index).ok_or(Error::Index { index, n })? = false;
     }
     let kept: Vec<usize> = (0..n).filter(|row| keep[*row]).collect();
-    if kept.is_empty() { Err(Error::Empty) } else { Ok(kept) }
+    if kept.is_empty() {
+        Err(Error::Empty)
+    } else {
+        Ok(kept)
+    }
 }
 
 fn pick<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
-    rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
+    rows.iter()
+        .flat_map(|row| &values[row * width..(row + 1) * width])
+        .copied()
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Reproducible random numbers that depend on nothing but their seed.
 
-/// SplitMix64 (Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generators", figure 17).
+/// SplitMix64 (Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generators", figure
+/// 17).
 pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -10,7 +11,8 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// The stream of `seed` moved on to `index`: a value for each digit that doesn't depend on the others.
+    /// The stream of `seed` moved on to `index`: a value for each digit that doesn't depend on the
+    /// others.
     pub fn at(seed: u64, index: usize) -> Self {
         Self(seed.wrapping_add(Self::STEP.wrapping_mul(index as u64)))
     }

@@ -1,4 +1,5 @@
-//! Whether a confidence of 99 % is right 99 times in 100. Confidence is the probability of the predicted digit.
+//! Whether a confidence of 99 % is right 99 times in 100. Confidence is the probability of the
+//! predicted digit.
 
 use crate::Predictions;
 use crate::selective::ties;
@@ -35,9 +36,11 @@ pub struct HistogramBin {
     pub wrong: u64,
 }
 
-/// The reliability diagram with [`BINS`] bins of equal width, `[i/15, (i+1)/15)`, the last with its end.
+/// The reliability diagram with [`BINS`] bins of equal width, `[i/15, (i+1)/15)`, the last with its
+/// end.
 ///
-/// These are the bins of torchmetrics 1.9, but for a confidence of exactly 1, which it counts in a bin of its own.
+/// These are the bins of torchmetrics 1.9, but for a confidence of exactly 1, which it counts in a
+/// bin of its own.
 pub fn reliability_diagram(predictions: &Predictions) -> Vec<ReliabilityBin> {
     let mut sums = [(0_u64, 0.0, 0_u64); BINS];
     for (confidence, correct) in predictions.confidences().zip(predictions.correct()) {
@@ -59,9 +62,9 @@ pub fn reliability_diagram(predictions: &Predictions) -> Vec<ReliabilityBin> {
         .collect()
 }
 
-/// Expected calibration error of the predicted digit: the mean of `|accuracy - confidence|` over the bins of
-/// [`reliability_diagram`], weighted by their counts (Guo et al. 2017, "On Calibration of Modern Neural Networks",
-/// eq. 3). A fraction.
+/// Expected calibration error of the predicted digit: the mean of `|accuracy - confidence|` over
+/// the bins of [`reliability_diagram`], weighted by their counts (Guo et al. 2017, "On Calibration
+/// of Modern Neural Networks", eq. 3). A fraction.
 pub fn expected_calibration_error(predictions: &Predictions) -> f64 {
     let total: f64 = reliability_diagram(predictions)
         .iter()
@@ -70,12 +73,13 @@ pub fn expected_calibration_error(predictions: &Predictions) -> f64 {
     total / predictions.len() as f64
 }
 
-/// The same error over [`BINS`] bins of equal count (Nguyen & O'Connor 2015; the equal-mass bins of Nixon et al. 2019,
-/// "Measuring Calibration in Deep Learning", section 3, for the predicted digit). A fraction.
+/// The same error over [`BINS`] bins of equal count (Nguyen & O'Connor 2015; the equal-mass bins of
+/// Nixon et al. 2019, "Measuring Calibration in Deep Learning", section 3, for the predicted
+/// digit). A fraction.
 ///
-/// The digits are sorted by rising confidence and cut as evenly as possible, the first bins taking one more where
-/// the count doesn't divide. Digits of equal confidence each count as their mean correctness, so the result doesn't
-/// depend on the order in which they came.
+/// The digits are sorted by rising confidence and cut as evenly as possible, the first bins taking
+/// one more where the count doesn't divide. Digits of equal confidence each count as their mean
+/// correctness, so the result doesn't depend on the order in which they came.
 pub fn adaptive_calibration_error(predictions: &Predictions) -> f64 {
     let n = predictions.len();
     let mut digits = ties(predictions)
@@ -84,17 +88,28 @@ pub fn adaptive_calibration_error(predictions: &Predictions) -> f64 {
         .flat_map(|tie| std::iter::repeat_n((tie.confidence, tie.accuracy()), tie.count as usize));
     let total: f64 = (0..BINS)
         .map(|i| n / BINS + usize::from(i < n % BINS))
-        .map(|size| digits.by_ref().take(size).map(|(confidence, hit)| hit - confidence).sum())
+        .map(|size| {
+            digits
+                .by_ref()
+                .take(size)
+                .map(|(confidence, hit)| hit - confidence)
+                .sum()
+        })
         .map(f64::abs)
         .sum();
     total / n as f64
 }
 
-/// How many digits have which confidence, in `bins` bins of equal width from 0 to 1, right and wrong ones apart.
-/// Empty for 0 bins.
+/// How many digits have which confidence, in `bins` bins of equal width from 0 to 1, right and
+/// wrong ones apart. Empty for 0 bins.
 pub fn confidence_histogram(predictions: &Predictions, bins: usize) -> Vec<HistogramBin> {
     let mut histogram: Vec<HistogramBin> = (0..bins)
-        .map(|i| HistogramBin { lower: edge(i, bins), upper: edge(i + 1, bins), correct: 0, wrong: 0 })
+        .map(|i| HistogramBin {
+            lower: edge(i, bins),
+            upper: edge(i + 1, bins),
+            correct: 0,
+            wrong: 0,
+        })
         .collect();
     for (confidence, correct) in predictions.confidences().zip(predictions.correct()) {
         if let Some(bar) = histogram.get_mut(bin(confidence, bins)) {

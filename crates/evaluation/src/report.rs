@@ -1,14 +1,14 @@
 //! All figures of one set of probabilities.
 
+use crate::Predictions;
 use crate::interval::Estimate;
 use crate::metrics::{self, ClassMetrics};
 use crate::reliability::{self, HistogramBin, ReliabilityBin};
 use crate::selective::{self, CoverageAtRisk, RiskCoveragePoint};
-use crate::Predictions;
 use serde::{Deserialize, Serialize};
 
-/// The figures of one set of probabilities, all shares as fractions. Each field is the result of the function that
-/// its description names, which holds the definition and its source.
+/// The figures of one set of probabilities, all shares as fractions. Each field is the result of
+/// the function that its description names, which holds the definition and its source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Number of digits.

@@ -39,14 +39,15 @@ pub struct ReviewReport {
     pub machine_errors_on_answered: u64,
     /// Deferred digits without an answer. They count in no accuracy.
     pub pending: u64,
-    /// Share of right digits among the accepted and the answered, with Wilson's 95 % interval; none if there are none.
+    /// Share of right digits among the accepted and the answered, with Wilson's 95 % interval; none
+    /// if there are none.
     pub accuracy: Option<Estimate>,
     /// Share of all digits that the machine alone has right, with Wilson's 95 % interval.
     pub machine_accuracy: Estimate,
 }
 
-/// Takes a person's answers for the deferred digits into account. `answers` holds one entry for each digit, none where
-/// the person wasn't asked or hasn't answered.
+/// Takes a person's answers for the deferred digits into account. `answers` holds one entry for
+/// each digit, none where the person wasn't asked or hasn't answered.
 ///
 /// ```
 /// use evaluation::review::{Verdict, merge_review};
@@ -58,8 +59,8 @@ pub struct ReviewReport {
 /// ```
 ///
 /// # Errors
-/// If there are no digits, the lists differ in length, a label or an answer names no class, or there is an answer for
-/// an accepted digit.
+/// If there are no digits, the lists differ in length, a label or an answer names no class, or
+/// there is an answer for an accepted digit.
 pub fn merge_review(
     classes: usize,
     verdicts: &[Verdict],
@@ -72,7 +73,11 @@ pub fn merge_review(
     }
     for (what, found) in [("labels", labels.len()), ("answers", answers.len())] {
         if found != n {
-            return Err(Error::Length { what, found, expected: n });
+            return Err(Error::Length {
+                what,
+                found,
+                expected: n,
+            });
         }
     }
     let (mut accepted, mut machine_errors, mut answered, mut person_errors) = (0, 0, 0, 0);
@@ -80,7 +85,11 @@ pub fn merge_review(
     for (row, ((verdict, label), answer)) in verdicts.iter().zip(labels).zip(answers).enumerate() {
         for class in std::iter::once(label).chain(answer) {
             if usize::from(*class) >= classes {
-                return Err(Error::Label { row, label: *class, classes });
+                return Err(Error::Label {
+                    row,
+                    label: *class,
+                    classes,
+                });
             }
         }
         let machine_wrong = u64::from(verdict.digit != *label);

@@ -1,14 +1,16 @@
-//! Whether the classifier knows when it is wrong: the error rate among the digits it keeps when it hands back the
-//! least confident ones. *Coverage* is the share kept, *selective risk* the share of errors among them.
+//! Whether the classifier knows when it is wrong: the error rate among the digits it keeps when it
+//! hands back the least confident ones. *Coverage* is the share kept, *selective risk* the share of
+//! errors among them.
 //!
-//! Digits of equal confidence can't be told apart by any threshold. Coverage and risk are therefore only reported
-//! at the end of such a tie, and the areas take the mean over all orders within it: no figure here depends on the
-//! order in which the digits came.
+//! Digits of equal confidence can't be told apart by any threshold. Coverage and risk are therefore
+//! only reported at the end of such a tie, and the areas take the mean over all orders within it:
+//! no figure here depends on the order in which the digits came.
 
 use crate::Predictions;
 use serde::{Deserialize, Serialize};
 
-/// One point of a risk–coverage curve: what happens when exactly the digits of at least `threshold` are accepted.
+/// One point of a risk–coverage curve: what happens when exactly the digits of at least `threshold`
+/// are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RiskCoveragePoint {
     /// Least confidence accepted.
@@ -46,21 +48,24 @@ pub fn risk_coverage_curve(predictions: &Predictions) -> Vec<RiskCoveragePoint> 
         .collect()
 }
 
-/// At most `most` of `points`, evenly spaced and always with the first and the last: enough to draw the curve.
+/// At most `most` of `points`, evenly spaced and always with the first and the last: enough to draw
+/// the curve.
 pub fn thin(points: &[RiskCoveragePoint], most: usize) -> Vec<RiskCoveragePoint> {
     if points.len() <= most {
         return points.to_vec();
     }
     let last = points.len() - 1;
     let steps = most.saturating_sub(1).max(1);
-    (0..most).map(|i| points[(i * last + steps / 2) / steps]).collect()
+    (0..most)
+        .map(|i| points[(i * last + steps / 2) / steps])
+        .collect()
 }
 
-/// Area under the risk–coverage curve: the mean selective risk over the coverages `1/n, 2/n, … 1`, where the most
-/// confident digits are kept first (Geifman, Uziel & El-Yaniv 2019, "Bias-Reduced Uncertainty Estimation for Deep
-/// Neural Classifiers", section 2; the AURC of Jaeger et al. 2023, "A Call to Reflect on Evaluation Practices for
-/// Failure Detection", as a sum over all digits instead of trapezoids). A fraction; published tables often multiply
-/// it by 1,000.
+/// Area under the risk–coverage curve: the mean selective risk over the coverages `1/n, 2/n, … 1`,
+/// where the most confident digits are kept first (Geifman, Uziel & El-Yaniv 2019, "Bias-Reduced
+/// Uncertainty Estimation for Deep Neural Classifiers", section 2; the AURC of Jaeger et al. 2023,
+/// "A Call to Reflect on Evaluation Practices for Failure Detection", as a sum over all digits
+/// instead of trapezoids). A fraction; published tables often multiply it by 1,000.
 pub fn aurc(predictions: &Predictions) -> f64 {
     let (mut kept, mut errors, mut total) = (0.0, 0.0, 0.0);
     for tie in ties(predictions) {
@@ -74,13 +79,16 @@ pub fn aurc(predictions: &Predictions) -> f64 {
     total / predictions.len() as f64
 }
 
-/// AURC less that of a perfect ranking with the same number of errors, which keeps all right digits before the
-/// first wrong one (Geifman et al. 2019, section 2). The perfect area is computed exactly as such a mean, not by its
-/// approximation `r + (1 - r) ln(1 - r)`: 0 means that no ranking would do better.
+/// AURC less that of a perfect ranking with the same number of errors, which keeps all right digits
+/// before the first wrong one (Geifman et al. 2019, section 2). The perfect area is computed
+/// exactly as such a mean, not by its approximation `r + (1 - r) ln(1 - r)`: 0 means that no
+/// ranking would do better.
 pub fn e_aurc(predictions: &Predictions) -> f64 {
     let errors = crate::metrics::errors(predictions);
     let correct = predictions.len() as u64 - errors;
-    let optimal: f64 = (1..=errors).map(|wrong| wrong as f64 / (correct + wrong) as f64).sum();
+    let optimal: f64 = (1..=errors)
+        .map(|wrong| wrong as f64 / (correct + wrong) as f64)
+        .sum();
     (aurc(predictions) - optimal / predictions.len() as f64).max(0.0)
 }
 

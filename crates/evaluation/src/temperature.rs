@@ -4,8 +4,9 @@ use crate::predictions::log_softmax;
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
 
-/// Temperature scaling: probabilities are `softmax(logits / T)` (Guo et al. 2017, "On Calibration of Modern Neural
-/// Networks", section 4.2). Above 1 it lowers confidence, below 1 it raises it; the predicted digit never changes.
+/// Temperature scaling: probabilities are `softmax(logits / T)` (Guo et al. 2017, "On Calibration
+/// of Modern Neural Networks", section 4.2). Above 1 it lowers confidence, below 1 it raises it;
+/// the predicted digit never changes.
 ///
 /// ```
 /// use evaluation::{Logits, Temperature};
@@ -39,10 +40,12 @@ impl Temperature {
 
     /// The temperature with the least negative log-likelihood on `validation`.
     ///
-    /// The likelihood is convex in `1/T`, so its slope is followed to its only zero by Newton's method inside a
-    /// bracket. Where every digit is right, the likelihood only grows as `T` falls to 0, and where the logits speak
-    /// against the labels, as it rises: the result stays within [`Self::MIN`] and [`Self::MAX`] and then says no more
-    /// than that. Where every row has equal logits, no temperature matters and the result is 1.
+    /// The likelihood is convex in `1/T`, so its slope is followed to its only zero by Newton's
+    /// method inside a bracket. Where every digit is right, the likelihood only grows as `T` falls
+    /// to 0, and where the logits speak against the labels, as it rises: the result stays within
+    /// [`Self::MIN`] and [`Self::MAX`] and then says no more than that. Where no temperature
+    /// matters, because each row has equal logits or gaps so wide that every probability rounds to
+    /// 0 or 1, the result is 1.
     pub fn fit(validation: &Logits) -> Self {
         let (slope, curvature) = derivatives(validation, 1.0);
         if slope == 0.0 && curvature == 0.0 {
@@ -103,8 +106,8 @@ impl From<Temperature> for f64 {
     }
 }
 
-/// First and second derivative of the mean negative log-likelihood by `1/T`: the mean of `E_p[z] - z_label` and of
-/// `Var_p[z]`, with the logits `z` measured from the largest of their row.
+/// First and second derivative of the mean negative log-likelihood by `1/T`: the mean of `E_p[z] -
+/// z_label` and of `Var_p[z]`, with the logits `z` measured from the largest of their row.
 fn derivatives(logits: &Logits, inverse: f64) -> (f64, f64) {
     let (mut slope, mut curvature) = (0.0, 0.0);
     for (row, label) in logits.rows().zip(logits.labels()) {

@@ -163,11 +163,14 @@ pub struct GradSums {
 }
 
 impl GradSums {
-    pub(crate) fn merge(&mut self, other: &GradSums) {
-        if self.plain.is_empty() {
-            self.clone_from(other);
-            return;
+    pub(crate) fn zeros(channels: usize) -> Self {
+        Self {
+            plain: vec![0.0; channels],
+            centred: vec![0.0; channels],
         }
+    }
+
+    pub(crate) fn merge(&mut self, other: &GradSums) {
         for c in 0..self.plain.len() {
             self.plain[c] += other.plain[c];
             self.centred[c] += other.centred[c];
@@ -185,10 +188,7 @@ pub(crate) fn add_grad_sums<S: Simd>(
     channels: usize,
     total: &mut GradSums,
 ) {
-    let mut own = GradSums {
-        plain: vec![0.0; channels],
-        centred: vec![0.0; channels],
-    };
+    let mut own = GradSums::zeros(channels);
     for c in (0..channels).step_by(S::F32_LANES) {
         let (scale, shift) = (load::<S>(&norm.scale[c..]), load::<S>(&norm.shift[c..]));
         let mean = load::<S>(&norm.mean[c..]);
@@ -301,7 +301,8 @@ pub(crate) fn add_norm_rest<S: Simd>(
         for (value, to) in values.chunks_exact(channels).zip(to.chunks_exact_mut(stride)) {
             let value = load_some(simd, &value[c..]);
             let rest = simd.mul_add_e_f32s(simd.sub_f32s(value, mean), linear, constant);
-            store::<S>(&mut to[c..], simd.add_f32s(load::<S>(&to[c..]), rest));
+            let sum = simd.add_f32s(load::<S>(&to[c..]), rest);
+            store::<S>(&mut to[c..], sum);
         }
     }
 }

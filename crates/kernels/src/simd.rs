@@ -61,6 +61,13 @@ impl Isa {
     }
 }
 
+/// Vectors that one tile may keep as sums, so that they stay in registers beside what is multiplied.
+///
+/// Of 32 registers 22 is the most for which the compiler was seen to keep every sum in one.
+pub(crate) const fn sums_in_registers<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { 22 } else { 12 }
+}
+
 /// `channels` rounded up to whole vectors: the channel stride of all scratch memory.
 pub(crate) fn padded(channels: usize, lanes: usize) -> usize {
     channels.div_ceil(lanes) * lanes

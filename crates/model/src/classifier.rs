@@ -1,9 +1,12 @@
-//! From raw bytes to probabilities.
+//! From raw bytes to probabilities and a decision.
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
+use evaluation::{
+    Calibration, Classification, Decision, Deferral, EnergyLimit, ReviewReason, Temperature, energy,
+};
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, MODEL, Manifest},
@@ -19,18 +22,8 @@ const CHUNK: usize = 500;
 pub struct Classifier {
     network: Network,
     manifest: Manifest,
+    calibration: Calibration,
     device: Device,
-}
-
-/// The answer for one image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Classification {
-    /// The most probable class; for digits, the digit.
-    pub digit: u8,
-    /// The probability of each class; they add up to one.
-    pub probabilities: [f64; CLASSES],
-    /// The probability of [`digit`](Self::digit).
-    pub confidence: f64,
 }
 
 impl Classifier {
@@ -54,6 +47,11 @@ impl Classifier {
         let classifier = Classifier {
             network: checkpoint.network(device)?,
             manifest: checkpoint.manifest().clone(),
+            calibration: checkpoint
+                .manifest()
+                .calibration
+                .clone()
+                .unwrap_or_else(uncalibrated),
             device: device.clone().without_autodiff(),
         };
         // Finite weights can still overflow on the way: a negative variance, a huge scale.
@@ -78,16 +76,32 @@ impl Classifier {
         self.manifest.normalization
     }
 
+    /// How logits become probabilities and decisions. A checkpoint from the middle of training has
+    /// no calibration yet: its probabilities are the network's own, and every image goes to review.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
     /// Classifies one image: 28×28 bytes row by row, 0 for background and 255 for ink.
+    ///
+    /// The answer holds the digit, the probability of each of the ten, the confidence, the sets of
+    /// classes that can't be excluded, and whether to accept the digit or have it reviewed.
     pub fn classify(&self, image: &[u8; PIXELS]) -> Classification {
-        Classification::from_logits(self.logits(image)[0])
+        self.decide(&self.logits(image)[0], self.calibration.deferral.threshold)
     }
 
     /// Classifies many images in batches, which is much faster than one by one.
     pub fn classify_all(&self, images: &[[u8; PIXELS]]) -> Vec<Classification> {
+        self.classify_all_at(images, self.calibration.deferral.threshold)
+    }
+
+    /// Classifies many images and accepts those whose confidence is at least a threshold of the
+    /// caller's, instead of the checkpoint's own. No guarantee comes with it; above 1 it accepts
+    /// nothing.
+    pub fn classify_all_at(&self, images: &[[u8; PIXELS]], threshold: f64) -> Vec<Classification> {
         self.logits(images.as_flattened())
-            .into_iter()
-            .map(Classification::from_logits)
+            .iter()
+            .map(|logits| self.decide(logits, threshold))
             .collect()
     }
 
@@ -110,24 +124,46 @@ impl Classifier {
         }
         rows
     }
+
+    fn decide(&self, logits: &[f64], threshold: f64) -> Classification {
+        self.calibration
+            .decide_at(logits, threshold)
+            // Weights are finite, but an image may still drive a sum beyond the range of f32. Such
+            // an answer knows nothing and says so.
+            .unwrap_or_else(|_| Classification {
+                digit: 0,
+                probabilities: vec![1.0 / CLASSES as f64; CLASSES],
+                confidence: 1.0 / CLASSES as f64,
+                energy: energy(&[]),
+                sets: Vec::new(),
+                decision: Decision::Review {
+                    runner_up: 1,
+                    reason: ReviewReason::OutOfDistribution,
+                },
+            })
+    }
 }
 
-impl Classification {
-    fn from_logits(logits: [f64; CLASSES]) -> Self {
-        let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut probabilities = logits.map(|logit| (logit - highest).exp());
-        let sum: f64 = probabilities.iter().sum();
-        probabilities.iter_mut().for_each(|p| *p /= sum);
-        let mut digit = 0;
-        for class in 1..CLASSES {
-            if probabilities[class] > probabilities[digit] {
-                digit = class;
-            }
-        }
-        Classification {
-            digit: digit as u8,
-            confidence: probabilities[digit],
-            probabilities,
-        }
+/// Probabilities as they come, and nothing accepted.
+fn uncalibrated() -> Calibration {
+    Calibration {
+        classes: CLASSES,
+        temperature: Temperature::ONE,
+        deferral: Deferral {
+            threshold: 2.0,
+            target_risk: 0.001,
+            confidence_level: 0.95,
+            certified: false,
+            risk_upper_bound: 1.0,
+            coverage: 0.0,
+            errors: 0,
+            accepted: 0,
+            n: 0,
+        },
+        energy: EnergyLimit {
+            kept_share: 1.0,
+            value: f64::MAX,
+        },
+        conformal: Vec::new(),
     }
 }

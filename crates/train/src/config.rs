@@ -7,6 +7,7 @@ use std::{
 };
 
 use data::Augmentation;
+use evaluation::CalibrationConfig;
 use model::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -35,6 +36,10 @@ pub struct Config {
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
     pub schedule: ScheduleConfig,
+    /// How doubtful images are told apart, after training; the defaults are those of
+    /// [`CalibrationConfig`].
+    #[serde(default)]
+    pub calibration: CalibrationConfig,
 }
 
 /// `[data]`

@@ -13,10 +13,12 @@ use burn::{
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
 use data::{Augmentation, LabelledImages, Loader, Normalization, Source, Split};
+use evaluation::{Calibration, Logits};
 use model::{
     Backend, Classifier, Device, Manifest, Provenance,
-    checkpoint::{self, Checkpoint, DataDigests, FORMAT_VERSION, MODEL, Versions},
+    checkpoint::{self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, Versions},
 };
+use report::Examination;
 
 use crate::{
     Args, Config,
@@ -30,7 +32,7 @@ use crate::{
     run_dir::RunDir,
     schedule::Schedule,
     strategy::{Loop, Outcome, Stop},
-    summary::{Summary, TestResult, TrainResult, ValidationResult},
+    summary::{Summary, TrainResult, ValidationResult},
 };
 
 /// Where runs and downloads go.
@@ -330,15 +332,15 @@ impl Plan {
     fn finish(&self, args: &Args, outcome: &Outcome, began: Instant) -> Result<(), Failure> {
         let epoch = outcome.state.best().unwrap_or(outcome.state.epoch);
         let checkpoint = Checkpoint::open(self.run.checkpoint(epoch))?;
-        let classifier = Classifier::from_checkpoint(&checkpoint, &self.device)?;
-        let test = TestResult::measure(&classifier, &self.source.test()?);
         let mut manifest = checkpoint.manifest().clone();
         manifest.training = None;
-        manifest.metrics.insert("test.accuracy".into(), test.accuracy);
-        manifest.metrics.insert("test.loss".into(), test.loss);
+        manifest.calibration = self.calibrate(&checkpoint)?;
         let weights = checkpoint.file(MODEL).unwrap_or_default();
-        let published = [(checkpoint::MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
+        let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
         checkpoint::write(&self.run.model(), &published)?;
+        // The examination goes the way that every other crate goes: it loads what was published.
+        let classifier = Classifier::load(self.run.model(), &self.device)?;
+        let test = Examination::new(&classifier, &self.source.test()?)?;
         let record = outcome.state.history[epoch - 1];
         let summary = Summary {
             test,
@@ -373,9 +375,26 @@ impl Plan {
         Ok(())
     }
 
+    /// Fits the calibration on the validation images; without any there is none.
+    fn calibrate(&self, checkpoint: &Checkpoint) -> Result<Option<Calibration>, Failure> {
+        let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self
+            .split
+            .validation
+            .iter()
+            .map(|&index| (self.images.image(index as usize), self.images.label(index as usize)))
+            .unzip();
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        let classifier = Classifier::from_checkpoint(checkpoint, &self.device)?;
+        let logits = classifier.logits(&pixels.concat()).into_flattened();
+        let logits = Logits::new(data::CLASSES, logits, labels)?;
+        Ok(Some(Calibration::fit(&logits, &self.config.calibration)?))
+    }
+
     fn print(&self, summary: &Summary) {
         let run = self.run.path().display();
-        println!("\n{}", summary.test.table());
+        println!("\n{}", summary.test);
         println!(
             "{} after {} epochs in {} ({:.0} images/s); best epoch {} with {:.2} % of the validation images right",
             summary.stopped,

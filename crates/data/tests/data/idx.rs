@@ -8,11 +8,11 @@ const FILE: &str = "some/folder/images";
 /// Reads a damaged file, plain and compressed; the error must fit the pattern both times, name the
 /// file and be one line.
 macro_rules! refused {
-    ($read:ident, $bytes:expr, $pattern:pat) => {{
+    ($read:ident, $bytes:expr, $pattern:pat $(if $guard:expr)?) => {{
         let bytes: Vec<u8> = $bytes;
         for bytes in [bytes.clone(), gzip(&bytes)] {
             let error = $read(&bytes, FILE).unwrap_err();
-            assert!(matches!(error, $pattern), "{error:?}");
+            assert!(matches!(error, $pattern $(if $guard)?), "{error:?}");
             let message = error.to_string();
             assert!(
                 message.contains(FILE) && !message.contains('\n'),

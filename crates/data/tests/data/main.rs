@@ -1,5 +1,7 @@
 //! The crate seen from outside: bytes in, verified and reproducible batches out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// `Device::ndarray` is deprecated upstream; it is the backend that this project builds on.
+#![allow(deprecated)]
 
 mod augmentation;
 #[cfg(feature = "download")]
@@ -16,7 +18,8 @@ mod split;
 
 use std::io::Write;
 
-use data::{LabelledImages, PIXELS, Random, idx};
+use data::idx::{image_header, label_header};
+use data::{LabelledImages, PIXELS, Random};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -37,11 +40,12 @@ pub fn numbered_images(count: usize) -> LabelledImages {
 pub fn idx_files(set: &LabelledImages) -> (Vec<u8>, Vec<u8>) {
     let count = set.len() as u32;
     (
-        [&idx::image_header(count), set.pixels()].concat(),
-        [&idx::label_header(count)[..], set.labels()].concat(),
+        [&image_header(count), set.pixels()].concat(),
+        [&label_header(count)[..], set.labels()].concat(),
     )
 }
 
+/// The bytes as one gzip member.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();

@@ -11,6 +11,7 @@ use super::{
     weight_grad::{Form, Winners, add_dense, add_sparse},
 };
 use crate::{
+    chunks::images_per_chunk,
     norm::{NormGrad, add_norm_rest, add_sums, norm_grad, relu_grad},
     pool::{Windows, unpool},
     scratch::{Buffer, Scratch, grow},
@@ -31,6 +32,14 @@ pub(crate) enum Tail<'a> {
 }
 
 impl<'a> Tail<'a> {
+    /// The parts that belong to the chunks of a batch.
+    pub(crate) fn cut(self, geometry: &Geometry, batch: usize) -> impl Iterator<Item = Self> {
+        let per_chunk = images_per_chunk(batch);
+        (0..batch)
+            .step_by(per_chunk)
+            .map(move |first| self.images(geometry, first, per_chunk.min(batch - first)))
+    }
+
     /// The part that belongs to the images from `first` on, `len` of them.
     pub(crate) fn images(self, geometry: &Geometry, first: usize, len: usize) -> Self {
         let cut = |values: &'a [f32], image: usize| &values[first * image..(first + len) * image];

@@ -1,22 +1,10 @@
 //! The convolution block over a batch: cuts the work into chunks and puts the results together.
 
-use std::borrow::Cow;
-
-use pulp::{Simd, WithSimd};
-
-use super::{
-    Geometry,
-    backward::{BackwardChunk, InputFilters, Tail},
-    chunk::{ForwardChunk, Map},
-    pack::{pack_forward, pack_input_grad, pack_rows},
-    weight_grad::Form,
-};
+use super::{Geometry, backward::Tail, chunk::Map};
 use crate::{
-    chunks::{cut, cut_mut, run},
     error::{Error, check_len},
-    norm::{Affine, GradSums, Moments, NormGrad, add_grad_sums, apply, pad},
-    scratch::with_scratch,
-    simd::{Isa, padded},
+    norm::{Affine, Moments, NormGrad, pad},
+    simd::Isa,
 };
 
 /// Which values the batch statistics of a normalization describe.
@@ -77,8 +65,8 @@ pub struct Gradients {
 /// One convolution block of a fixed geometry.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvBlock {
-    geometry: Geometry,
-    isa: Isa,
+    pub(super) geometry: Geometry,
+    pub(super) isa: Isa,
 }
 
 impl ConvBlock {
@@ -164,20 +152,12 @@ impl ConvBlock {
         );
 
         let [scale, shift] = self.scale_and_shift(norm, &kept.moments);
-        let lens = (geometry.output_len(), batch);
-        let jobs = cut(&kept.pooled, lens.0, lens.1).zip(cut_mut(output, lens.0, lens.1)).collect();
-        run(jobs, |(from, to)| {
-            self.isa.run(ApplyChunk {
-                map: Map {
-                    scale: &scale,
-                    shift: &shift,
-                    relu: norm.relu,
-                },
-                channels: geometry.out_channels,
-                from,
-                to,
-            });
-        });
+        let map = Map {
+            scale: &scale,
+            shift: &shift,
+            relu: norm.relu,
+        };
+        self.run_map(map, &kept.pooled, output);
         // Statistics of the convolution itself, not of the oriented one.
         if self.statistics(norm) == Statistics::Conv {
             flip_where_negative(norm.gamma, &mut kept.moments.mean);
@@ -249,7 +229,7 @@ impl ConvBlock {
             constant: Vec::new(),
             relu: norm.relu,
         };
-        let sums = self.grad_sums(&grad, &kept.pooled, output_grad, batch);
+        let sums = self.run_grad_sums(&grad, &kept.pooled, output_grad);
         let inverse_deviation = |c: usize| 1.0 / (moments.variance(c) + norm.epsilon).sqrt();
         let channels = 0..geometry.out_channels;
         let linear: Vec<f32> = channels
@@ -286,14 +266,17 @@ impl ConvBlock {
             .collect();
         if statistics == Statistics::Conv {
             flip_where_negative(norm.gamma, &mut gradients.scale);
-            let filter_len = geometry.weight_len() / geometry.out_channels;
-            let filters = gradients.weight.chunks_exact_mut(filter_len);
-            for (filter, gamma) in filters.zip(norm.gamma) {
-                if *gamma < 0.0 {
-                    filter.iter_mut().for_each(|value| *value = -*value);
-                }
-            }
+            self.flip_filters(norm, &mut gradients.weight);
         }
         Ok(gradients)
+    }
+}
+
+/// Changes the sign of the values of all channels with a negative `gamma`.
+fn flip_where_negative<T: Copy + std::ops::Neg<Output = T>>(gamma: &[f32], values: &mut [T]) {
+    for (value, gamma) in values.iter_mut().zip(gamma) {
+        if *gamma < 0.0 {
+            *value = -*value;
+        }
     }
 }

@@ -9,7 +9,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::pack::{BLOCK, Packed};
-use crate::simd::store;
+use crate::simd::{store, sums_in_registers};
 
 /// Where the values of an image lie.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) fn convolve<S: Simd>(
     let weights = &packed.weights.values()[..packed.kernel * packed.taps * grid.stride];
     for (block, weights) in weights.chunks(block_len).enumerate() {
         let vectors = weights.len() / (packed.kernel * packed.taps * lanes);
-        let widest = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } } / vectors;
+        let widest = const { sums_in_registers::<S>() } / vectors;
         let tiles = grid.columns.div_ceil(widest);
         for tile in 0..tiles {
             let first = tile * grid.columns / tiles;
@@ -49,7 +49,6 @@ pub(crate) fn convolve<S: Simd>(
                 grid,
                 input: &input[first * grid.column_len..],
                 weights,
-                kernel: packed.kernel,
                 taps: packed.taps,
                 output: &mut output[first * grid.stride + block * BLOCK * lanes..],
             };
@@ -66,18 +65,17 @@ struct Tile<'a> {
     grid: Grid,
     input: &'a [f32],
     weights: &'a [f32],
-    kernel: usize,
     taps: usize,
     output: &'a mut [f32],
 }
 
-struct Sized<'a, const P: usize, const V: usize>(Tile<'a>);
+struct SizedTile<'a, const P: usize, const V: usize>(Tile<'a>);
 
 /// Calls the tile whose const width is `$p`, as far as this instruction set has registers for it.
 macro_rules! dispatch {
     ($self:ident, $simd:ident, $p:ident, $v:literal, $max:expr, $($width:literal)*) => {
         match $p {
-            $($width if $width <= $max => $simd.vectorize(Sized::<$width, $v>($self)),)*
+            $($width if $width <= $max => $simd.vectorize(SizedTile::<$width, $v>($self)),)*
             _ => unreachable!("tiles are cut to the register count"),
         }
     };
@@ -86,18 +84,18 @@ macro_rules! dispatch {
 impl Tile<'_> {
     #[inline(always)]
     fn run_single<S: Simd>(self, simd: S, p: usize) {
-        let max = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } };
-        dispatch!(self, simd, p, 1, max, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        let max = const { sums_in_registers::<S>() };
+        dispatch!(self, simd, p, 1, max, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22)
     }
 
     #[inline(always)]
     fn run_double<S: Simd>(self, simd: S, p: usize) {
-        let max = const { if S::REGISTER_COUNT >= 32 { 14 } else { 6 } };
-        dispatch!(self, simd, p, 2, max, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+        let max = const { sums_in_registers::<S>() / 2 };
+        dispatch!(self, simd, p, 2, max, 1 2 3 4 5 6 7 8 9 10 11)
     }
 }
 
-impl<const P: usize, const V: usize> WithSimd for Sized<'_, P, V> {
+impl<const P: usize, const V: usize> WithSimd for SizedTile<'_, P, V> {
     type Output = ();
 
     #[inline(always)]
@@ -106,7 +104,6 @@ impl<const P: usize, const V: usize> WithSimd for Sized<'_, P, V> {
             grid,
             input,
             weights,
-            kernel: _,
             taps,
             output,
         } = self.0;

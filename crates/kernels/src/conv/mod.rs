@@ -13,6 +13,7 @@ mod forward;
 mod geometry;
 mod input_grad;
 mod pack;
+mod run;
 mod weight_grad;
 
 pub use block::{ConvBlock, Gradients, Kept, Normalization, Statistics};

@@ -9,7 +9,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::Geometry;
-use crate::simd::{load, padded, store};
+use crate::simd::{load, padded, store, sums_in_registers};
 
 /// How a partial weight gradient is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +73,11 @@ pub(crate) fn add_dense<S: Simd>(
     let lanes = S::F32_LANES;
     let stride = padded(geometry.out_channels, lanes);
     let (taps, kernel) = (geometry.tap_len(), geometry.kernel);
-    let budget = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } };
+    let budget = const { sums_in_registers::<S>() };
     let mut first_channel = 0;
     while first_channel < stride {
         // One input channel leaves so few taps in a row that all rows are taken together.
-        let whole = taps == kernel && (kernel == 3 || kernel == 5);
+        let whole = taps == kernel && kernel == 3;
         let pair = stride - first_channel >= 2 * lanes
             && !(whole && 2 * kernel * taps > budget && kernel * taps <= budget);
         let vectors = if pair { 2 } else { 1 };
@@ -113,7 +113,7 @@ struct SizedDense<'a, const K: usize, const P: usize, const V: usize>(DenseTile<
 impl DenseTile<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, vectors: usize, rows: usize, taps: usize) {
-        let budget = const { if S::REGISTER_COUNT >= 32 { 28 } else { 12 } };
+        let budget = const { sums_in_registers::<S>() };
         macro_rules! sizes {
             ($($v:literal $k:literal $p:literal,)*) => {
                 match (vectors, rows, taps) {
@@ -127,9 +127,9 @@ impl DenseTile<'_> {
         sizes! {
             1 1 1, 1 1 2, 1 1 3, 1 1 4, 1 1 5, 1 1 6, 1 1 7, 1 1 8, 1 1 9, 1 1 10,
             1 1 11, 1 1 12, 1 1 13, 1 1 14, 1 1 15, 1 1 16, 1 1 17, 1 1 18, 1 1 19, 1 1 20,
-            1 1 21, 1 1 22, 1 1 23, 1 1 24, 1 1 25, 1 1 26, 1 1 27, 1 1 28, 2 1 1, 2 1 2,
-            2 1 3, 2 1 4, 2 1 5, 2 1 6, 2 1 7, 2 1 8, 2 1 9, 2 1 10, 2 1 11, 2 1 12,
-            2 1 13, 2 1 14, 1 3 3, 2 3 3, 1 5 5,
+            1 1 21, 1 1 22, 2 1 1, 2 1 2,
+            2 1 3, 2 1 4, 2 1 5, 2 1 6, 2 1 7, 2 1 8, 2 1 9, 2 1 10, 2 1 11,
+            1 3 3, 2 3 3,
         }
     }
 }
@@ -219,7 +219,7 @@ pub(crate) fn for_row_blocks<S: Simd>(
     geometry: &Geometry,
     mut f: impl FnMut(usize, usize, usize, usize),
 ) {
-    let budget = const { if S::REGISTER_COUNT >= 32 { 24 } else { 12 } };
+    let budget = const { sums_in_registers::<S>() };
     let vectors = geometry.tap_len().div_ceil(S::F32_LANES);
     let mut row = 0;
     while row < geometry.kernel {
@@ -242,11 +242,11 @@ macro_rules! run_row_block {
     ($simd:ident, $rows:ident, $vectors:ident, $sized:ident, $op:expr) => {
         run_row_block!($simd, $rows, $vectors, $sized, $op;
             1 1, 1 2, 1 3, 1 4, 1 5, 1 6, 1 7, 1 8,
-            3 1, 3 2, 3 3, 3 4, 3 5, 3 6, 3 7, 3 8,
+            3 1, 3 2, 3 3, 3 4, 3 5, 3 6, 3 7,
             5 1, 5 2, 5 3, 5 4)
     };
     ($simd:ident, $rows:ident, $vectors:ident, $sized:ident, $op:expr; $($k:literal $n:literal),*) => {{
-        let budget = const { if S::REGISTER_COUNT >= 32 { 24 } else { 12 } };
+        let budget = const { crate::simd::sums_in_registers::<S>() };
         match ($rows, $vectors) {
             $(($k, $n) if $k * $n <= budget => $simd.vectorize($sized::<$k, $n>($op)),)*
             _ => unreachable!("blocks are cut to the register count"),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use data::{CLASSES, Normalization, SplitDigest};
+use evaluation::Calibration;
 use serde::{Deserialize, Serialize};
 
 use super::CheckpointError;
@@ -23,6 +24,10 @@ pub struct Manifest {
     pub normalization: Normalization,
     /// The names of the ten classes, in the order of the logits.
     pub classes: Vec<String>,
+    /// How logits become probabilities and decisions, fitted on the validation images; training
+    /// checkpoints have none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// What was measured on which split, such as `validation.accuracy`, as fractions.
     pub metrics: BTreeMap<String, f64>,
     /// Where the weights come from.
@@ -123,16 +128,18 @@ impl Manifest {
         self.architecture
             .validate()
             .map_err(|error| error.to_string())?;
-        let Normalization { mean, std } = self.normalization;
-        if !mean.is_finite() || !std.is_finite() || std <= 0.0 {
-            return Err(format!("normalization with mean {mean} and deviation {std}"));
-        }
         if self.classes.len() != CLASSES {
             return Err(format!(
                 "{} class names for {CLASSES} classes",
                 self.classes.len()
             ));
         }
-        Ok(())
+        match &self.calibration {
+            Some(calibration) if calibration.classes != CLASSES => Err(format!(
+                "a calibration of {} classes for {CLASSES}",
+                calibration.classes
+            )),
+            _ => Ok(()),
+        }
     }
 }

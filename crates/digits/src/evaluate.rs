@@ -1,0 +1,87 @@
+//! `digits evaluate`: examines a checkpoint on the test images.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Args;
+use data::{LabelledImages, Source};
+use model::Classifier;
+use report::{Examination, labelled_logits};
+use serde_json::json;
+
+use crate::BackendArg;
+
+#[derive(Args)]
+#[command(after_help = "Example: digits evaluate artifacts/latest/model --dump probabilities.csv
+
+With --json the result is an object: checkpoint (path), test.accuracy and test.errors, and
+test.evaluation with every figure before and after calibration; shares are fractions.")]
+pub struct Evaluate {
+    /// Checkpoint folder
+    checkpoint: PathBuf,
+    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: MNIST]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write label and calibrated probabilities of every image, in the order of the file
+    #[arg(long, value_name = "FILE.csv")]
+    dump: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArg,
+}
+
+impl Evaluate {
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let images = source(self.data_dir.as_deref()).test()?;
+        let examination = Examination::new(&classifier, &images)?;
+        if let Some(file) = &self.dump {
+            fs::write(file, dump(&classifier, &images)?)
+                .with_context(|| format!("{}: can't write", file.display()))?;
+        }
+        if self.json {
+            let json = json!({ "checkpoint": self.checkpoint, "test": examination });
+            println!("{}", serde_json::to_string_pretty(&json)?);
+        } else {
+            print!("{examination}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where the test images come from.
+fn source(dir: Option<&Path>) -> Source {
+    match dir {
+        Some(dir) => Source::Folder(dir.to_owned()),
+        None if cfg!(feature = "bundled") => Source::Bundled,
+        None => Source::Download {
+            cache: Path::new("artifacts/mnist").to_owned(),
+        },
+    }
+}
+
+/// One row per image: the label and ten probabilities, with all digits that an `f64` has.
+fn dump(classifier: &Classifier, images: &LabelledImages) -> anyhow::Result<String> {
+    let mut csv = String::from("label");
+    for class in 0..data::CLASSES {
+        write!(csv, ",p{class}")?;
+    }
+    csv.push('\n');
+    let predictions =
+        labelled_logits(classifier, images)?.predictions(classifier.calibration().temperature);
+    for (label, row) in images.labels().iter().zip(predictions.rows()) {
+        write!(csv, "{label}")?;
+        for probability in row {
+            write!(csv, ",{probability:e}")?;
+        }
+        csv.push('\n');
+    }
+    Ok(csv)
+}

@@ -1,0 +1,273 @@
+//! How a [`ConvBlock`] spreads its work over chunks of images.
+
+use std::borrow::Cow;
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    ConvBlock, Gradients, Normalization, Statistics,
+    backward::{BackwardChunk, InputFilters, Tail},
+    chunk::{ForwardChunk, Map},
+    pack::{pack_forward, pack_input_grad, pack_rows},
+    weight_grad::Form,
+};
+use crate::{
+    chunks::{cut, cut_mut, run},
+    error::{Error, check_len},
+    norm::{GradSums, Moments, NormGrad, add_grad_sums, apply, pad},
+    scratch::with_scratch,
+    simd::padded,
+};
+
+impl ConvBlock {
+    /// The number of images, if `input` and `weight` fit the geometry.
+    pub(super) fn check(&self, input: &[f32], weight: &[f32]) -> Result<usize, Error> {
+        let batch = input.len() / self.geometry.input_len();
+        check_len("input", input.len(), batch * self.geometry.input_len())?;
+        check_len("weight", weight.len(), self.geometry.weight_len())?;
+        Ok(batch)
+    }
+
+    pub(super) fn check_norm(&self, norm: &Normalization<'_>) -> Result<(), Error> {
+        check_len("gamma", norm.gamma.len(), self.geometry.out_channels)?;
+        check_len("beta", norm.beta.len(), self.geometry.out_channels)
+    }
+
+    /// Without a pool both orders are the same, and the values "after the pool" are at hand.
+    pub(super) fn statistics(&self, norm: &Normalization<'_>) -> Statistics {
+        if self.geometry.pool {
+            norm.statistics
+        } else {
+            Statistics::Pooled
+        }
+    }
+
+    /// The weight whose convolution the pool may take the maximum of.
+    ///
+    /// If the normalization comes before the pool, a channel with a negative `gamma` would need the
+    /// minimum; its filter changes sign instead, and the normalization then scales by the magnitude.
+    pub(super) fn orient<'a>(&self, weight: &'a [f32], norm: &Normalization<'_>) -> Cow<'a, [f32]> {
+        if self.statistics(norm) == Statistics::Pooled || norm.gamma.iter().all(|gamma| *gamma >= 0.0) {
+            return Cow::Borrowed(weight);
+        }
+        let mut oriented = weight.to_vec();
+        self.flip_filters(norm, &mut oriented);
+        Cow::Owned(oriented)
+    }
+
+    /// Changes the sign of the filters of all channels with a negative `gamma`.
+    pub(super) fn flip_filters(&self, norm: &Normalization<'_>, weight: &mut [f32]) {
+        let filter_len = self.geometry.weight_len() / self.geometry.out_channels;
+        for (filter, gamma) in weight.chunks_exact_mut(filter_len).zip(norm.gamma) {
+            if *gamma < 0.0 {
+                filter.iter_mut().for_each(|value| *value = -*value);
+            }
+        }
+    }
+
+    /// The normalization by given statistics as a map per channel, padded to whole vectors.
+    pub(super) fn scale_and_shift(&self, norm: &Normalization<'_>, moments: &Moments) -> [Vec<f32>; 2] {
+        let oriented = self.statistics(norm) == Statistics::Conv;
+        let (mut scale, mut shift) = (Vec::new(), Vec::new());
+        for (c, (gamma, beta)) in norm.gamma.iter().zip(norm.beta).enumerate() {
+            let gamma = f64::from(if oriented { gamma.abs() } else { *gamma });
+            let factor = gamma / (moments.variance(c) + norm.epsilon).sqrt();
+            scale.push(factor as f32);
+            shift.push((f64::from(*beta) - factor * moments.mean[c]) as f32);
+        }
+        let lanes = self.isa.lanes();
+        [pad(&scale, lanes), pad(&shift, lanes)]
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_forward(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        map: Option<Map<'_>>,
+        output: &mut [f32],
+        chosen: &mut [u8],
+        conv: &mut [f32],
+        statistics: Option<Statistics>,
+    ) -> Moments {
+        let geometry = &self.geometry;
+        let batch = input.len() / geometry.input_len();
+        let packed = pack_forward(geometry, weight, self.isa.lanes());
+        let jobs = cut(input, geometry.input_len(), batch)
+            .zip(cut_mut(output, geometry.output_len(), batch))
+            .zip(cut_mut(chosen, geometry.output_len(), batch))
+            .zip(cut_mut(conv, geometry.conv_len(), batch))
+            .collect();
+        let parts = run(jobs, |(((input, output), chosen), conv)| {
+            with_scratch(|scratch| {
+                self.isa.run(ForwardChunk {
+                    geometry,
+                    packed: &packed,
+                    input,
+                    map,
+                    output,
+                    chosen,
+                    conv,
+                    statistics,
+                    scratch,
+                })
+            })
+        });
+        let mut moments = Moments::default();
+        if statistics.is_some() {
+            parts.iter().for_each(|part| moments.merge(part));
+        }
+        moments
+    }
+
+    /// Applies a map per channel to the values of a whole batch.
+    pub(super) fn run_map(&self, map: Map<'_>, values: &[f32], output: &mut [f32]) {
+        let image = self.geometry.output_len();
+        let batch = values.len() / image;
+        let jobs = cut(values, image, batch).zip(cut_mut(output, image, batch)).collect();
+        run(jobs, |(from, to)| {
+            self.isa.run(MapChunk {
+                map,
+                channels: self.geometry.out_channels,
+                from,
+                to,
+            });
+        });
+    }
+
+    pub(super) fn run_grad_sums(&self, norm: &NormGrad, values: &[f32], grads: &[f32]) -> GradSums {
+        let image = self.geometry.output_len();
+        let batch = values.len() / image;
+        let jobs = cut(values, image, batch).zip(cut(grads, image, batch)).collect();
+        let parts = run(jobs, |(values, grads)| {
+            self.isa.run(SumsChunk {
+                norm,
+                channels: self.geometry.out_channels,
+                image,
+                values,
+                grads,
+            })
+        });
+        let mut sums = GradSums::zeros(self.geometry.out_channels);
+        parts.iter().for_each(|part| sums.merge(part));
+        sums
+    }
+
+    pub(super) fn run_backward(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        chosen: &[u8],
+        tail: Tail<'_>,
+        output_grad: &[f32],
+        input_grad: Option<&mut [f32]>,
+    ) -> Result<Gradients, Error> {
+        let geometry = &self.geometry;
+        let lanes = self.isa.lanes();
+        let batch = input.len() / geometry.input_len();
+        let outputs = batch * geometry.output_len();
+        check_len("output_grad", output_grad.len(), outputs)?;
+        check_len("chosen", chosen.len(), if geometry.pool { outputs } else { 0 })?;
+        let everywhere = matches!(tail, Tail::NormAll { .. });
+        let form = Form::of(geometry, everywhere, lanes);
+        let filters = match &input_grad {
+            None => InputFilters::None,
+            Some(_) if form == Form::Sparse => {
+                InputFilters::Sparse(pack_rows(geometry, weight, padded(geometry.tap_len(), lanes)))
+            }
+            Some(_) => InputFilters::Dense(pack_input_grad(geometry, weight, lanes)),
+        };
+        let input_grad = input_grad.unwrap_or_default();
+        if !matches!(filters, InputFilters::None) {
+            check_len("input_grad", input_grad.len(), input.len())?;
+        }
+
+        let jobs: Vec<_> = cut(input, geometry.input_len(), batch)
+            .zip(cut(output_grad, geometry.output_len(), batch))
+            .zip(cut(chosen, geometry.output_len(), batch))
+            .zip(cut_mut(input_grad, geometry.input_len(), batch))
+            .zip(tail.cut(geometry, batch))
+            .collect();
+        let weight_len = form.len(geometry, lanes);
+        let shift_len = padded(geometry.out_channels, lanes);
+        let mut weight_sums = vec![0.0; jobs.len() * weight_len];
+        let mut shift_sums = vec![0.0; jobs.len() * shift_len];
+        let sums = weight_sums
+            .chunks_exact_mut(weight_len)
+            .zip(shift_sums.chunks_exact_mut(shift_len));
+        let jobs = jobs.into_iter().zip(sums).collect();
+        run(jobs, |(((((input, output_grad), chosen), input_grad), tail), sums)| {
+            with_scratch(|scratch| {
+                self.isa.run(BackwardChunk {
+                    geometry,
+                    form,
+                    filters: &filters,
+                    input,
+                    output_grad,
+                    chosen,
+                    tail,
+                    input_grad,
+                    weight_sum: sums.0,
+                    shift_sum: sums.1,
+                    scratch,
+                });
+            });
+        });
+        let mut shift = add_up(&shift_sums, shift_len);
+        shift.truncate(geometry.out_channels);
+        Ok(Gradients {
+            weight: form.unpack(geometry, lanes, &add_up(&weight_sums, weight_len)),
+            shift,
+            scale: Vec::new(),
+        })
+    }
+}
+
+/// Adds the partial sums of all chunks, in their order.
+fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; len];
+    for part in parts.chunks_exact(len) {
+        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    sum
+}
+
+struct MapChunk<'a> {
+    map: Map<'a>,
+    channels: usize,
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl WithSimd for MapChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parameters = [self.map.scale, self.map.shift];
+        let (from, to) = ((self.from, self.channels), (self.to, self.channels));
+        apply(simd, parameters, self.map.relu, from, to);
+    }
+}
+
+struct SumsChunk<'a> {
+    norm: &'a NormGrad,
+    channels: usize,
+    image: usize,
+    values: &'a [f32],
+    grads: &'a [f32],
+}
+
+impl WithSimd for SumsChunk<'_> {
+    type Output = GradSums;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> GradSums {
+        let mut sums = GradSums::zeros(self.channels);
+        let images = self.values.chunks_exact(self.image);
+        for (values, grads) in images.zip(self.grads.chunks_exact(self.image)) {
+            add_grad_sums(simd, self.norm, values, grads, self.channels, &mut sums);
+        }
+        sums
+    }
+}

@@ -1,0 +1,57 @@
+//! The wgpu backend against ndarray: on a GPU, or on a Vulkan driver in software such as Mesa's
+//! llvmpipe. Built and run by `cargo test -p tests --features wgpu --test wgpu`.
+
+#![cfg(feature = "wgpu")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::Value;
+use tests::{Sandbox, pretrained};
+
+#[test]
+fn thirty_steps_on_wgpu_reach_the_loss_that_ndarray_reaches() {
+    let sandbox = Sandbox::new();
+    let loss = |backend: &str| {
+        let more = [
+            "--backend",
+            backend,
+            "--set",
+            "data.limit=960",
+            "--set",
+            "training.batch_size=32",
+            "--set",
+            "training.epochs=1",
+        ];
+        sandbox.train(backend, &more);
+        let text = String::from_utf8(sandbox.bytes(&format!("{backend}/metrics.jsonl"))).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .find(|line| line["step"] == 30 && line["name"] == "loss")
+            .and_then(|line| line["value"].as_f64())
+            .unwrap()
+    };
+    let (ndarray, wgpu) = (loss("ndarray"), loss("wgpu"));
+    assert!((ndarray - wgpu).abs() < 1e-3, "ndarray {ndarray}, wgpu {wgpu}");
+}
+
+#[test]
+fn a_checkpoint_gives_the_same_digits_on_every_backend() {
+    let sandbox = Sandbox::new();
+    let model = pretrained().display().to_string();
+    let digits = |backend: &str| -> Vec<usize> {
+        let file = format!("{backend}.csv");
+        sandbox.succeed("digits", &["evaluate", &model, "--backend", backend, "--dump", &file]);
+        let text = String::from_utf8(sandbox.bytes(&file)).unwrap();
+        text.lines()
+            .skip(1)
+            .map(|line| {
+                let values: Vec<f64> = line.split(',').skip(1).map(|p| p.parse().unwrap()).collect();
+                (0..10).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap()
+            })
+            .collect()
+    };
+    let ndarray = digits("ndarray");
+    assert_eq!(ndarray.len(), 10_000);
+    for backend in ["flex", "wgpu"] {
+        assert_eq!(digits(backend), ndarray, "{backend}");
+    }
+}

@@ -94,8 +94,8 @@ const MAX_SHEAR: f32 = 60.0;
 
 /// From a pixel of the result to the point of the image that it shows, in 1/65536 of a pixel.
 ///
-/// Whole numbers from here on: the last bit of a sine, which differs between systems, is rounded
-/// away, and the same seed gives the same image everywhere.
+/// Whole numbers from here on: the last bit of a sine, which may differ between systems, almost
+/// never survives the rounding.
 struct InverseMap {
     /// Where the first pixel of the result comes from.
     x: i32,

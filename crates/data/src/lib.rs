@@ -30,6 +30,8 @@
 #![forbid(unsafe_code)]
 
 mod augmentation;
+mod canvas;
+mod corruption;
 #[cfg(feature = "download")]
 mod download;
 mod error;
@@ -37,18 +39,21 @@ pub mod idx;
 mod images;
 mod loader;
 mod mnist;
+mod non_digit;
 mod normalization;
 mod random;
 mod source;
 mod split;
 
 pub use augmentation::Augmentation;
+pub use corruption::Corruption;
 #[cfg(feature = "download")]
 pub use download::Downloader;
 pub use error::DataError;
 pub use images::{Item, LabelledImages, SplitDigest};
 pub use loader::{Batch, Batches, Loader};
 pub use mnist::{KnownSplit, MNIST_FILES, MNIST_MIRRORS, MNIST_TEST, MNIST_TRAIN, PublishedFile};
+pub use non_digit::NonDigit;
 pub use normalization::Normalization;
 pub use random::Random;
 pub use source::Source;

@@ -28,6 +28,21 @@ pub struct Batch {
 /// epoch may be short.
 ///
 /// A clone shares the images, and the count of epochs too.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use data::{LabelledImages, Loader, Normalization, PIXELS};
+///
+/// # #[allow(deprecated)]
+/// # fn main() -> Result<(), data::DataError> {
+/// let images = LabelledImages::new(vec![0; 100 * PIXELS], vec![7; 100])?;
+/// let loader = Loader::whole(images, Normalization::MNIST, 64, &Device::ndarray()).shuffled(42);
+/// for batch in loader.epoch(1).flatten() {
+///     println!("{:?}: {:?}", batch.images.dims(), batch.labels); // [64, 28, 28], [36, 28, 28]
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Loader {
     images: LabelledImages,

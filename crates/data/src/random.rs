@@ -74,4 +74,6 @@ pub(crate) enum Purpose {
     Split = 1,
     Shuffle = 2,
     Augmentation = 3,
+    Corruption = 4,
+    NonDigit = 5,
 }

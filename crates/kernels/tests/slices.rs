@@ -6,8 +6,8 @@ mod common;
 
 use common::{Case, EPSILON, Values, assert_close, cases, config, random, to_f32};
 use kernels::{
-    Affine, Isa,
-    conv::{ConvBlock, Gradients, Normalization, Statistics},
+    Affine, Error, Isa,
+    conv::{ConvBlock, Geometry, Gradients, Normalization, Statistics},
 };
 use proptest::prelude::*;
 
@@ -91,7 +91,7 @@ fn check(case: &Case, isa: Isa) {
 }
 
 proptest! {
-    #![proptest_config(config(160))]
+    #![proptest_config(config(96))]
 
     #[test]
     fn outputs_and_gradients_match_the_definition_on_every_instruction_set(case in cases()) {
@@ -101,4 +101,169 @@ proptest! {
             check(&case, isa);
         }
     }
+}
+
+/// A block of every kind at sizes that fill several chunks and several register tiles.
+fn large_cases() -> Vec<Case> {
+    let kinds = [(1, 16, 3, 0), (16, 32, 3, 1), (5, 24, 5, 2), (24, 10, 2, 0)];
+    let norms = [None, Some(Statistics::Conv), Some(Statistics::Pooled)];
+    let mut cases = Vec::new();
+    for (in_channels, out_channels, kernel, padding) in kinds {
+        for norm in norms {
+            for pool in [false, true] {
+                cases.push(Case {
+                    batch: 70,
+                    height: 13,
+                    width: 15,
+                    in_channels,
+                    out_channels,
+                    kernel,
+                    padding,
+                    pool,
+                    relu: true,
+                    norm,
+                    seed: 5,
+                });
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    for case in large_cases() {
+        let values = case.values();
+        let weights = random(case.batch * case.geometry().output_len(), 11);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run(&case, &values, &weights, Isa::best()))
+        };
+        let expected = on(1);
+        for threads in [2, 3, 4] {
+            assert_eq!(on(threads), expected, "{case:?} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn instruction_sets_agree_on_large_blocks() {
+    for case in large_cases() {
+        let values = case.values();
+        let weights = random(case.batch * case.geometry().output_len(), 11);
+        let expected = run(&case, &values, &weights, Isa::available()[0]);
+        let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        for isa in Isa::available() {
+            let actual = run(&case, &values, &weights, isa);
+            let name = |what: &str| format!("{what} on {} of {case:?}", isa.name());
+            assert_close(&name("output"), &actual.output, &wide(&expected.output), 2e-5);
+            let (own, all) = (&actual.gradients, &expected.gradients);
+            assert_close(&name("weight"), &own.weight, &wide(&all.weight), 2e-4);
+            assert_close(&name("shift"), &own.shift, &wide(&all.shift), 2e-4);
+            assert_close(&name("scale"), &own.scale, &wide(&all.scale), 2e-4);
+            assert_close(&name("input"), &actual.input_grad, &wide(&expected.input_grad), 2e-4);
+        }
+    }
+}
+
+#[test]
+fn a_nan_in_the_input_reaches_every_output_that_sees_it() {
+    for isa in Isa::available() {
+        for place in 0..4 {
+            // Four windows; the NaN lies in the first one, at each of its positions.
+            let geometry = Geometry::new([4, 4, 1], 3, 1, 0, true).unwrap();
+            let mut input = vec![1.0; 16];
+            input[place / 2 * 4 + place % 2] = f32::NAN;
+            let map = Affine {
+                scale: vec![1.0; 3],
+                shift: vec![0.0; 3],
+                relu: true,
+            };
+            let mut output = vec![0.0; 12];
+            let block = ConvBlock::on(geometry, isa);
+            block.forward(&input, &[1.0, -1.0, 0.5], &map, &mut output, None).unwrap();
+            assert!(output[..3].iter().all(|v| v.is_nan()), "{} {output:?}", isa.name());
+            assert!(output[3..].iter().all(|v| !v.is_nan()), "{} {output:?}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn a_nan_in_the_input_reaches_the_whole_channel_of_a_normalization() {
+    for isa in Isa::available() {
+        for statistics in [Statistics::Conv, Statistics::Pooled] {
+            let geometry = Geometry::new([4, 4, 1], 2, 1, 0, true).unwrap();
+            let mut input = vec![1.0; 16];
+            input[5] = f32::NAN;
+            let norm = Normalization {
+                gamma: &[1.0, -1.0],
+                beta: &[0.0, 0.0],
+                epsilon: EPSILON,
+                relu: true,
+                statistics,
+            };
+            let mut output = vec![0.0; 8];
+            let block = ConvBlock::on(geometry, isa);
+            block.forward_train(&input, &[1.0, 1.0], &norm, &mut output).unwrap();
+            assert!(output.iter().all(|v| v.is_nan()), "{} {output:?}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn the_first_of_equal_values_gets_the_gradient() {
+    for isa in Isa::available() {
+        let geometry = Geometry::new([2, 2, 1], 1, 1, 0, true).unwrap();
+        let block = ConvBlock::on(geometry, isa);
+        let mut input_grad = vec![0.0; 4];
+        let map = Affine {
+            scale: vec![1.0],
+            shift: vec![0.0],
+            relu: false,
+        };
+        let (mut output, mut chosen) = (vec![0.0], vec![9]);
+        block.forward(&[1.0, 2.0, 2.0, 2.0], &[1.0], &map, &mut output, Some(&mut chosen)).unwrap();
+        block
+            .backward(&[1.0, 2.0, 2.0, 2.0], &[1.0], None, &chosen, &[3.0], Some(&mut input_grad))
+            .unwrap();
+        assert_eq!((output, chosen), (vec![2.0], vec![1]));
+        assert_eq!(input_grad, [0.0, 3.0, 0.0, 0.0]);
+    }
+}
+
+#[test]
+fn impossible_sizes_are_refused() {
+    for (size, out, kernel, padding, pool) in [
+        ([0, 4, 1], 1, 1, 0, false),
+        ([4, 4, 0], 1, 1, 0, false),
+        ([4, 4, 1], 0, 1, 0, false),
+        ([4, 4, 1], 1, 0, 0, false),
+        ([4, 4, 1], 1, 5, 0, false),
+        ([4, 4, 1], 1, 4, 0, true),
+    ] {
+        let error = Geometry::new(size, out, kernel, padding, pool).unwrap_err();
+        assert!(matches!(error, Error::Geometry { .. }), "{error}");
+    }
+    assert!(Geometry::new([4, 4, 1], 1, 5, 1, true).is_ok());
+}
+
+#[test]
+fn slices_of_the_wrong_length_are_refused() {
+    let geometry = Geometry::new([4, 4, 1], 1, 3, 0, false).unwrap();
+    let block = ConvBlock::new(geometry);
+    let map = Affine {
+        scale: vec![1.0],
+        shift: vec![0.0],
+        relu: false,
+    };
+    let refused = |input: usize, weight: usize, output: usize| {
+        let mut output = vec![0.0; output];
+        match block.forward(&vec![0.0; input], &vec![0.0; weight], &map, &mut output, None) {
+            Err(Error::Length { name, .. }) => name,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(15, 9, 4), "input");
+    assert_eq!(refused(16, 8, 4), "weight");
+    assert_eq!(refused(16, 9, 5), "output");
 }

@@ -8,7 +8,7 @@ use burn::{
         SupervisedTraining,
         logger::MetricLogger,
         metric::{
-            Adaptor, Metric, MetricAttributes, MetricDefinition, MetricEntry, MetricId,
+            Adaptor, Metric, MetricAttributes, MetricDefinition, MetricId,
             MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
             state::{FormatOptions, NumericMetricState},
             store::{EpochSummary, MetricsUpdate, Split},

@@ -313,6 +313,7 @@ impl Plan {
             architecture: self.config.network.clone(),
             normalization: self.normalization,
             classes: (0..data::CLASSES).map(|class| class.to_string()).collect(),
+            calibration: None,
             metrics: Default::default(),
             provenance: Provenance {
                 seed: self.config.seed,

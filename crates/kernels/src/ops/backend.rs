@@ -1,0 +1,92 @@
+//! Reading and making the `f32` tensors of the backends that have kernels.
+
+use std::borrow::Cow;
+
+use burn::{
+    backend::{Backend, TensorMetadata, tensor::FloatTensor},
+    tensor::TensorData,
+};
+
+use crate::layout::{channels_first_to_last, dims4};
+
+/// A backend whose tensors lie in main memory.
+pub(crate) trait HostBackend: Backend {
+    /// The values, if they are `f32` and lie in the order of the shape.
+    fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]>;
+
+    /// A copy of the values in the order of the shape.
+    fn gather(tensor: &FloatTensor<Self>) -> Vec<f32>;
+}
+
+/// The values of a tensor in the order of its shape, copied only if they lie in another order.
+pub(crate) fn values<B: HostBackend>(tensor: &FloatTensor<B>) -> Cow<'_, [f32]> {
+    match B::as_slice(tensor) {
+        Some(values) => Cow::Borrowed(values),
+        None => Cow::Owned(B::gather(tensor)),
+    }
+}
+
+/// A tensor `[batch, height, width, channels]` whose values lie in that order.
+pub(crate) fn in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    if B::as_slice(&tensor).is_some() {
+        return tensor;
+    }
+    let shape = dims4(&tensor.shape());
+    let channels_first = B::float_permute(tensor.clone(), &[0, 3, 1, 2]);
+    let values = match B::as_slice(&channels_first) {
+        Some(values) => channels_first_to_last(values, shape),
+        None => B::gather(&tensor),
+    };
+    like::<B>(&tensor, values, shape)
+}
+
+/// A tensor of the given values on the device of another one.
+pub(crate) fn like<B: HostBackend>(
+    other: &FloatTensor<B>,
+    values: Vec<f32>,
+    shape: impl Into<Vec<usize>>,
+) -> FloatTensor<B> {
+    B::float_from_data(TensorData::new(values, shape.into()), &other.device())
+}
+
+#[cfg(feature = "ndarray")]
+mod ndarray {
+    #![allow(deprecated)]
+
+    use burn::backend::{NdArray, ndarray::NdArrayTensor, tensor::FloatTensor};
+
+    use super::HostBackend;
+
+    impl HostBackend for NdArray {
+        fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]> {
+            match tensor {
+                NdArrayTensor::F32(storage) => storage.view().to_slice(),
+                _ => None,
+            }
+        }
+
+        fn gather(tensor: &FloatTensor<Self>) -> Vec<f32> {
+            match tensor {
+                NdArrayTensor::F32(storage) => storage.view().iter().copied().collect(),
+                _ => unreachable!("only f32 tensors are dispatched to the kernels"),
+            }
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::backend::{Flex, tensor::FloatTensor};
+
+    use super::HostBackend;
+
+    impl HostBackend for Flex {
+        fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]> {
+            tensor.as_slice()
+        }
+
+        fn gather(tensor: &FloatTensor<Self>) -> Vec<f32> {
+            tensor.clone().into_data().iter::<f32>().collect()
+        }
+    }
+}

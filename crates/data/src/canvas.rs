@@ -23,13 +23,18 @@ impl Canvas {
     }
 
     pub fn bytes(&self) -> [u8; PIXELS] {
-        self.0.map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
+        self.0
+            .map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
     }
 
     /// The pixel in a column and row, 0 outside the image.
     pub fn at(&self, x: isize, y: isize) -> f64 {
         let inside = (0..WIDTH as isize).contains(&x) && (0..HEIGHT as isize).contains(&y);
-        if inside { self.0[y as usize * WIDTH + x as usize] } else { 0.0 }
+        if inside {
+            self.0[y as usize * WIDTH + x as usize]
+        } else {
+            0.0
+        }
     }
 
     /// The value at a point between pixels, bilinear.
@@ -88,7 +93,11 @@ pub(crate) fn between(random: &mut Random, low: f64, high: f64) -> f64 {
 /// The same with either sign.
 pub(crate) fn either_way(random: &mut Random, low: f64, high: f64) -> f64 {
     let amount = between(random, low, high);
-    if random.below(2) == 0 { amount } else { -amount }
+    if random.below(2) == 0 {
+        amount
+    } else {
+        -amount
+    }
 }
 
 /// A number from the standard normal distribution (Box and Muller 1958).

@@ -38,7 +38,10 @@ pub(crate) fn cut_mut<T>(mut values: &mut [T], image_len: usize, batch: usize) -
 }
 
 /// Runs every job, in parallel if there are several, and returns the results in order.
-pub(crate) fn run<T: Send, R: Send>(mut jobs: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+pub(crate) fn run<T: Send, R: Send>(
+    mut jobs: Vec<T>,
+    work: impl Fn(T) -> R + Sync + Send,
+) -> Vec<R> {
     match jobs.pop() {
         // Handing a single job to another thread would cost more than a small image takes.
         Some(job) if jobs.is_empty() => vec![work(job)],

@@ -24,7 +24,9 @@ pub enum Error {
         pool: bool,
     },
     /// A slice does not have the length that the geometry and the batch ask for.
-    #[error("`{name}` has {actual} values, but this geometry needs {expected}; pass a slice of that length")]
+    #[error(
+        "`{name}` has {actual} values, but this geometry needs {expected}; pass a slice of that length"
+    )]
     Length {
         /// Name of the argument.
         name: &'static str,

@@ -1,4 +1,45 @@
 //! Fast convolution blocks for Burn's CPU backends.
+//!
+//! Training a small convolutional network on Burn's `ndarray` or `flex` backend spends nearly all its
+//! time in the backward pass of the convolution. The functions here compute a whole block (convolution,
+//! batch normalization, ReLU, max-pool) and its gradients as one operation, with SIMD and threads:
+//!
+//! ```
+//! use burn::{nn::{BatchNormConfig, conv::Conv2dConfig}, tensor::{Device, Tensor}};
+//! use kernels::{Order, conv_block, flatten};
+//!
+//! # #[cfg(feature = "flex")] {
+//! let device = Device::flex();
+//! let conv = Conv2dConfig::new([1, 16], [3, 3]).init(&device);
+//! let norm = BatchNormConfig::new(16).init(&device);
+//!
+//! let images = Tensor::<4>::zeros([8, 1, 28, 28], &device);
+//! let features = conv_block(images, &conv, Some(&norm), Order::ConvPoolNormRelu, true);
+//! assert_eq!(features.dims(), [8, 16, 13, 13]);
+//! assert_eq!(flatten(features).dims(), [8, 16 * 13 * 13]);
+//! # }
+//! ```
+//!
+//! The parameters are those of Burn's own modules, so a checkpoint does not know which code trained it.
+//! On a device or for a shape that has no kernel the same call runs on Burn's own operations. The one
+//! intended difference: a NaN under a max-pool is the maximum of its window, where Burn's backends may
+//! skip it, so that a diverged training shows.
+//!
+//! # Layers
+//!
+//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`flatten`]: Burn tensors in, Burn tensors out, recorded for
+//!   autodiff. They decide whether the kernels cover a call.
+//! - [`conv`]: the kernels, on slices, without Burn.
+//!
+//! Tensors that come out of a block have Burn's shape `[batch, channels, height, width]`, but their values
+//! lie with the channels last, which the next block reads without a copy.
+//!
+//! Results are the same bits on any number of threads. They differ in the last bits between instruction
+//! sets, which are chosen at run time.
+//!
+//! # Features
+//!
+//! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients.
 
 mod chunks;
 pub mod conv;

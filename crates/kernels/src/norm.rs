@@ -128,7 +128,10 @@ fn sum_by<S: Simd>(
     for values in groups.remainder().chunks_exact(stride) {
         sums[0] = simd.add_f32s(sums[0], vector(values));
     }
-    simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]))
+    simd.add_f32s(
+        simd.add_f32s(sums[0], sums[1]),
+        simd.add_f32s(sums[2], sums[3]),
+    )
 }
 
 #[inline(always)]
@@ -194,7 +197,9 @@ pub(crate) fn add_grad_sums<S: Simd>(
         let mean = load::<S>(&norm.mean[c..]);
         let mut plain = [simd.splat_f32s(0.0); 2];
         let mut centred = [simd.splat_f32s(0.0); 2];
-        let positions = values.chunks_exact(channels).zip(grads.chunks_exact(channels));
+        let positions = values
+            .chunks_exact(channels)
+            .zip(grads.chunks_exact(channels));
         for (i, (value, grad)) in positions.enumerate() {
             let value = load_some(simd, &value[c..]);
             let grad = load_some(simd, &grad[c..]);
@@ -241,7 +246,11 @@ pub(crate) fn relu_grad<S: Simd>(
 ) {
     let (to, stride) = to;
     let zero = simd.splat_f32s(0.0);
-    for (i, (grad, to)) in grads.chunks_exact(channels).zip(to.chunks_exact_mut(stride)).enumerate() {
+    for (i, (grad, to)) in grads
+        .chunks_exact(channels)
+        .zip(to.chunks_exact_mut(stride))
+        .enumerate()
+    {
         for c in (0..channels).step_by(S::F32_LANES) {
             let mut grad = load_some(simd, &grad[c..]);
             if let Some(outputs) = outputs {
@@ -270,7 +279,9 @@ pub(crate) fn norm_grad<S: Simd>(
         let (scale, shift) = (load::<S>(&norm.scale[c..]), load::<S>(&norm.shift[c..]));
         let mean = load::<S>(&norm.mean[c..]);
         let (linear, constant) = (load::<S>(&norm.linear[c..]), load::<S>(&norm.constant[c..]));
-        let positions = values.chunks_exact(channels).zip(grads.chunks_exact(channels));
+        let positions = values
+            .chunks_exact(channels)
+            .zip(grads.chunks_exact(channels));
         for ((value, grad), to) in positions.zip(to.chunks_exact_mut(stride)) {
             let value = load_some(simd, &value[c..]);
             let grad = load_some(simd, &grad[c..]);
@@ -298,7 +309,10 @@ pub(crate) fn add_norm_rest<S: Simd>(
     for c in (0..channels).step_by(S::F32_LANES) {
         let mean = load::<S>(&norm.mean[c..]);
         let (linear, constant) = (load::<S>(&norm.linear[c..]), load::<S>(&norm.constant[c..]));
-        for (value, to) in values.chunks_exact(channels).zip(to.chunks_exact_mut(stride)) {
+        for (value, to) in values
+            .chunks_exact(channels)
+            .zip(to.chunks_exact_mut(stride))
+        {
             let value = load_some(simd, &value[c..]);
             let rest = simd.mul_add_e_f32s(simd.sub_f32s(value, mean), linear, constant);
             let sum = simd.add_f32s(load::<S>(&to[c..]), rest);
@@ -310,7 +324,10 @@ pub(crate) fn add_norm_rest<S: Simd>(
 /// Adds the sum over positions of `grads`, `[positions, stride]`, to one value per channel.
 #[inline(always)]
 pub(crate) fn add_sums<S: Simd>(simd: S, grads: &[f32], stride: usize, total: &mut [f32]) {
-    for (c, total) in (0..stride).step_by(S::F32_LANES).zip(total.chunks_exact_mut(S::F32_LANES)) {
+    for (c, total) in (0..stride)
+        .step_by(S::F32_LANES)
+        .zip(total.chunks_exact_mut(S::F32_LANES))
+    {
         let sum = sum_by(simd, grads, stride, |values| load::<S>(&values[c..]));
         store::<S>(total, simd.add_f32s(load::<S>(total), sum));
     }

@@ -24,12 +24,21 @@ pub(crate) fn max_pool<S: Simd, const TRACK: bool>(
     pooled: &mut [f32],
     chosen: &mut [u32],
 ) {
-    let Windows { height, width, stride } = windows;
+    let Windows {
+        height,
+        width,
+        stride,
+    } = windows;
     let out_row = width / 2 * stride;
     for y in 0..height / 2 {
-        let (top, bottom) = image[2 * y * width * stride..][..2 * width * stride].split_at(width * stride);
+        let (top, bottom) =
+            image[2 * y * width * stride..][..2 * width * stride].split_at(width * stride);
         let pooled = &mut pooled[y * out_row..][..out_row];
-        let chosen = if TRACK { &mut chosen[y * out_row..][..out_row] } else { &mut [] };
+        let chosen = if TRACK {
+            &mut chosen[y * out_row..][..out_row]
+        } else {
+            &mut []
+        };
         for x in 0..width / 2 {
             let top = &top[2 * x * stride..][..2 * stride];
             let bottom = &bottom[2 * x * stride..][..2 * stride];
@@ -44,7 +53,10 @@ pub(crate) fn max_pool<S: Simd, const TRACK: bool>(
                 for (i, value) in others.into_iter().enumerate() {
                     // Not `value <= best`, which a NaN already found would lose again.
                     let is_number = simd.equal_f32s(value, value);
-                    let wins = simd.or_m32s(simd.greater_than_f32s(value, best), simd.not_m32s(is_number));
+                    let wins = simd.or_m32s(
+                        simd.greater_than_f32s(value, best),
+                        simd.not_m32s(is_number),
+                    );
                     best = simd.select_f32s(wins, value, best);
                     if TRACK {
                         position = simd.select_u32s(wins, simd.splat_u32s(i as u32 + 1), position);
@@ -52,7 +64,8 @@ pub(crate) fn max_pool<S: Simd, const TRACK: bool>(
                 }
                 store::<S>(&mut pooled[x * stride + c..], best);
                 if TRACK {
-                    S::as_mut_simd_u32s(&mut chosen[x * stride + c..][..S::F32_LANES]).0[0] = position;
+                    S::as_mut_simd_u32s(&mut chosen[x * stride + c..][..S::F32_LANES]).0[0] =
+                        position;
                 }
             }
         }
@@ -68,7 +81,11 @@ pub(crate) fn unpool<S: Simd>(
     chosen: &[u32],
     image: &mut [f32],
 ) {
-    let Windows { height, width, stride } = windows;
+    let Windows {
+        height,
+        width,
+        stride,
+    } = windows;
     let out_row = width / 2 * stride;
     let zero = simd.splat_f32s(0.0);
     for y in 0..height / 2 {

@@ -7,7 +7,12 @@ mod common;
 use burn::{
     module::Module,
     nn::{BatchNorm, BatchNormConfig, PaddingConfig2d, conv::Conv2d, conv::Conv2dConfig},
-    tensor::{Device, Tensor, TensorData, activation::relu, module, ops::{ConvOptions, MaxPoolOptions}},
+    tensor::{
+        Device, Tensor, TensorData,
+        activation::relu,
+        module,
+        ops::{ConvOptions, MaxPoolOptions},
+    },
 };
 use common::{Case, EPSILON, assert_close, cases, config, random, to_f32};
 use kernels::{Order, conv::Statistics, conv_block, conv_relu, conv2d, flatten};
@@ -27,15 +32,26 @@ fn layers(case: &Case, device: &Device) -> (Conv2d, Option<BatchNorm>) {
     let values = case.values();
     let padding = case.padding;
     let mut conv = Conv2dConfig::new([case.in_channels, case.out_channels], [case.kernel; 2])
-        .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+        .with_padding(PaddingConfig2d::Explicit(
+            padding, padding, padding, padding,
+        ))
         .init(device);
-    let shape = [case.out_channels, case.in_channels, case.kernel, case.kernel];
-    conv.weight = conv.weight.map(|_| tensor(&values.weight, shape, device).require_grad());
-    conv.bias = conv
-        .bias
-        .map(|bias| bias.map(|_| tensor(&values.shift, [case.out_channels], device).require_grad()));
+    let shape = [
+        case.out_channels,
+        case.in_channels,
+        case.kernel,
+        case.kernel,
+    ];
+    conv.weight = conv
+        .weight
+        .map(|_| tensor(&values.weight, shape, device).require_grad());
+    conv.bias = conv.bias.map(|bias| {
+        bias.map(|_| tensor(&values.shift, [case.out_channels], device).require_grad())
+    });
     let norm = case.norm.map(|_| {
-        let mut norm = BatchNormConfig::new(case.out_channels).with_epsilon(EPSILON).init(device);
+        let mut norm = BatchNormConfig::new(case.out_channels)
+            .with_epsilon(EPSILON)
+            .init(device);
         norm.gamma = norm
             .gamma
             .map(|_| tensor(&values.scale, [case.out_channels], device).require_grad());
@@ -50,7 +66,11 @@ fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) ->
 
 fn input(case: &Case, device: &Device) -> Tensor<4> {
     let values = random(case.batch * case.geometry().input_len(), case.seed);
-    tensor(&values, [case.batch, case.in_channels, case.height, case.width], device)
+    tensor(
+        &values,
+        [case.batch, case.in_channels, case.height, case.width],
+        device,
+    )
 }
 
 fn order(case: &Case) -> Order {
@@ -63,7 +83,11 @@ fn order(case: &Case) -> Order {
 /// The block out of Burn's own modules and functions.
 fn stock(x: Tensor<4>, conv: &Conv2d, norm: Option<&BatchNorm>, case: &Case) -> Tensor<4> {
     let pool = |x: Tensor<4>| {
-        if case.pool { module::max_pool2d(x, MaxPoolOptions::new([2, 2])) } else { x }
+        if case.pool {
+            module::max_pool2d(x, MaxPoolOptions::new([2, 2]))
+        } else {
+            x
+        }
     };
     let normalize = |x: Tensor<4>| norm.map_or(x.clone(), |norm| norm.forward(x));
     let x = conv.forward(x);
@@ -94,9 +118,21 @@ fn check_training(case: &Case, device: &Device, x: Tensor<4>) {
         } else {
             stock(x.clone(), &conv, norm.as_ref(), case)
         };
-        let weights = tensor(&random(y.shape().num_elements(), case.seed ^ 9), y.dims(), &device);
+        let weights = tensor(
+            &random(y.shape().num_elements(), case.seed ^ 9),
+            y.dims(),
+            &device,
+        );
         let mut grads = (y.clone() * weights).sum().backward();
-        let mut vectors = vec![("bias", conv.bias.as_ref().unwrap().val().grad_remove(&mut grads).unwrap())];
+        let mut vectors = vec![(
+            "bias",
+            conv.bias
+                .as_ref()
+                .unwrap()
+                .val()
+                .grad_remove(&mut grads)
+                .unwrap(),
+        )];
         if let Some(norm) = &norm {
             vectors.push(("gamma", norm.gamma.val().grad_remove(&mut grads).unwrap()));
             vectors.push(("beta", norm.beta.val().grad_remove(&mut grads).unwrap()));
@@ -106,7 +142,10 @@ fn check_training(case: &Case, device: &Device, x: Tensor<4>) {
         let tensors = vec![
             ("output", y.inner()),
             ("input gradient", x.grad_remove(&mut grads).unwrap()),
-            ("weight gradient", conv.weight.val().grad_remove(&mut grads).unwrap()),
+            (
+                "weight gradient",
+                conv.weight.val().grad_remove(&mut grads).unwrap(),
+            ),
         ];
         (tensors, vectors)
     });
@@ -172,9 +211,17 @@ fn inputs_in_any_memory_order_give_the_same_result() {
             let x = input(&case, &device);
             let views = [
                 // Channels last, rows and columns exchanged, and a window of something larger.
-                x.clone().permute([0, 2, 3, 1]).add_scalar(0.0).permute([0, 3, 1, 2]),
-                x.clone().permute([3, 2, 1, 0]).add_scalar(0.0).permute([3, 2, 1, 0]),
-                x.clone().pad((1, 2, 1, 1), 7.0).slice([0..6, 0..5, 1..10, 1..9]),
+                x.clone()
+                    .permute([0, 2, 3, 1])
+                    .add_scalar(0.0)
+                    .permute([0, 3, 1, 2]),
+                x.clone()
+                    .permute([3, 2, 1, 0])
+                    .add_scalar(0.0)
+                    .permute([3, 2, 1, 0]),
+                x.clone()
+                    .pad((1, 2, 1, 1), 7.0)
+                    .slice([0..6, 0..5, 1..10, 1..9]),
             ];
             for view in views {
                 assert_same("view", view.clone(), x.clone());
@@ -194,7 +241,13 @@ fn blocks_follow_one_another_without_copies_in_between() {
         let [own, stock] = [true, false].map(|kernels| {
             let x = Tensor::<4>::from_inner(input(&case, &device.clone().inner())).require_grad();
             let y = if kernels {
-                let y = conv_block(x.clone(), &first, norm.as_ref(), Order::ConvNormReluPool, true);
+                let y = conv_block(
+                    x.clone(),
+                    &first,
+                    norm.as_ref(),
+                    Order::ConvNormReluPool,
+                    true,
+                );
                 flatten(conv_block(y, &second, None, Order::ConvNormReluPool, false))
             } else {
                 let y = stock(x.clone(), &first, norm.as_ref(), &case);
@@ -202,7 +255,11 @@ fn blocks_follow_one_another_without_copies_in_between() {
             };
             let weights = tensor(&random(y.shape().num_elements(), 8), y.dims(), &device);
             let grads = (y.clone() * weights).sum().backward();
-            (y.inner(), x.grad(&grads).unwrap(), first.weight.val().grad(&grads).unwrap())
+            (
+                y.inner(),
+                x.grad(&grads).unwrap(),
+                first.weight.val().grad(&grads).unwrap(),
+            )
         });
         assert_same("output", own.0, stock.0);
         assert_same("input gradient", own.1, stock.1);
@@ -239,7 +296,9 @@ fn what_the_kernels_do_not_cover_runs_on_burns_own_operations() {
             config.clone().with_stride([2, 2]),
             config.clone().with_dilation([2, 2]),
             config.clone().with_groups(2),
-            config.clone().with_padding(PaddingConfig2d::Explicit(1, 0, 1, 0)),
+            config
+                .clone()
+                .with_padding(PaddingConfig2d::Explicit(1, 0, 1, 0)),
             config.clone().with_padding(PaddingConfig2d::Same),
             config.clone().with_bias(false),
             Conv2dConfig::new([4, 6], [3, 2]),
@@ -271,8 +330,12 @@ fn a_frozen_normalization_uses_its_running_statistics_and_still_has_gradients() 
         let x = Tensor::<4>::from_inner(input(&case, &device.clone().inner()));
         let y = conv_block(x.clone(), &conv, Some(&norm), order(&case), true);
         let expected = stock(x, &conv, Some(&norm), &case);
-        let grads = [y.clone(), expected.clone()]
-            .map(|y| conv.weight.val().grad(&y.powi_scalar(2).sum().backward()).unwrap());
+        let grads = [y.clone(), expected.clone()].map(|y| {
+            conv.weight
+                .val()
+                .grad(&y.powi_scalar(2).sum().backward())
+                .unwrap()
+        });
         assert_same("output", y.inner(), expected.inner());
         let [own, stock] = grads;
         assert_same("weight gradient", own, stock);
@@ -283,18 +346,21 @@ fn a_frozen_normalization_uses_its_running_statistics_and_still_has_gradients() 
 fn gradient_checkpointing_changes_nothing() {
     for device in devices() {
         let case = example(Some(Statistics::Conv), true);
-        let [plain, checkpointed] =
-            [device.clone().autodiff(), device.clone().autodiff().gradient_checkpointing()].map(|device| {
-                let (conv, norm) = layers(&case, &device);
-                let x = tensor::<4>(
-                    &random(case.batch * case.geometry().input_len(), case.seed),
-                    [case.batch, case.in_channels, case.height, case.width],
-                    &device,
-                );
-                let y = conv_block(x, &conv, norm.as_ref(), order(&case), true);
-                let grads = flatten(y).powi_scalar(2).sum().backward();
-                conv.weight.val().grad(&grads).unwrap()
-            });
+        let [plain, checkpointed] = [
+            device.clone().autodiff(),
+            device.clone().autodiff().gradient_checkpointing(),
+        ]
+        .map(|device| {
+            let (conv, norm) = layers(&case, &device);
+            let x = tensor::<4>(
+                &random(case.batch * case.geometry().input_len(), case.seed),
+                [case.batch, case.in_channels, case.height, case.width],
+                &device,
+            );
+            let y = conv_block(x, &conv, norm.as_ref(), order(&case), true);
+            let grads = flatten(y).powi_scalar(2).sum().backward();
+            conv.weight.val().grad(&grads).unwrap()
+        });
         assert_same("weight gradient", checkpointed, plain);
     }
 }
@@ -303,8 +369,16 @@ fn gradient_checkpointing_changes_nothing() {
 fn flatten_orders_values_like_burn() {
     for device in devices() {
         let x = tensor(&random(3 * 4 * 5 * 6, 1), [3, 4, 5, 6], &device);
-        let last = x.clone().permute([0, 2, 3, 1]).add_scalar(0.0).permute([0, 3, 1, 2]);
-        assert_same("channels first", flatten(x.clone()), x.clone().flatten(1, 3));
+        let last = x
+            .clone()
+            .permute([0, 2, 3, 1])
+            .add_scalar(0.0)
+            .permute([0, 3, 1, 2]);
+        assert_same(
+            "channels first",
+            flatten(x.clone()),
+            x.clone().flatten(1, 3),
+        );
         assert_same("channels last", flatten(last), x.flatten(1, 3));
     }
 }

@@ -37,9 +37,18 @@ fn run(case: &Case, values: &Values, output_grad: &[f64], isa: Isa) -> Run {
                 relu: case.relu,
                 statistics,
             };
-            let kept = block.forward_train(&input, &weight, &norm, &mut output).unwrap();
+            let kept = block
+                .forward_train(&input, &weight, &norm, &mut output)
+                .unwrap();
             block
-                .backward_train(&input, &weight, &norm, &kept, &output_grad, Some(&mut input_grad))
+                .backward_train(
+                    &input,
+                    &weight,
+                    &norm,
+                    &kept,
+                    &output_grad,
+                    Some(&mut input_grad),
+                )
                 .unwrap()
         }
         None => {
@@ -49,10 +58,19 @@ fn run(case: &Case, values: &Values, output_grad: &[f64], isa: Isa) -> Run {
                 relu: case.relu,
             };
             let mut chosen = vec![0; if case.pool { outputs } else { 0 }];
-            block.forward(&input, &weight, &map, &mut output, Some(&mut chosen)).unwrap();
+            block
+                .forward(&input, &weight, &map, &mut output, Some(&mut chosen))
+                .unwrap();
             let relu_output = case.relu.then_some(&output[..]);
             block
-                .backward(&input, &weight, relu_output, &chosen, &output_grad, Some(&mut input_grad))
+                .backward(
+                    &input,
+                    &weight,
+                    relu_output,
+                    &chosen,
+                    &output_grad,
+                    Some(&mut input_grad),
+                )
                 .unwrap()
         }
     };
@@ -76,13 +94,22 @@ fn check(case: &Case, isa: Isa) {
     let compare = |what: &str, actual: &[f32], slope: &dyn Fn(usize) -> f64| {
         let picked: Vec<f32> = places(actual.len()).map(|i| actual[i]).collect();
         let slopes: Vec<f64> = places(actual.len()).map(slope).collect();
-        assert_close(&format!("{name} gradient by {what}"), &picked, &slopes, 2e-4);
+        assert_close(
+            &format!("{name} gradient by {what}"),
+            &picked,
+            &slopes,
+            2e-4,
+        );
     };
-    compare("input", &run.input_grad, &|i| case.slope(&values, &weights, |v| &mut v.input[i]));
+    compare("input", &run.input_grad, &|i| {
+        case.slope(&values, &weights, |v| &mut v.input[i])
+    });
     compare("weight", &run.gradients.weight, &|i| {
         case.slope(&values, &weights, |v| &mut v.weight[i])
     });
-    compare("shift", &run.gradients.shift, &|i| case.slope(&values, &weights, |v| &mut v.shift[i]));
+    compare("shift", &run.gradients.shift, &|i| {
+        case.slope(&values, &weights, |v| &mut v.shift[i])
+    });
     if case.norm.is_some() {
         compare("scale", &run.gradients.scale, &|i| {
             case.slope(&values, &weights, |v| &mut v.scale[i])
@@ -136,7 +163,10 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
         let values = case.values();
         let weights = random(case.batch * case.geometry().output_len(), 11);
         let on = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| run(&case, &values, &weights, Isa::best()))
         };
         let expected = on(1);
@@ -156,12 +186,22 @@ fn instruction_sets_agree_on_large_blocks() {
         for isa in Isa::available() {
             let actual = run(&case, &values, &weights, isa);
             let name = |what: &str| format!("{what} on {} of {case:?}", isa.name());
-            assert_close(&name("output"), &actual.output, &wide(&expected.output), 2e-5);
+            assert_close(
+                &name("output"),
+                &actual.output,
+                &wide(&expected.output),
+                2e-5,
+            );
             let (own, all) = (&actual.gradients, &expected.gradients);
             assert_close(&name("weight"), &own.weight, &wide(&all.weight), 2e-4);
             assert_close(&name("shift"), &own.shift, &wide(&all.shift), 2e-4);
             assert_close(&name("scale"), &own.scale, &wide(&all.scale), 2e-4);
-            assert_close(&name("input"), &actual.input_grad, &wide(&expected.input_grad), 2e-4);
+            assert_close(
+                &name("input"),
+                &actual.input_grad,
+                &wide(&expected.input_grad),
+                2e-4,
+            );
         }
     }
 }
@@ -181,9 +221,19 @@ fn a_nan_in_the_input_reaches_every_output_that_sees_it() {
             };
             let mut output = vec![0.0; 12];
             let block = ConvBlock::on(geometry, isa);
-            block.forward(&input, &[1.0, -1.0, 0.5], &map, &mut output, None).unwrap();
-            assert!(output[..3].iter().all(|v| v.is_nan()), "{} {output:?}", isa.name());
-            assert!(output[3..].iter().all(|v| !v.is_nan()), "{} {output:?}", isa.name());
+            block
+                .forward(&input, &[1.0, -1.0, 0.5], &map, &mut output, None)
+                .unwrap();
+            assert!(
+                output[..3].iter().all(|v| v.is_nan()),
+                "{} {output:?}",
+                isa.name()
+            );
+            assert!(
+                output[3..].iter().all(|v| !v.is_nan()),
+                "{} {output:?}",
+                isa.name()
+            );
         }
     }
 }
@@ -204,8 +254,14 @@ fn a_nan_in_the_input_reaches_the_whole_channel_of_a_normalization() {
             };
             let mut output = vec![0.0; 8];
             let block = ConvBlock::on(geometry, isa);
-            block.forward_train(&input, &[1.0, 1.0], &norm, &mut output).unwrap();
-            assert!(output.iter().all(|v| v.is_nan()), "{} {output:?}", isa.name());
+            block
+                .forward_train(&input, &[1.0, 1.0], &norm, &mut output)
+                .unwrap();
+            assert!(
+                output.iter().all(|v| v.is_nan()),
+                "{} {output:?}",
+                isa.name()
+            );
         }
     }
 }
@@ -222,9 +278,24 @@ fn the_first_of_equal_values_gets_the_gradient() {
             relu: false,
         };
         let (mut output, mut chosen) = (vec![0.0], vec![9]);
-        block.forward(&[1.0, 2.0, 2.0, 2.0], &[1.0], &map, &mut output, Some(&mut chosen)).unwrap();
         block
-            .backward(&[1.0, 2.0, 2.0, 2.0], &[1.0], None, &chosen, &[3.0], Some(&mut input_grad))
+            .forward(
+                &[1.0, 2.0, 2.0, 2.0],
+                &[1.0],
+                &map,
+                &mut output,
+                Some(&mut chosen),
+            )
+            .unwrap();
+        block
+            .backward(
+                &[1.0, 2.0, 2.0, 2.0],
+                &[1.0],
+                None,
+                &chosen,
+                &[3.0],
+                Some(&mut input_grad),
+            )
             .unwrap();
         assert_eq!((output, chosen), (vec![2.0], vec![1]));
         assert_eq!(input_grad, [0.0, 3.0, 0.0, 0.0]);
@@ -258,7 +329,13 @@ fn slices_of_the_wrong_length_are_refused() {
     };
     let refused = |input: usize, weight: usize, output: usize| {
         let mut output = vec![0.0; output];
-        match block.forward(&vec![0.0; input], &vec![0.0; weight], &map, &mut output, None) {
+        match block.forward(
+            &vec![0.0; input],
+            &vec![0.0; weight],
+            &map,
+            &mut output,
+            None,
+        ) {
             Err(Error::Length { name, .. }) => name,
             other => panic!("{other:?}"),
         }

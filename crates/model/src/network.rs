@@ -3,7 +3,7 @@
 use burn::{
     module::Module,
     nn::{BatchNorm, Dropout, DropoutConfig, Linear, conv::Conv2d},
-    tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions},
+    tensor::{Device, Tensor, activation::relu},
 };
 use data::{CLASSES, HEIGHT, WIDTH};
 use serde::{Deserialize, Serialize};
@@ -232,7 +232,7 @@ impl Network {
         for block in &self.blocks {
             x = block.forward(x);
         }
-        let mut x = x.flatten::<2>(1, 3);
+        let mut x = kernels::flatten(x);
         for dense in &self.dense {
             x = dense.forward(self.dropout.forward(x));
         }
@@ -245,17 +245,11 @@ impl Block {
     /// - x: `[batch, channels_in, height, width]`
     /// - output: `[batch, channels_out, height', width']`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = self.conv.forward(x);
-        let norm = |x| match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
+        let order = match self.order {
+            Order::ConvNormReluPool => kernels::Order::ConvNormReluPool,
+            Order::ConvPoolNormRelu => kernels::Order::ConvPoolNormRelu,
         };
-        let pool = |x| if self.pool { max_pool2d(x, MaxPoolOptions::new([2, 2])) } else { x };
-        x = match self.order {
-            Order::ConvNormReluPool => pool(relu(norm(x))),
-            Order::ConvPoolNormRelu => relu(norm(pool(x))),
-        };
-        x
+        kernels::conv_block(x, &self.conv, self.norm.as_ref(), order, self.pool)
     }
 }
 

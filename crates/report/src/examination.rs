@@ -23,6 +23,8 @@ pub struct Examination {
     /// The same without [`MISLABELLED`], if the images are MNIST's test set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_mislabelled: Option<Evaluation>,
+    #[serde(skip)]
+    logits: Logits,
 }
 
 impl Examination {
@@ -43,7 +45,13 @@ impl Examination {
             errors: evaluation.after.errors,
             evaluation,
             without_mislabelled,
+            logits,
         })
+    }
+
+    /// The logits that everything was computed from, `[images, 10]`, with the labels.
+    pub fn logits(&self) -> &Logits {
+        &self.logits
     }
 }
 

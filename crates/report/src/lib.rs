@@ -1,6 +1,31 @@
-//! Examines a classifier on labelled images and presents what was found.
+//! Examines a classifier on labelled images and presents what was found: as text for a terminal and
+//! as one page for a browser.
+//!
+//! ```no_run
+//! use model::{Backend, Classifier};
+//! use report::{Examination, Page};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let classifier = Classifier::load("artifacts/pretrained", &Backend::default().device()?)?;
+//! let images = data::Source::Bundled.test()?;
+//! let examination = Examination::new(&classifier, &images)?;
+//! print!("{examination}");
+//!
+//! let page = Page { classifier: &classifier, images: &images, examination: &examination, history: None, stress: None };
+//! std::fs::write("report.html", page.html()?)?;
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
 
 mod examination;
+mod history;
+mod page;
+mod stress;
 mod text;
 
 pub use examination::{Examination, MISLABELLED, labelled_logits};
+pub use history::{History, Measurement};
+pub use page::{Page, PageError};
+pub use stress::{Stress, StressRow};

@@ -8,7 +8,7 @@ const GLASS_BLUR: f64 = 0.7;
 const GLASS_REACH: usize = 1;
 
 /// Pixels that the image moves.
-const MOTION: f64 = 8.0;
+const MOTION: f64 = 6.0;
 
 pub fn glass(image: &Canvas, random: &mut Random) -> Canvas {
     let mut glass = image.blurred(GLASS_BLUR);

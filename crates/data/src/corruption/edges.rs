@@ -30,7 +30,11 @@ pub fn canny(image: &Canvas) -> Canvas {
         let before = strength.at(x - step_x, y - step_y);
         let after = strength.at(x + step_x, y + step_y);
         // Of two equal neighbours one stays.
-        if here >= before && here > after { here } else { 0.0 }
+        if here >= before && here > after {
+            here
+        } else {
+            0.0
+        }
     });
     connected(&ridge)
 }

@@ -19,7 +19,11 @@ pub fn stripe(image: &Canvas, random: &mut Random) -> Canvas {
     let left = (WIDTH - STRIPE) / 2 - 2 + random.below(5) as usize;
     Canvas::from_fn(|x, y| {
         let value = image.at(x as isize, y as isize);
-        if (left..left + STRIPE).contains(&x) { 1.0 - value } else { value }
+        if (left..left + STRIPE).contains(&x) {
+            1.0 - value
+        } else {
+            value
+        }
     })
 }
 
@@ -48,7 +52,11 @@ fn plasma(random: &mut Random) -> Vec<f64> {
             }
         }
         for y in (0..CELLS).step_by(half) {
-            let from = if (y / half).is_multiple_of(2) { half } else { 0 };
+            let from = if (y / half).is_multiple_of(2) {
+                half
+            } else {
+                0
+            };
             for x in (from..CELLS).step_by(step) {
                 let around = [
                     (x + half, y),

@@ -42,7 +42,10 @@ pub fn zigzag(image: &Canvas, random: &mut Random) -> Canvas {
     let corner = |index: usize| {
         let along = index as f64 / (2 * TEETH) as f64;
         let aside = if index.is_multiple_of(2) { 2.5 } else { -2.5 } / length;
-        [from[0] + along * dx - aside * dy, from[1] + along * dy + aside * dx]
+        [
+            from[0] + along * dx - aside * dy,
+            from[1] + along * dy + aside * dx,
+        ]
     };
     let mut marked = image.clone();
     for index in 0..2 * TEETH {

@@ -29,7 +29,7 @@ pub enum Corruption {
     ImpulseNoise,
     /// As through frosted glass: blurred, pixels exchanged with near ones twice, blurred again.
     GlassBlur,
-    /// Moved by 8 pixels while the shutter was open, in a direction within 45° of the horizontal.
+    /// Moved by 6 pixels while the shutter was open, in a direction within 45° of the horizontal.
     MotionBlur,
     /// Leaning by 20° to 30° to either side.
     Shear,

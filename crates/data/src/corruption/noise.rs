@@ -8,7 +8,11 @@ const PHOTONS: f64 = 5.0;
 const LOST: f64 = 0.2;
 
 pub fn shot(image: &Canvas, random: &mut Random) -> Canvas {
-    Canvas(image.0.map(|value| poisson(random, value * PHOTONS) / PHOTONS))
+    Canvas(
+        image
+            .0
+            .map(|value| poisson(random, value * PHOTONS) / PHOTONS),
+    )
 }
 
 pub fn impulse(image: &Canvas, random: &mut Random) -> Canvas {

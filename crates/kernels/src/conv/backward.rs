@@ -26,9 +26,16 @@ pub(crate) enum Tail<'a> {
     /// A shift per channel, then ReLU; the block's outputs.
     Relu { outputs: &'a [f32] },
     /// Normalization by the statistics of the pooled values, which were kept.
-    Norm { norm: &'a NormGrad, pooled: &'a [f32] },
+    Norm {
+        norm: &'a NormGrad,
+        pooled: &'a [f32],
+    },
     /// Normalization by the statistics of all convolution outputs, which were kept beside the pooled values.
-    NormAll { norm: &'a NormGrad, pooled: &'a [f32], conv: &'a [f32] },
+    NormAll {
+        norm: &'a NormGrad,
+        pooled: &'a [f32],
+        conv: &'a [f32],
+    },
 }
 
 impl<'a> Tail<'a> {
@@ -129,7 +136,8 @@ impl WithSimd for BackwardChunk<'_> {
                 stride,
                 chosen,
             };
-            let needs_dense = self.form == Form::Dense || matches!(self.filters, InputFilters::Dense(_));
+            let needs_dense =
+                self.form == Form::Dense || matches!(self.filters, InputFilters::Dense(_));
             let conv: &[f32] = match (geometry.pool, needs_dense) {
                 (false, _) => pooled,
                 (true, true) => {
@@ -151,7 +159,15 @@ impl WithSimd for BackwardChunk<'_> {
                 InputFilters::None => {}
                 InputFilters::Dense(packed) => {
                     let to = &mut self.input_grad[i * input.len()..][..input.len()];
-                    dense_input_grad(simd, geometry, packed, (conv, stride), spread, input_grad_scratch, to);
+                    dense_input_grad(
+                        simd,
+                        geometry,
+                        packed,
+                        (conv, stride),
+                        spread,
+                        input_grad_scratch,
+                        to,
+                    );
                 }
                 InputFilters::Sparse(filters) => {
                     let to = &mut self.input_grad[i * input.len()..][..input.len()];
@@ -197,16 +213,27 @@ fn conv_grad<S: Simd>(
     positions: &mut Vec<u32>,
     to: &mut [f32],
 ) {
-    let Winners { grads, stride, chosen } = winners;
+    let Winners {
+        grads,
+        stride,
+        chosen,
+    } = winners;
     let [height, width] = geometry.conv_size();
     let channels = geometry.out_channels;
     let positions = grow(positions, grads.len());
-    for (to, from) in positions.chunks_exact_mut(stride).zip(chosen.chunks_exact(channels)) {
+    for (to, from) in positions
+        .chunks_exact_mut(stride)
+        .zip(chosen.chunks_exact(channels))
+    {
         for (to, from) in to.iter_mut().zip(from) {
             *to = u32::from(*from);
         }
     }
-    let windows = Windows { height, width, stride };
+    let windows = Windows {
+        height,
+        width,
+        stride,
+    };
     unpool(simd, windows, grads, positions, to);
     if let Tail::NormAll { norm, conv, .. } = tail {
         add_norm_rest(simd, norm, conv, channels, (to, stride));
@@ -237,7 +264,10 @@ fn dense_input_grad<S: Simd>(
     };
     let output = output_scratch.slice(rows * columns * grid.stride);
     convolve(simd, grid, spread_grad, packed, output);
-    for (to, from) in to.chunks_exact_mut(channels).zip(output.chunks_exact(grid.stride)) {
+    for (to, from) in to
+        .chunks_exact_mut(channels)
+        .zip(output.chunks_exact(grid.stride))
+    {
         to.copy_from_slice(&from[..channels]);
     }
 }

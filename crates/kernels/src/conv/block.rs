@@ -133,8 +133,16 @@ impl ConvBlock {
         let geometry = &self.geometry;
         check_len("output", output.len(), batch * geometry.output_len())?;
         let weight = self.orient(weight, norm);
-        let conv_len = if self.statistics(norm) == Statistics::Conv { geometry.conv_len() } else { 0 };
-        let chosen_len = if geometry.pool { geometry.output_len() } else { 0 };
+        let conv_len = if self.statistics(norm) == Statistics::Conv {
+            geometry.conv_len()
+        } else {
+            0
+        };
+        let chosen_len = if geometry.pool {
+            geometry.output_len()
+        } else {
+            0
+        };
         let mut kept = Kept {
             pooled: vec![0.0; batch * geometry.output_len()],
             conv: vec![0.0; batch * conv_len],
@@ -186,7 +194,11 @@ impl ConvBlock {
             Some(outputs) => Tail::Relu { outputs },
             None => Tail::Shift,
         };
-        check_len("relu_output", relu_output.map_or(outputs, <[f32]>::len), outputs)?;
+        check_len(
+            "relu_output",
+            relu_output.map_or(outputs, <[f32]>::len),
+            outputs,
+        )?;
         self.run_backward(input, weight, chosen, tail, output_grad, input_grad)
     }
 
@@ -209,7 +221,11 @@ impl ConvBlock {
         let geometry = &self.geometry;
         let statistics = self.statistics(norm);
         let outputs = batch * geometry.output_len();
-        let convs = if statistics == Statistics::Conv { batch * geometry.conv_len() } else { 0 };
+        let convs = if statistics == Statistics::Conv {
+            batch * geometry.conv_len()
+        } else {
+            0
+        };
         check_len("kept.pooled", kept.pooled.len(), outputs)?;
         check_len("kept.conv", kept.conv.len(), convs)?;
         check_len("output_grad", output_grad.len(), outputs)?;
@@ -258,8 +274,14 @@ impl ConvBlock {
             },
         };
         let oriented = self.orient(weight, norm);
-        let mut gradients =
-            self.run_backward(input, &oriented, &kept.chosen, tail, output_grad, input_grad)?;
+        let mut gradients = self.run_backward(
+            input,
+            &oriented,
+            &kept.chosen,
+            tail,
+            output_grad,
+            input_grad,
+        )?;
         gradients.shift = sums.plain.iter().map(|sum| *sum as f32).collect();
         gradients.scale = channels
             .map(|c| (sums.centred[c] * inverse_deviation(c)) as f32)

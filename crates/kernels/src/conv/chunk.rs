@@ -57,7 +57,11 @@ impl WithSimd for ForwardChunk<'_> {
             column_len: geometry.in_channels,
             stride,
         };
-        let windows = Windows { height, width, stride };
+        let windows = Windows {
+            height,
+            width,
+            stride,
+        };
         let Scratch {
             input: bordered,
             conv,
@@ -112,7 +116,13 @@ impl WithSimd for ForwardChunk<'_> {
             match self.map {
                 Some(map) => {
                     let parameters = [map.scale, map.shift];
-                    apply(simd, parameters, map.relu, (values, stride), (output, channels));
+                    apply(
+                        simd,
+                        parameters,
+                        map.relu,
+                        (values, stride),
+                        (output, channels),
+                    );
                 }
                 None => copy_channels(values, stride, output, channels),
             }

@@ -17,9 +17,13 @@ pub(crate) struct Packed {
 /// Packs `[out, in, k, k]` for the forward pass.
 pub(crate) fn pack_forward(geometry: &Geometry, weight: &[f32], lanes: usize) -> Packed {
     let (cin, k) = (geometry.in_channels, geometry.kernel);
-    pack(geometry.out_channels, cin, k, lanes, |out, row, column, channel| {
-        weight[((out * cin + channel) * k + row) * k + column]
-    })
+    pack(
+        geometry.out_channels,
+        cin,
+        k,
+        lanes,
+        |out, row, column, channel| weight[((out * cin + channel) * k + row) * k + column],
+    )
 }
 
 /// Packs `[out, in, k, k]` for the input gradient, which is a convolution of the output gradient with

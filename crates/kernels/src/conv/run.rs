@@ -47,7 +47,9 @@ impl ConvBlock {
     /// If the normalization comes before the pool, a channel with a negative `gamma` would need the
     /// minimum; its filter changes sign instead, and the normalization then scales by the magnitude.
     pub(super) fn orient<'a>(&self, weight: &'a [f32], norm: &Normalization<'_>) -> Cow<'a, [f32]> {
-        if self.statistics(norm) == Statistics::Pooled || norm.gamma.iter().all(|gamma| *gamma >= 0.0) {
+        if self.statistics(norm) == Statistics::Pooled
+            || norm.gamma.iter().all(|gamma| *gamma >= 0.0)
+        {
             return Cow::Borrowed(weight);
         }
         let mut oriented = weight.to_vec();
@@ -66,7 +68,11 @@ impl ConvBlock {
     }
 
     /// The normalization by given statistics as a map per channel, padded to whole vectors.
-    pub(super) fn scale_and_shift(&self, norm: &Normalization<'_>, moments: &Moments) -> [Vec<f32>; 2] {
+    pub(super) fn scale_and_shift(
+        &self,
+        norm: &Normalization<'_>,
+        moments: &Moments,
+    ) -> [Vec<f32>; 2] {
         let oriented = self.statistics(norm) == Statistics::Conv;
         let (mut scale, mut shift) = (Vec::new(), Vec::new());
         for (c, (gamma, beta)) in norm.gamma.iter().zip(norm.beta).enumerate() {
@@ -124,7 +130,9 @@ impl ConvBlock {
     pub(super) fn run_map(&self, map: Map<'_>, values: &[f32], output: &mut [f32]) {
         let image = self.geometry.output_len();
         let batch = values.len() / image;
-        let jobs = cut(values, image, batch).zip(cut_mut(output, image, batch)).collect();
+        let jobs = cut(values, image, batch)
+            .zip(cut_mut(output, image, batch))
+            .collect();
         run(jobs, |(from, to)| {
             self.isa.run(MapChunk {
                 map,
@@ -138,7 +146,9 @@ impl ConvBlock {
     pub(super) fn run_grad_sums(&self, norm: &NormGrad, values: &[f32], grads: &[f32]) -> GradSums {
         let image = self.geometry.output_len();
         let batch = values.len() / image;
-        let jobs = cut(values, image, batch).zip(cut(grads, image, batch)).collect();
+        let jobs = cut(values, image, batch)
+            .zip(cut(grads, image, batch))
+            .collect();
         let parts = run(jobs, |(values, grads)| {
             self.isa.run(SumsChunk {
                 norm,
@@ -167,14 +177,20 @@ impl ConvBlock {
         let batch = input.len() / geometry.input_len();
         let outputs = batch * geometry.output_len();
         check_len("output_grad", output_grad.len(), outputs)?;
-        check_len("chosen", chosen.len(), if geometry.pool { outputs } else { 0 })?;
+        check_len(
+            "chosen",
+            chosen.len(),
+            if geometry.pool { outputs } else { 0 },
+        )?;
         let everywhere = matches!(tail, Tail::NormAll { .. });
         let form = Form::of(geometry, everywhere, lanes);
         let filters = match &input_grad {
             None => InputFilters::None,
-            Some(_) if form == Form::Sparse => {
-                InputFilters::Sparse(pack_rows(geometry, weight, padded(geometry.tap_len(), lanes)))
-            }
+            Some(_) if form == Form::Sparse => InputFilters::Sparse(pack_rows(
+                geometry,
+                weight,
+                padded(geometry.tap_len(), lanes),
+            )),
             Some(_) => InputFilters::Dense(pack_input_grad(geometry, weight, lanes)),
         };
         let input_grad = input_grad.unwrap_or_default();
@@ -196,23 +212,26 @@ impl ConvBlock {
             .chunks_exact_mut(weight_len)
             .zip(shift_sums.chunks_exact_mut(shift_len));
         let jobs = jobs.into_iter().zip(sums).collect();
-        run(jobs, |(((((input, output_grad), chosen), input_grad), tail), sums)| {
-            with_scratch(|scratch| {
-                self.isa.run(BackwardChunk {
-                    geometry,
-                    form,
-                    filters: &filters,
-                    input,
-                    output_grad,
-                    chosen,
-                    tail,
-                    input_grad,
-                    weight_sum: sums.0,
-                    shift_sum: sums.1,
-                    scratch,
+        run(
+            jobs,
+            |(((((input, output_grad), chosen), input_grad), tail), sums)| {
+                with_scratch(|scratch| {
+                    self.isa.run(BackwardChunk {
+                        geometry,
+                        form,
+                        filters: &filters,
+                        input,
+                        output_grad,
+                        chosen,
+                        tail,
+                        input_grad,
+                        weight_sum: sums.0,
+                        shift_sum: sums.1,
+                        scratch,
+                    });
                 });
-            });
-        });
+            },
+        );
         let mut shift = add_up(&shift_sums, shift_len);
         shift.truncate(geometry.out_channels);
         Ok(Gradients {
@@ -227,7 +246,9 @@ impl ConvBlock {
 fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
     for part in parts.chunks_exact(len) {
-        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        sum.iter_mut()
+            .zip(part)
+            .for_each(|(sum, part)| *sum += part);
     }
     sum
 }

@@ -81,7 +81,11 @@ pub(crate) fn add_dense<S: Simd>(
         let pair = stride - first_channel >= 2 * lanes
             && !(whole && 2 * kernel * taps > budget && kernel * taps <= budget);
         let vectors = if pair { 2 } else { 1 };
-        let rows = if whole && vectors * kernel * taps <= budget { kernel } else { 1 };
+        let rows = if whole && vectors * kernel * taps <= budget {
+            kernel
+        } else {
+            1
+        };
         let tiles = taps.div_ceil(if rows == 1 { budget / vectors } else { taps });
         for first_row in (0..kernel).step_by(rows) {
             for tile in 0..tiles {

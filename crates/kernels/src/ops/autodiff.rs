@@ -81,7 +81,11 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
             }
             OpsKind::UnTracked(prep) => prep.finish(run.output),
         };
-        (output, FloatTensor::<Self>::new(run.mean), FloatTensor::<Self>::new(run.variance))
+        (
+            output,
+            FloatTensor::<Self>::new(run.mean),
+            FloatTensor::<Self>::new(run.variance),
+        )
     }
 
     fn flatten_channels_first(input: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -128,7 +132,10 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             input_grad.as_deref_mut(),
         ));
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(node.id, like::<B>(&state.input, grad, dims4(&state.input.shape())));
+            grads.register::<B>(
+                node.id,
+                like::<B>(&state.input, grad, dims4(&state.input.shape())),
+            );
         }
         if let Some(node) = weight_node {
             let shape = dims4(&state.weight.shape());
@@ -174,7 +181,10 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
             input_grad.as_deref_mut(),
         ));
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(node.id, like::<B>(&state.input, grad, dims4(&state.input.shape())));
+            grads.register::<B>(
+                node.id,
+                like::<B>(&state.input, grad, dims4(&state.input.shape())),
+            );
         }
         if let Some(node) = weight_node {
             let shape = dims4(&state.weight.shape());

@@ -94,7 +94,14 @@ pub(crate) fn run_shift<B: HostBackend>(
         relu,
     };
     let mut output = vec![0.0; batch * geometry.output_len()];
-    let mut chosen = vec![0; if keep && geometry.pool { output.len() } else { 0 }];
+    let mut chosen = vec![
+        0;
+        if keep && geometry.pool {
+            output.len()
+        } else {
+            0
+        }
+    ];
     sized(ConvBlock::new(geometry).forward(
         &input_values,
         &values::<B>(weight),
@@ -144,8 +151,12 @@ pub(crate) fn run_norm_train<B: HostBackend>(
     // The kernels leave the bias out, since the normalization subtracts it again.
     let bias = values::<B>(bias);
     let means = moments.mean.iter().zip(bias.iter());
-    let mean = means.map(|(mean, bias)| (mean + f64::from(*bias)) as f32).collect();
-    let variance = (0..geometry.out_channels).map(|c| moments.variance(c) as f32).collect();
+    let mean = means
+        .map(|(mean, bias)| (mean + f64::from(*bias)) as f32)
+        .collect();
+    let variance = (0..geometry.out_channels)
+        .map(|c| moments.variance(c) as f32)
+        .collect();
     let output = like::<B>(&input, output, output_shape(batch, &geometry));
     let mean = like::<B>(&input, mean, [geometry.out_channels]);
     let variance = like::<B>(&input, variance, [geometry.out_channels]);

@@ -36,10 +36,20 @@ pub enum Order {
 /// `x` is `[batch, in_channels, height, width]`, `weight` is `[out_channels, in_channels, kernel, kernel]`,
 /// `bias` is `[out_channels]`; `padding` zeros are added on each side. Returns
 /// `[batch, out_channels, height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1]`.
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, padding: usize) -> Tensor<4> {
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    padding: usize,
+) -> Tensor<4> {
     match covered(&x, &weight, bias.as_ref().into_iter(), padding, false) {
         Some(geometry) => shift(x, weight, bias, geometry, false),
-        None => module::conv2d(x, weight, bias, ConvOptions::new([1, 1], [padding, padding], [1, 1], 1)),
+        None => module::conv2d(
+            x,
+            weight,
+            bias,
+            ConvOptions::new([1, 1], [padding, padding], [1, 1], 1),
+        ),
     }
 }
 
@@ -79,7 +89,8 @@ pub fn conv_block(
     let bias = conv.bias.as_ref().map(|bias| bias.val());
     let parameters = norm.map(|norm| [norm.gamma.val(), norm.beta.val()]);
     let vectors = bias.iter().chain(parameters.iter().flatten());
-    let geometry = common_padding(conv).and_then(|padding| covered(&x, &weight, vectors, padding, pool));
+    let geometry =
+        common_padding(conv).and_then(|padding| covered(&x, &weight, vectors, padding, pool));
     let Some(geometry) = geometry else {
         return stock_block(x, conv, norm, order, pool);
     };
@@ -106,12 +117,18 @@ pub fn conv_block(
             geometry,
             options,
         );
-        update_running(norm, Tensor::from_dispatch(mean), Tensor::from_dispatch(variance));
+        update_running(
+            norm,
+            Tensor::from_dispatch(mean),
+            Tensor::from_dispatch(variance),
+        );
         return channels_first(output);
     }
 
     let statistics = [norm.running_mean.value(), norm.running_var.value()];
-    let tracked = [&bias, &gamma, &beta].iter().any(|tensor| tensor.device().is_autodiff());
+    let tracked = [&bias, &gamma, &beta]
+        .iter()
+        .any(|tensor| tensor.device().is_autodiff());
     let all_f32 = statistics.iter().all(|tensor| tensor.dtype() == DType::F32);
     if tracked || device.is_autodiff() || weight.device().is_autodiff() || !all_f32 {
         return stock_block(x, conv, Some(norm), order, pool);
@@ -162,12 +179,21 @@ fn covered<'a>(
         && weight.dtype() == DType::F32
         && weight.device() == device
         && vectors.all(|vector| {
-            vector.dims() == [out_channels] && vector.dtype() == DType::F32 && vector.device() == device
+            vector.dims() == [out_channels]
+                && vector.dtype() == DType::F32
+                && vector.device() == device
         });
     if !fits {
         return None;
     }
-    Geometry::new([height, width, channels], out_channels, kernel, padding, pool).ok()
+    Geometry::new(
+        [height, width, channels],
+        out_channels,
+        kernel,
+        padding,
+        pool,
+    )
+    .ok()
 }
 
 /// Whether the tensor is on a backend that has kernels.
@@ -239,8 +265,10 @@ fn update_running(norm: &BatchNorm, mean: Tensor<1>, variance: Tensor<1>) {
         let batch = batch.detach().mul_scalar(norm.momentum);
         running.mul_scalar(1.0 - norm.momentum).add(batch).detach()
     };
-    norm.running_mean.update(updated(norm.running_mean.value_sync(), mean));
-    norm.running_var.update(updated(norm.running_var.value_sync(), variance));
+    norm.running_mean
+        .update(updated(norm.running_mean.value_sync(), mean));
+    norm.running_var
+        .update(updated(norm.running_var.value_sync(), variance));
 }
 
 /// The block in Burn's own operations.

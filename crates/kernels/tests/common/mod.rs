@@ -44,27 +44,35 @@ pub fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![Just(1usize), 1usize..9, Just(16), 1usize..40],
         prop_oneof![Just(1usize), 1usize..9, Just(16), Just(32), 1usize..40],
     );
-    (sizes, channels, kernel, any::<prop::sample::Index>(), any::<(bool, bool, u64)>(), norm).prop_map(
-        |(sizes, channels, kernel, padding, (pool, relu, seed), norm)| {
-            let (batch, height, width) = sizes;
-            let padding = padding.index(kernel + 1);
-            let smallest = kernel + usize::from(pool);
-            let grow = |size: usize| size.max(smallest.saturating_sub(2 * padding));
-            Case {
-                batch,
-                height: grow(height),
-                width: grow(width),
-                in_channels: channels.0,
-                out_channels: channels.1,
-                kernel,
-                padding,
-                pool,
-                relu,
-                norm,
-                seed,
-            }
-        },
+    (
+        sizes,
+        channels,
+        kernel,
+        any::<prop::sample::Index>(),
+        any::<(bool, bool, u64)>(),
+        norm,
     )
+        .prop_map(
+            |(sizes, channels, kernel, padding, (pool, relu, seed), norm)| {
+                let (batch, height, width) = sizes;
+                let padding = padding.index(kernel + 1);
+                let smallest = kernel + usize::from(pool);
+                let grow = |size: usize| size.max(smallest.saturating_sub(2 * padding));
+                Case {
+                    batch,
+                    height: grow(height),
+                    width: grow(width),
+                    in_channels: channels.0,
+                    out_channels: channels.1,
+                    kernel,
+                    padding,
+                    pool,
+                    relu,
+                    norm,
+                    seed,
+                }
+            },
+        )
 }
 
 /// The same cases on every run, so that a test never fails by an unlucky value next to a kink.
@@ -122,7 +130,8 @@ impl Case {
     /// The block's output, `[batch, height, width, out_channels]`.
     pub fn reference(&self, values: &Values) -> Vec<f64> {
         let conv = self.convolve(values);
-        let [height, width] = [self.height, self.width].map(|s| s + 2 * self.padding + 1 - self.kernel);
+        let [height, width] =
+            [self.height, self.width].map(|s| s + 2 * self.padding + 1 - self.kernel);
         let mut result = match (self.norm, self.pool) {
             (None, true) => {
                 let shifted = self.per_channel(&conv, |c, v| v + values.shift[c]);
@@ -180,7 +189,11 @@ impl Case {
 
     fn per_channel(&self, values: &[f64], f: impl Fn(usize, f64) -> f64) -> Vec<f64> {
         let channels = self.out_channels;
-        values.iter().enumerate().map(|(i, v)| f(i % channels, *v)).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| f(i % channels, *v))
+            .collect()
     }
 
     /// Mean and biased variance per channel.
@@ -222,7 +235,12 @@ impl Case {
     }
 
     /// The derivative of `sum(output * weights)` by one value, by central differences.
-    pub fn slope(&self, values: &Values, weights: &[f64], at: impl Fn(&mut Values) -> &mut f64) -> f64 {
+    pub fn slope(
+        &self,
+        values: &Values,
+        weights: &[f64],
+        at: impl Fn(&mut Values) -> &mut f64,
+    ) -> f64 {
         let step = 1e-6;
         let loss = |by: f64| {
             let mut moved = values.clone();

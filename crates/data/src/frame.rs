@@ -1,0 +1,173 @@
+//! From any picture of a handwritten digit to MNIST's frame.
+//!
+//! MNIST was made by scaling each digit into a box of 20×20 pixels, keeping its aspect ratio, and
+//! placing the box in a field of 28×28 so that the digit's centre of mass is at the field's centre
+//! (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
+//! Recognition", section III.A). A network that learnt from such images expects every image so.
+//!
+//! 1. `picture` decodes within limits, turns the picture upright and lays it on an opaque ground.
+//! 2. `ink` finds the colour that differs from the ground, removes uneven light, and gives the
+//!    strength of ink at every pixel, whether dark on light or light on dark.
+//! 3. `parts` finds connected strokes and says which belong to one digit.
+//! 4. `render` brings these strokes into the frame.
+//!
+//! ```
+//! use data::frame::{self, Framing};
+//! use image::{Rgb, RgbImage};
+//!
+//! // A dark, slanting stroke on light paper.
+//! let picture = RgbImage::from_fn(300, 200, |x, y| {
+//!     let stroke = (40..160).contains(&y) && (x + y / 2).abs_diff(200) < 8;
+//!     if stroke { Rgb([30, 40, 90]) } else { Rgb([240, 235, 220]) }
+//! });
+//! let Framing::Digit(framed) = frame::find(&picture.into()) else { panic!("one digit") };
+//! assert_eq!(framed.region.height, 120);
+//! assert_eq!(framed.pixels[0], 0, "the ground is black");
+//! ```
+
+mod ink;
+mod parts;
+mod picture;
+mod plane;
+mod render;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use image::DynamicImage;
+
+use crate::PIXELS;
+pub use picture::{MAX_BYTES, MAX_PIXELS, MAX_SIDE};
+
+/// What a picture shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// One digit, as far as its shape tells; whether it is a digit at all, the network decides.
+    Digit(Box<Framed>),
+    /// Nothing that stands out from its ground.
+    Nothing,
+    /// Several digits or other things of like size, from left to right.
+    Several(Vec<Region>),
+}
+
+/// One digit in MNIST's frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// `[28, 28]`, row by row, 0 for ground and 255 for ink.
+    pub pixels: [u8; PIXELS],
+    /// Where the digit is in the picture.
+    pub region: Region,
+}
+
+/// A rectangle in pixels of the picture as it is shown, upright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Columns left of it.
+    pub left: u32,
+    /// Rows above it.
+    pub top: u32,
+    /// Columns of it, at least 1.
+    pub width: u32,
+    /// Rows of it, at least 1.
+    pub height: u32,
+}
+
+/// Why a file gives no picture. Each message is one line that says what happened and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The operating system refused to open or read the file.
+    #[error("cannot read {file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The path names a folder, a pipe or a device.
+    #[error("{file} is not a regular file: name a PNG or JPEG picture")]
+    NotAFile {
+        /// The path.
+        file: String,
+    },
+    /// The bytes are not a picture in a format that this program reads, or are damaged.
+    #[error("{file} is not a PNG or JPEG picture that can be read ({reason}): save it again as PNG")]
+    Format {
+        /// The file.
+        file: String,
+        /// The decoder's reason.
+        reason: String,
+    },
+    /// The picture is larger than any that is needed, and reading it could exhaust the memory.
+    #[error(
+        "{file} is too large ({what}): scale it down, at most {} megapixels, {MAX_SIDE} pixels a side and {} MB",
+        MAX_PIXELS / 1_000_000,
+        MAX_BYTES / 1_000_000
+    )]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Its size.
+        what: String,
+    },
+}
+
+/// Reads a PNG or JPEG file and finds its digit. What the file is follows from its bytes, not its
+/// name.
+///
+/// # Errors
+///
+/// A [`FrameError`] that names the file, if it can't be read, isn't a picture or is too large.
+pub fn read(path: impl AsRef<Path>) -> Result<Framing, FrameError> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let io = |source| FrameError::Io { file: name.clone(), source };
+    // Opening a pipe would wait for its writer: look before.
+    if !path.metadata().map_err(io)?.is_file() {
+        return Err(FrameError::NotAFile { file: name });
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large, whatever its metadata says.
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(io)?;
+    decode(&bytes, &name)
+}
+
+/// Finds the digit in the bytes of a PNG or JPEG picture; `name` is what errors call it.
+///
+/// # Errors
+///
+/// [`FrameError::Format`] if they are not a picture, [`FrameError::TooLarge`] if it is too large.
+pub fn decode(bytes: &[u8], name: &str) -> Result<Framing, FrameError> {
+    Ok(find(&picture::decode(bytes, name)?))
+}
+
+/// Finds the digit in a picture: upright, of any size, dark on light or light on dark.
+///
+/// An image that already has MNIST's frame (28×28, opaque, grey, black ground, a box of 19 or 20
+/// pixels, its centre of mass in the middle; or its negative) is taken as it is, bit for bit.
+pub fn find(picture: &DynamicImage) -> Framing {
+    if let Some(framed) = render::already_framed(picture) {
+        return Framing::Digit(Box::new(framed));
+    }
+    let Some((channels, scale)) = picture::channels(picture) else {
+        return Framing::Nothing;
+    };
+    let Some(strength) = ink::strength(&channels) else {
+        return Framing::Nothing;
+    };
+    let in_picture = |bounds: parts::Bounds| bounds.region(scale, picture.width(), picture.height());
+    match parts::digits(&strength) {
+        parts::Digits::None => Framing::Nothing,
+        parts::Digits::One(strokes) => match render::frame(&strength, &strokes) {
+            Some(pixels) => Framing::Digit(Box::new(Framed {
+                pixels,
+                region: in_picture(strokes.bounds),
+            })),
+            None => Framing::Nothing,
+        },
+        parts::Digits::Several(all) => Framing::Several(all.into_iter().map(in_picture).collect()),
+    }
+}

@@ -1,0 +1,162 @@
+//! A grey image of numbers and the few filters that framing needs.
+
+use std::collections::VecDeque;
+
+/// `[height, width]` numbers, row by row; at least one.
+#[derive(Clone, Debug)]
+pub(super) struct Plane {
+    pub width: usize,
+    pub height: usize,
+    pub values: Vec<f32>,
+}
+
+impl Plane {
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        self.values[y * self.width + x]
+    }
+
+    pub fn long_side(&self) -> usize {
+        self.width.max(self.height)
+    }
+
+    pub fn map(&self, f: impl Fn(f32) -> f32) -> Self {
+        self.with(self.values.iter().map(|&value| f(value)).collect())
+    }
+
+    /// Pixel by pixel `f(self, other)`; both have the same size.
+    pub fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let values = self.values.iter().zip(&other.values);
+        self.with(values.map(|(&a, &b)| f(a, b)).collect())
+    }
+
+    fn with(&self, values: Vec<f32>) -> Self {
+        Self { values, ..*self }
+    }
+
+    /// Scaled so that the long side is at most `long`; itself if it already is.
+    pub fn at_most(&self, long: usize) -> Self {
+        if self.long_side() <= long {
+            return self.clone();
+        }
+        let side = |side: usize| (side * long).div_ceil(self.long_side());
+        let (width, height) = (side(self.width), side(self.height));
+        self.sampled(
+            (width, height),
+            (0.0, 0.0),
+            (self.width as f32 / width as f32, self.height as f32 / height as f32),
+        )
+    }
+
+    /// Each pixel of the result is the mean over a rectangle of `step` pixels of this plane, exact
+    /// to fractions of a pixel; the first starts at `origin`. Outside the plane there is 0.
+    pub fn sampled(&self, size: (usize, usize), origin: (f32, f32), step: (f32, f32)) -> Self {
+        let columns = weights(size.0, origin.0, step.0, self.width);
+        let rows = weights(size.1, origin.1, step.1, self.height);
+        let mut values = vec![0.0; size.0 * size.1];
+        let mut line = vec![0.0; self.width];
+        for (row, out) in rows.iter().zip(values.chunks_exact_mut(size.0)) {
+            line.fill(0.0);
+            for &(y, weight) in row {
+                let source = &self.values[y * self.width..][..self.width];
+                for (sum, value) in line.iter_mut().zip(source) {
+                    *sum += weight * value;
+                }
+            }
+            for (out, column) in out.iter_mut().zip(&columns) {
+                *out = column.iter().map(|&(x, weight)| weight * line[x]).sum();
+            }
+        }
+        Self { width: size.0, height: size.1, values }
+    }
+
+    /// The median of each pixel and its eight neighbours: removes specks and most noise, keeps
+    /// edges and strokes of two pixels. The outermost pixels stay.
+    pub fn median(&self) -> Self {
+        let mut out = self.clone();
+        for y in 1..self.height.saturating_sub(1) {
+            for x in 1..self.width.saturating_sub(1) {
+                let at = y * self.width + x;
+                let mut nine = [0.0; 9];
+                for (three, start) in nine.chunks_exact_mut(3).zip([at - self.width - 1, at - 1, at + self.width - 1]) {
+                    three.copy_from_slice(&self.values[start..start + 3]);
+                }
+                out.values[at] = *nine.select_nth_unstable_by(4, f32::total_cmp).1;
+            }
+        }
+        out
+    }
+
+    /// The greatest value within a square of `radius` pixels to each side.
+    pub fn dilated(&self, radius: usize) -> Self {
+        let mut out = self.clone();
+        for row in out.values.chunks_exact_mut(self.width) {
+            let greatest = sliding_maximum(row.iter().copied(), radius);
+            row.copy_from_slice(&greatest);
+        }
+        for x in 0..self.width {
+            let column = out.values[x..].iter().step_by(self.width).copied();
+            for (y, value) in sliding_maximum(column, radius).into_iter().enumerate() {
+                out.values[y * self.width + x] = value;
+            }
+        }
+        out
+    }
+
+    /// What is left of bright things after those that hold no square of `radius` pixels to each
+    /// side are removed (morphological opening): edges and slopes stay as they are.
+    pub fn opened(&self, radius: usize) -> Self {
+        self.map(|v| -v).dilated(radius).map(|v| -v).dilated(radius)
+    }
+
+    /// The value that `rank` of the values exceed or equal.
+    pub fn from_top(&self, rank: usize) -> f32 {
+        let mut values = self.values.clone();
+        let index = rank.min(values.len() - 1);
+        *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
+    }
+}
+
+/// For each of `count` intervals of length `step` from `origin` on, the pixels that it covers and
+/// the share of the interval that each makes up.
+fn weights(count: usize, origin: f32, step: f32, pixels: usize) -> Vec<Vec<(usize, f32)>> {
+    (0..count)
+        .map(|index| {
+            let start = origin + index as f32 * step;
+            let end = start + step;
+            let (first, last) = (start.max(0.0) as usize, (end.max(0.0).ceil() as usize).min(pixels));
+            (first..last)
+                .map(|x| (x, (end.min(x as f32 + 1.0) - start.max(x as f32)) / step))
+                .filter(|&(_, weight)| weight > 0.0)
+                .collect()
+        })
+        .collect()
+}
+
+/// The greatest value among each value and the `radius` before and after it.
+fn sliding_maximum(values: impl Iterator<Item = f32>, radius: usize) -> Vec<f32> {
+    // Candidates in falling order: a value goes as soon as a later one is as great.
+    let mut candidates: VecDeque<(usize, f32)> = VecDeque::new();
+    let mut out = Vec::new();
+    let mut count = 0;
+    for (index, value) in values.enumerate() {
+        while candidates.back().is_some_and(|&(_, last)| last <= value) {
+            candidates.pop_back();
+        }
+        candidates.push_back((index, value));
+        count = index + 1;
+        if let Some(centre) = index.checked_sub(radius) {
+            out.push(greatest(&mut candidates, centre, radius));
+        }
+    }
+    for centre in count.saturating_sub(radius)..count {
+        out.push(greatest(&mut candidates, centre, radius));
+    }
+    out
+}
+
+fn greatest(candidates: &mut VecDeque<(usize, f32)>, centre: usize, radius: usize) -> f32 {
+    while candidates.len() > 1 && candidates[0].0 + radius < centre {
+        candidates.pop_front();
+    }
+    candidates[0].1
+}

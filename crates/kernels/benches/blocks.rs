@@ -1,0 +1,241 @@
+//! Each operation at the shapes of the networks that the recipes train, batch 128.
+//!
+//! `cargo bench -p kernels`; `RAYON_NUM_THREADS=1` for one thread. An item is a floating-point operation
+//! of the plain definition (a multiply-add counts as two), so `Gitem/s` reads as GFLOP/s; the rows of
+//! `peak_matmul_512` are what a plain 512x512x512 product reaches on the same cores. The sparse backward
+//! passes after a max-pool skip three quarters of those operations, which is how they exceed the peak.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, deprecated, missing_docs)]
+
+use burn::tensor::{Device, Distribution, Tensor};
+use divan::{Bencher, counter::ItemsCount};
+use kernels::{
+    Affine,
+    conv::{ConvBlock, Geometry, Kept, Normalization, Statistics},
+};
+
+const BATCH: usize = 128;
+
+fn main() {
+    divan::main();
+}
+
+/// Side of the input, input channels, output channels, kernel, padding.
+const SHAPES: [[usize; 5]; 5] = [
+    [28, 1, 16, 3, 0],
+    [13, 16, 32, 3, 0],
+    [28, 1, 24, 5, 0],
+    [12, 24, 32, 3, 0],
+    [14, 32, 32, 3, 1],
+];
+
+#[divan::bench]
+fn peak_matmul_512(bencher: Bencher) {
+    let device = Device::flex();
+    let side = 512usize;
+    let [a, b] = [0, 1].map(|_| Tensor::<2>::random([side, side], Distribution::Default, &device));
+    bencher
+        .counter(ItemsCount::new(2 * side * side * side))
+        .bench(|| a.clone().matmul(b.clone()));
+}
+
+struct Example {
+    block: ConvBlock,
+    flops: usize,
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+    output: Vec<f32>,
+    output_grad: Vec<f32>,
+    chosen: Vec<u8>,
+    /// Absent for the first layer of a network, whose input needs no gradient.
+    input_grad: Option<Vec<f32>>,
+}
+
+impl Example {
+    fn new([side, in_channels, out_channels, kernel, padding]: [usize; 5], pool: bool) -> Self {
+        let size = [side, side, in_channels];
+        let geometry = Geometry::new(size, out_channels, kernel, padding, pool).unwrap();
+        let outputs = BATCH * geometry.output_len();
+        Self {
+            block: ConvBlock::new(geometry),
+            flops: BATCH * geometry.flops(),
+            input: random(BATCH * geometry.input_len(), 1),
+            weight: random(geometry.weight_len(), 2),
+            gamma: random(out_channels, 3),
+            beta: random(out_channels, 4),
+            output: vec![0.0; outputs],
+            output_grad: random(outputs, 5),
+            chosen: vec![0; if pool { outputs } else { 0 }],
+            input_grad: (in_channels > 1).then(|| vec![0.0; BATCH * geometry.input_len()]),
+        }
+    }
+
+    /// Weight gradient, and input gradient except for a first layer.
+    fn backward_flops(&self) -> ItemsCount {
+        ItemsCount::new(self.flops * if self.input_grad.is_some() { 2 } else { 1 })
+    }
+
+    fn forward(&mut self) {
+        let map = Affine {
+            scale: vec![1.0; self.beta.len()],
+            shift: self.beta.clone(),
+            relu: true,
+        };
+        let chosen = Some(&mut self.chosen[..]);
+        self.block
+            .forward(&self.input, &self.weight, &map, &mut self.output, chosen)
+            .unwrap();
+    }
+
+    fn backward(&mut self) {
+        self.block
+            .backward(
+                &self.input,
+                &self.weight,
+                Some(&self.output),
+                &self.chosen,
+                &self.output_grad,
+                self.input_grad.as_deref_mut(),
+            )
+            .unwrap();
+    }
+
+    fn norm<'a>(gamma: &'a [f32], beta: &'a [f32], statistics: Statistics) -> Normalization<'a> {
+        Normalization {
+            gamma,
+            beta,
+            epsilon: 1e-5,
+            relu: true,
+            statistics,
+        }
+    }
+
+    fn forward_train(&mut self, statistics: Statistics) -> Kept {
+        let norm = Self::norm(&self.gamma, &self.beta, statistics);
+        self.block
+            .forward_train(&self.input, &self.weight, &norm, &mut self.output)
+            .unwrap()
+    }
+
+    fn backward_train(&mut self, statistics: Statistics, kept: &Kept) {
+        let norm = Self::norm(&self.gamma, &self.beta, statistics);
+        self.block
+            .backward_train(
+                &self.input,
+                &self.weight,
+                &norm,
+                kept,
+                &self.output_grad,
+                self.input_grad.as_deref_mut(),
+            )
+            .unwrap();
+    }
+}
+
+fn random(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as f32 / u32::MAX as f32 - 0.5
+        })
+        .collect()
+}
+
+/// Convolution, bias and ReLU.
+#[divan::bench_group]
+mod conv_relu {
+    use super::*;
+
+    #[divan::bench(args = SHAPES)]
+    fn forward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, false);
+        bencher
+            .counter(ItemsCount::new(example.flops))
+            .bench_local(|| example.forward());
+    }
+
+    #[divan::bench(args = SHAPES)]
+    fn backward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, false);
+        example.forward();
+        bencher
+            .counter(example.backward_flops())
+            .bench_local(|| example.backward());
+    }
+}
+
+/// Convolution, bias, ReLU and max-pool.
+#[divan::bench_group]
+mod conv_relu_pool {
+    use super::*;
+
+    #[divan::bench(args = SHAPES)]
+    fn forward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        bencher
+            .counter(ItemsCount::new(example.flops))
+            .bench_local(|| example.forward());
+    }
+
+    #[divan::bench(args = SHAPES)]
+    fn backward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        example.forward();
+        bencher
+            .counter(example.backward_flops())
+            .bench_local(|| example.backward());
+    }
+}
+
+/// Convolution, max-pool, batch normalization and ReLU.
+#[divan::bench_group]
+mod conv_pool_norm_relu {
+    use super::*;
+
+    #[divan::bench(args = SHAPES)]
+    fn forward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        let flops = ItemsCount::new(example.flops);
+        bencher
+            .counter(flops)
+            .bench_local(|| example.forward_train(Statistics::Pooled));
+    }
+
+    #[divan::bench(args = SHAPES)]
+    fn backward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        let kept = example.forward_train(Statistics::Pooled);
+        bencher
+            .counter(example.backward_flops())
+            .bench_local(|| example.backward_train(Statistics::Pooled, &kept));
+    }
+}
+
+/// Convolution, batch normalization, ReLU and max-pool.
+#[divan::bench_group]
+mod conv_norm_relu_pool {
+    use super::*;
+
+    #[divan::bench(args = SHAPES)]
+    fn forward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        let flops = ItemsCount::new(example.flops);
+        bencher
+            .counter(flops)
+            .bench_local(|| example.forward_train(Statistics::Conv));
+    }
+
+    #[divan::bench(args = SHAPES)]
+    fn backward(bencher: Bencher, shape: [usize; 5]) {
+        let mut example = Example::new(shape, true);
+        let kept = example.forward_train(Statistics::Conv);
+        bencher
+            .counter(example.backward_flops())
+            .bench_local(|| example.backward_train(Statistics::Conv, &kept));
+    }
+}

@@ -5,7 +5,6 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
 };
 
 use serde_json::Value;
@@ -27,24 +26,18 @@ pub fn pretrained() -> PathBuf {
     root().join("artifacts/pretrained")
 }
 
-/// The path of a binary, built as these tests were.
+/// The path of a binary: `cargo test --workspace` builds it beside these tests.
 fn binary(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()).args(["build", "--workspace", "--bins", "--locked", "--quiet"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        if cfg!(feature = "wgpu") {
-            cargo.args(["--features", "train/wgpu,digits/wgpu,tests/wgpu"]);
-        }
-        assert!(cargo.status().expect("cargo runs").success(), "the binaries don't build");
-        // target/<profile>/deps/<this test>
-        let exe = std::env::current_exe().expect("a test has a path");
-        exe.ancestors().nth(2).expect("a test lies in deps/").to_owned()
-    });
-    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    // target/<profile>/deps/<this test>
+    let exe = std::env::current_exe().expect("a test has a path");
+    let folder = exe.ancestors().nth(2).expect("a test lies in deps/");
+    let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.is_file(),
+        "{}: not built; test the whole workspace, or build it with `cargo build --release` first",
+        path.display(),
+    );
+    path
 }
 
 /// A temporary folder to run the binaries in.

@@ -26,10 +26,12 @@
 //! ```
 
 mod ink;
+mod lines;
 mod parts;
 mod picture;
 mod plane;
 mod render;
+mod window;
 
 use std::fs::File;
 use std::io::Read;
@@ -155,9 +157,10 @@ pub fn find(picture: &DynamicImage) -> Framing {
     let Some((channels, scale)) = picture::channels(picture) else {
         return Framing::Nothing;
     };
-    let Some(strength) = ink::strength(&channels) else {
+    let Some(strength) = ink::ink(&channels).and_then(|ink| window::strength(&ink)) else {
         return Framing::Nothing;
     };
+    let strength = lines::removed(strength);
     let in_picture = |bounds: parts::Bounds| bounds.region(scale, picture.width(), picture.height());
     match parts::digits(&strength) {
         parts::Digits::None => Framing::Nothing,

@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use data::{LabelledImages, Source};
+use data::Source;
 use model::Classifier;
-use report::{Examination, labelled_logits};
+use report::{Examination, History, Page};
 use serde_json::json;
 
 use crate::BackendArg;
@@ -33,6 +33,9 @@ pub struct Evaluate {
     /// Write label and calibrated probabilities of every image, in the order of the file
     #[arg(long, value_name = "FILE.csv")]
     dump: Option<PathBuf>,
+    /// Write everything as one HTML file, with learning curves where the run folder is there
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArg,
 }
@@ -43,7 +46,19 @@ impl Evaluate {
         let images = source(self.data_dir.as_deref()).test()?;
         let examination = Examination::new(&classifier, &images)?;
         if let Some(file) = &self.dump {
-            fs::write(file, dump(&classifier, &images)?)
+            fs::write(file, dump(&classifier, &examination)?)
+                .with_context(|| format!("{}: can't write", file.display()))?;
+        }
+        if let Some(file) = &self.report {
+            let history = history(&self.checkpoint);
+            let page = Page {
+                classifier: &classifier,
+                images: &images,
+                examination: &examination,
+                history: history.as_ref(),
+                stress: None,
+            };
+            fs::write(file, page.html()?)
                 .with_context(|| format!("{}: can't write", file.display()))?;
         }
         if self.json {
@@ -57,7 +72,7 @@ impl Evaluate {
 }
 
 /// Where the test images come from.
-fn source(dir: Option<&Path>) -> Source {
+pub fn source(dir: Option<&Path>) -> Source {
     match dir {
         Some(dir) => Source::Folder(dir.to_owned()),
         None if cfg!(feature = "bundled") => Source::Bundled,
@@ -67,16 +82,29 @@ fn source(dir: Option<&Path>) -> Source {
     }
 }
 
+/// How the run went that a checkpoint lies in: a run folder holds `model` and `checkpoints/epoch-…`.
+pub fn history(checkpoint: &Path) -> Option<History> {
+    let checkpoint = fs::canonicalize(checkpoint).ok()?;
+    let metrics = checkpoint
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("metrics.jsonl"))
+        .find_map(|file| fs::read_to_string(file).ok())?;
+    Some(History::parse(&metrics))
+}
+
 /// One row per image: the label and ten probabilities, with all digits that an `f64` has.
-fn dump(classifier: &Classifier, images: &LabelledImages) -> anyhow::Result<String> {
+fn dump(classifier: &Classifier, examination: &Examination) -> anyhow::Result<String> {
     let mut csv = String::from("label");
     for class in 0..data::CLASSES {
         write!(csv, ",p{class}")?;
     }
     csv.push('\n');
-    let predictions =
-        labelled_logits(classifier, images)?.predictions(classifier.calibration().temperature);
-    for (label, row) in images.labels().iter().zip(predictions.rows()) {
+    let predictions = examination
+        .logits()
+        .predictions(classifier.calibration().temperature);
+    for (label, row) in predictions.labels().iter().zip(predictions.rows()) {
         write!(csv, "{label}")?;
         for probability in row {
             write!(csv, ",{probability:e}")?;

@@ -5,6 +5,7 @@
 mod evaluate;
 mod inspect;
 mod predict;
+mod stress;
 mod verify;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Predict(predict::Predict),
     /// Show what is in a checkpoint
     Inspect(inspect::Inspect),
+    /// Try a checkpoint on corrupted digits and on images that show none
+    Stress(stress::Stress),
     /// Check every byte of a checkpoint
     Verify(verify::Verify),
 }
@@ -60,11 +63,15 @@ impl BackendArg {
     }
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Stress(command) => command.run(),
         Command::Verify(command) => command.run(),
     };
     match result {

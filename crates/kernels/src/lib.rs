@@ -48,6 +48,7 @@ mod layout;
 mod norm;
 mod ops;
 mod pool;
+mod recycle;
 mod scratch;
 mod simd;
 

@@ -66,6 +66,11 @@ impl Classifier {
         }
     }
 
+    /// The network itself, for those who want to look at its weights.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// What the checkpoint says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use train::{Args, Failure};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match train::run(&Args::parse()) {
         Ok(code) => ExitCode::from(code),

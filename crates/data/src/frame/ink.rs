@@ -13,8 +13,10 @@ const NOISE: f32 = 4.0;
 const SMOOTHINGS: usize = 3;
 /// Pixels that the strongest ink covers at least; what covers fewer is no stroke.
 const STROKE: usize = 12;
-/// Share of the full contrast that the ink must keep for a window to be wide enough for its strokes.
-const KEPT: f32 = 0.8;
+/// Weight of the four corners against the shape of the distribution, both between -1 and 1.
+const CORNERS: f32 = 0.4;
+/// Contrast of the ink, as a multiple of the range of the ground, from which the ground is even.
+const EVEN: f32 = 1.0;
 
 /// `[height, width]` strength of ink, 0 for ground, and what is known of it.
 #[derive(Debug)]
@@ -24,31 +26,59 @@ pub(super) struct Strength {
     pub peak: f32,
     /// Below this the strength is noise.
     pub floor: f32,
+    /// Whether the ground is even, compared with the ink.
+    pub even: bool,
 }
 
-/// The strength of ink; none if nothing stands out.
-pub(super) fn strength(channels: &[Plane; 3]) -> Option<Strength> {
+/// One number per pixel, greater where there is ink, and the colour axis along which it was measured.
+#[derive(Debug)]
+pub(super) struct Ink {
+    pub value: Plane,
+    axis: [f32; 3],
+}
+
+/// Finds the ink's colour and smooths noise away; none if all pixels are alike.
+pub(super) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
     let axis = axis(channels)?;
     let mut value = combine(channels, axis);
     for _ in 0..SMOOTHINGS {
-        if noise(&value) <= NOISE {
+        if noise(&value, 1) <= NOISE {
             break;
         }
         value = value.median();
     }
-    let value = value;
-    let ground = value.opened(window(&value));
-    let mut plane = value.zip(&ground, |value, ground| value - ground);
-    if let Some(light) = light(&ground, axis) {
-        plane = plane.zip(&light, |ink, light| ink * light);
+    Some(Ink { value, axis })
+}
+
+impl Ink {
+    /// The same with a long side of at most `long` pixels.
+    pub fn at_most(&self, long: usize) -> Self {
+        Self { value: self.value.at_most(long), axis: self.axis }
     }
-    // The opening takes the darkest of the noise for ground: the median is where ground really is.
-    let median = plane.from_top(plane.values.len() / 2);
-    let spread = 1.48 * plane.map(|v| (v - median).abs()).from_top(plane.values.len() / 2);
-    let plane = plane.map(|v| (v - median).max(0.0));
-    let peak = plane.from_top(STROKE);
-    let floor = 3.0 * spread;
-    (peak >= LEAST_CONTRAST.max(LEAST_SIGNAL * spread)).then_some(Strength { plane, peak, floor })
+
+    /// How far the ink stands out from the ground, which is what remains when everything is removed
+    /// that holds no square of `radius` pixels to each side; none if nothing stands out.
+    pub fn strength(&self, radius: usize) -> Option<Strength> {
+        let ground = self.value.opened(radius);
+        let mut plane = self.value.zip(&ground, |value, ground| value - ground);
+        if let Some(light) = light(&ground, self.axis) {
+            plane = plane.zip(&light, |ink, light| ink * light);
+        }
+        // The opening takes the least of the noise for ground: this is where ground really is, also
+        // where half of the picture is ink.
+        let base = plane.from_top(plane.values.len() * 7 / 10);
+        // Smoothing has spread the noise over neighbours: compare pixels further apart.
+        let spread = noise(&plane, 3);
+        let plane = plane.map(|v| (v - base).max(0.0));
+        let peak = plane.from_top(STROKE);
+        let range = ground.from_top(ground.values.len() / 20) - ground.from_top(ground.values.len() * 19 / 20);
+        (peak >= LEAST_CONTRAST.max(LEAST_SIGNAL * spread)).then_some(Strength {
+            plane,
+            peak,
+            floor: 3.0 * spread,
+            even: peak >= EVEN * range,
+        })
+    }
 }
 
 /// The direction in red, green and blue along which ink differs from the ground around it, scaled so
@@ -56,7 +86,8 @@ pub(super) fn strength(channels: &[Plane; 3]) -> Option<Strength> {
 ///
 /// It is the first principal component of the differences to the local median, which the ground sets
 /// because ink covers less than half of any large surrounding. The side is that of the larger
-/// squares: edges of shadows differ equally to both sides, ink to one.
+/// squares: edges of shadows differ equally to both sides, ink to one. Where that is undecided, as on
+/// pictures cut to the digit's own size, the corners decide: they are ground.
 fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
     let differences = channels.each_ref().map(|channel| {
         let small = channel.at_most(64);
@@ -84,11 +115,23 @@ fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
         }
         axis = next.map(|v| v / length);
     }
-    let side: f32 = colours()
+    let (sum, magnitude) = colours()
         .map(|colour| dot(axis, colour))
-        .map(|d| d * d.abs())
-        .sum();
+        .fold((0.0, 0.0), |(sum, magnitude), d| (sum + d * d.abs(), magnitude + d * d));
+    let side = sum / magnitude - CORNERS * corners(&combine(channels, axis).at_most(64));
     Some(axis.map(|v| v * side.signum()))
+}
+
+/// How many of the four corners lie in the upper half of the range of values rather than the lower:
+/// from 1, all, to -1, none.
+fn corners(plane: &Plane) -> f32 {
+    let count = plane.values.len();
+    let middle = (plane.from_top(count / 20) + plane.from_top(count * 19 / 20)) / 2.0;
+    let (right, bottom) = (plane.width - 1, plane.height - 1);
+    [(0, 0), (right, 0), (0, bottom), (right, bottom)]
+        .map(|(x, y)| if plane.at(x, y) > middle { 0.25 } else { -0.25 })
+        .iter()
+        .sum()
 }
 
 fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
@@ -124,14 +167,14 @@ fn local_median_difference(plane: &Plane) -> Vec<f32> {
     out
 }
 
-/// The standard deviation of the noise, from second differences along rows, to which smooth light
-/// adds nothing and the edges of strokes too little to move the median.
-fn noise(plane: &Plane) -> f32 {
+/// The standard deviation of the noise, from second differences along rows between pixels `apart`,
+/// to which smooth light adds nothing and the edges of strokes too little to move the median.
+fn noise(plane: &Plane, apart: usize) -> f32 {
     let mut differences: Vec<f32> = plane
         .values
         .chunks_exact(plane.width)
-        .flat_map(|row| row.windows(3).step_by(3))
-        .map(|w| (w[0] - 2.0 * w[1] + w[2]).abs())
+        .flat_map(|row| row.windows(2 * apart + 1).step_by(3))
+        .map(|w| (w[0] - 2.0 * w[apart] + w[2 * apart]).abs())
         .collect();
     if differences.is_empty() {
         return 0.0;
@@ -139,24 +182,6 @@ fn noise(plane: &Plane) -> f32 {
     let middle = differences.len() / 2;
     // 1.48 turns a median of magnitudes into a deviation; 1² + 2² + 1² = 6 of them are summed.
     1.48 / 6.0_f32.sqrt() * *differences.select_nth_unstable_by(middle, f32::total_cmp).1
-}
-
-/// Radius of a window into which no stroke fits: twice the narrowest in which ink keeps its
-/// contrast. A narrow one follows shadows best.
-fn window(value: &Plane) -> usize {
-    let small = value.at_most(256);
-    let long = small.long_side();
-    let contrasts = [64, 32, 16, 8, 4].map(|part| {
-        let radius = (long / part).max(1);
-        let top_hat = small.zip(&small.opened(radius), |value, ground| value - ground);
-        (radius, top_hat.from_top(STROKE))
-    });
-    let full = contrasts.iter().map(|&(_, contrast)| contrast).fold(0.0, f32::max);
-    let radius = contrasts
-        .iter()
-        .find(|(_, contrast)| *contrast >= KEPT * full)
-        .map_or(long / 4, |&(radius, _)| radius);
-    (2 * radius).min(long / 3).max(1) * value.long_side() / long
 }
 
 /// Dark ink in a shadow differs less from its ground, in proportion to the light: the factor by

@@ -15,10 +15,15 @@ const TALL: f32 = 0.5;
 /// Gap, as a share of the digit's height, up to which a small stroke belongs to it: a 5's bar, a
 /// piece that a pen or scanner left out.
 const NEAR: f32 = 0.3;
-/// Gap, in stroke widths, up to which even two tall strokes belong together: a broken line.
-const BROKEN: f32 = 1.5;
+/// Gap, in stroke widths, up to which even two tall strokes side by side belong together: a broken
+/// line.
+const BROKEN: f32 = 0.5;
+/// Share of the narrower stroke's columns from which two tall strokes don't stand side by side.
+const SHARED: f32 = 0.7;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
-const LEAST_EXTENT: f32 = 0.015;
+const LEAST_EXTENT: f32 = 0.03;
+/// Weight of a stroke that touches the picture's border against one that doesn't.
+const BORDER: f32 = 0.25;
 /// Strokes that are looked at, the largest first: no digit has more, and a picture of noise has
 /// thousands.
 const MOST: usize = 24;
@@ -120,24 +125,52 @@ impl Part {
     }
 }
 
+/// The stroke that the digit is, or the largest of its strokes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Main {
+    pub area: usize,
+    /// Mean width of the stroke, in pixels: twice the area over the length of the outline.
+    pub stroke_width: f32,
+    bounds: Bounds,
+    touches_border: bool,
+}
+
+/// The main stroke of a picture; none if no stroke is large enough.
+pub(super) fn main(strength: &Strength) -> Option<Main> {
+    main_of(&connected(strength).1, strength)
+}
+
+fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
+    let least = (LEAST_EXTENT * strength.plane.long_side() as f32).max(3.0);
+    // The edge of a table or a page runs out of the picture, and corners are darkest; a digit seldom
+    // touches the border, unless the picture was cut to its size, and then its ground is even.
+    let weight = |part: &Part| match (part.touches_border, strength.even) {
+        (false, _) => part.area as f32,
+        (true, true) => BORDER * part.area as f32,
+        (true, false) => 0.0,
+    };
+    let part = parts
+        .iter()
+        .filter(|part| part.bounds.extent() >= least && weight(part) > 0.0)
+        .max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
+    Some(Main {
+        area: part.area,
+        // A slanting line has more sides of pixels than length, 4 / π times as many on average.
+        stroke_width: 2.0 * part.area as f32 / (part.perimeter as f32 * std::f32::consts::FRAC_PI_4),
+        bounds: part.bounds,
+        touches_border: part.touches_border,
+    })
+}
+
 /// Finds the digits of a picture.
 pub(super) fn digits(strength: &Strength) -> Digits {
     let plane = &strength.plane;
     let (labels, mut parts) = connected(strength);
-    parts.retain(|part| part.strongest >= STRONG * strength.peak);
     parts.sort_by_key(|part| std::cmp::Reverse(part.area));
-    let least = (LEAST_EXTENT * plane.long_side() as f32).max(3.0);
-    // The edge of a table or a page runs out of the picture; a digit seldom does, unless the picture
-    // was cut to its size.
-    let weight = |part: &Part| part.area as f32 * if part.touches_border { 0.25 } else { 1.0 };
-    let Some(main) = parts
-        .iter()
-        .filter(|part| part.bounds.extent() >= least)
-        .max_by(|a, b| weight(a).total_cmp(&weight(b)))
-    else {
+    let Some(main) = main_of(&parts, strength) else {
         return Digits::None;
     };
-    let stroke_width = 2.0 * main.area as f32 / (main.perimeter as f32 * std::f32::consts::FRAC_PI_4);
+    let stroke_width = main.stroke_width;
     let (extent, inside) = (main.bounds.extent(), !main.touches_border);
     parts.retain(|part| !(inside && part.touches_border));
     let mut several = parts.len() > MOST && parts[MOST].bounds.extent() >= SPECK * extent;
@@ -193,16 +226,17 @@ fn groups(parts: &[Part], stroke_width: f32) -> Vec<Vec<usize>> {
 }
 
 fn belong(a: &Part, b: &Part, tallest: f32, stroke_width: f32) -> bool {
-    let gap = a.gap(b);
     let height = |part: &Part| part.bounds.height() as f32;
-    let height_of_two = height(a).max(height(b));
-    if gap <= BROKEN * stroke_width && gap <= NEAR * height_of_two {
-        return true;
-    }
     let both_tall = height(a).min(height(b)) >= TALL * tallest;
     // A 4 whose two strokes don't meet has one above the other's columns; two digits stand side by
     // side.
-    gap <= NEAR * height_of_two && (!both_tall || a.bounds.common_columns(b.bounds) > 0.7)
+    let side_by_side = both_tall && a.bounds.common_columns(b.bounds) <= SHARED;
+    let gap = a.gap(b);
+    if side_by_side {
+        gap <= BROKEN * stroke_width
+    } else {
+        gap <= NEAR * height(a).max(height(b))
+    }
 }
 
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
@@ -250,6 +284,7 @@ fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
         part.perimeter = part.perimeter.max(1);
         parts.push(part);
     }
+    parts.retain(|part| part.strongest >= STRONG * strength.peak);
     (labels, parts)
 }
 

@@ -80,7 +80,7 @@ impl Plane {
                 for (three, start) in nine.chunks_exact_mut(3).zip([at - self.width - 1, at - 1, at + self.width - 1]) {
                     three.copy_from_slice(&self.values[start..start + 3]);
                 }
-                out.values[at] = *nine.select_nth_unstable_by(4, f32::total_cmp).1;
+                out.values[at] = median_of(nine);
             }
         }
         out
@@ -88,15 +88,25 @@ impl Plane {
 
     /// The greatest value within a square of `radius` pixels to each side.
     pub fn dilated(&self, radius: usize) -> Self {
+        self.dilated_by(radius, radius)
+    }
+
+    /// The greatest value within a rectangle of `across` pixels to the left and right and `along`
+    /// up and down.
+    pub fn dilated_by(&self, across: usize, along: usize) -> Self {
         let mut out = self.clone();
-        for row in out.values.chunks_exact_mut(self.width) {
-            let greatest = sliding_maximum(row.iter().copied(), radius);
-            row.copy_from_slice(&greatest);
+        if across > 0 {
+            for row in out.values.chunks_exact_mut(self.width) {
+                let greatest = sliding_maximum(row.iter().copied(), across);
+                row.copy_from_slice(&greatest);
+            }
         }
-        for x in 0..self.width {
-            let column = out.values[x..].iter().step_by(self.width).copied();
-            for (y, value) in sliding_maximum(column, radius).into_iter().enumerate() {
-                out.values[y * self.width + x] = value;
+        if along > 0 {
+            for x in 0..self.width {
+                let column = out.values[x..].iter().step_by(self.width).copied();
+                for (y, value) in sliding_maximum(column, along).into_iter().enumerate() {
+                    out.values[y * self.width + x] = value;
+                }
             }
         }
         out
@@ -105,7 +115,13 @@ impl Plane {
     /// What is left of bright things after those that hold no square of `radius` pixels to each
     /// side are removed (morphological opening): edges and slopes stay as they are.
     pub fn opened(&self, radius: usize) -> Self {
-        self.map(|v| -v).dilated(radius).map(|v| -v).dilated(radius)
+        self.opened_by(radius, radius)
+    }
+
+    /// The same with a rectangle of `across` pixels to the left and right and `along` up and down.
+    pub fn opened_by(&self, across: usize, along: usize) -> Self {
+        let eroded = self.map(|v| -v).dilated_by(across, along).map(|v| -v);
+        eroded.dilated_by(across, along)
     }
 
     /// The value that `rank` of the values exceed or equal.
@@ -114,6 +130,18 @@ impl Plane {
         let index = rank.min(values.len() - 1);
         *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
     }
+}
+
+/// The median of nine: each step drops the least and the greatest of those that can still be it.
+fn median_of(mut v: [f32; 9]) -> f32 {
+    const EXCHANGES: [(usize, usize); 19] = [
+        (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
+        (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
+    ];
+    for (low, high) in EXCHANGES {
+        (v[low], v[high]) = (v[low].min(v[high]), v[low].max(v[high]));
+    }
+    v[4]
 }
 
 /// For each of `count` intervals of length `step` from `origin` on, the pixels that it covers and

@@ -4,6 +4,7 @@ use super::{Geometry, backward::Tail, chunk::Map};
 use crate::{
     error::{Error, check_len},
     norm::{Affine, Moments, NormGrad, pad},
+    recycle::Recycled,
     simd::Isa,
 };
 
@@ -32,14 +33,14 @@ pub struct Normalization<'a> {
 }
 
 /// What a forward pass keeps for the backward pass. Buffers are `[batch, height, width, channels]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Kept {
     /// Values before the normalization, after the pool.
-    pooled: Vec<f32>,
+    pooled: Recycled<f32>,
     /// Values before the pool, only for [`Statistics::Conv`] with a pool.
-    conv: Vec<f32>,
+    conv: Recycled<f32>,
     /// Window position of each pooled value.
-    chosen: Vec<u8>,
+    chosen: Recycled<u8>,
     /// Batch statistics of the values in `pooled` or `conv`.
     moments: Moments,
 }
@@ -144,9 +145,9 @@ impl ConvBlock {
             0
         };
         let mut kept = Kept {
-            pooled: vec![0.0; batch * geometry.output_len()],
-            conv: vec![0.0; batch * conv_len],
-            chosen: vec![0; batch * chosen_len],
+            pooled: Recycled::new(batch * geometry.output_len()),
+            conv: Recycled::new(batch * conv_len),
+            chosen: Recycled::new(batch * chosen_len),
             moments: Moments::default(),
         };
         kept.moments = self.run_forward(

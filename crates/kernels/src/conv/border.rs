@@ -6,6 +6,10 @@ use super::Geometry;
 pub(crate) fn add_border(geometry: &Geometry, image: &[f32], bordered: &mut [f32]) {
     let row = geometry.width * geometry.in_channels;
     let left = geometry.padding * geometry.in_channels;
+    if geometry.padding == 0 {
+        bordered.copy_from_slice(image);
+        return;
+    }
     bordered.fill(0.0);
     let rows = bordered
         .chunks_exact_mut(geometry.row_len())
@@ -17,6 +21,10 @@ pub(crate) fn add_border(geometry: &Geometry, image: &[f32], bordered: &mut [f32
 
 /// Copies the middle of a bordered image back: the inverse of [`add_border`].
 pub(crate) fn remove_border(geometry: &Geometry, bordered: &[f32], image: &mut [f32]) {
+    if geometry.padding == 0 {
+        image.copy_from_slice(bordered);
+        return;
+    }
     let row = geometry.width * geometry.in_channels;
     let left = geometry.padding * geometry.in_channels;
     let rows = bordered

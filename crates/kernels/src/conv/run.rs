@@ -15,6 +15,7 @@ use crate::{
     chunks::{cut, cut_mut, run},
     error::{Error, check_len},
     norm::{GradSums, Moments, NormGrad, add_grad_sums, apply, pad},
+    recycle::Recycled,
     scratch::with_scratch,
     simd::padded,
 };
@@ -206,7 +207,7 @@ impl ConvBlock {
             .collect();
         let weight_len = form.len(geometry, lanes);
         let shift_len = padded(geometry.out_channels, lanes);
-        let mut weight_sums = vec![0.0; jobs.len() * weight_len];
+        let mut weight_sums = Recycled::new(jobs.len() * weight_len);
         let mut shift_sums = vec![0.0; jobs.len() * shift_len];
         let sums = weight_sums
             .chunks_exact_mut(weight_len)
@@ -215,6 +216,7 @@ impl ConvBlock {
         run(
             jobs,
             |(((((input, output_grad), chosen), input_grad), tail), sums)| {
+                sums.0.fill(0.0);
                 with_scratch(|scratch| {
                     self.isa.run(BackwardChunk {
                         geometry,

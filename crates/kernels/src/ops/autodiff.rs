@@ -22,6 +22,7 @@ use super::{
 use crate::{
     conv::{ConvBlock, Geometry, Kept},
     layout::dims4,
+    recycle::Recycled,
 };
 
 impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
@@ -43,7 +44,7 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
                     input: run.input,
                     weight,
                     relu_output: relu.then(|| run.output.clone()),
-                    chosen: run.chosen.into(),
+                    chosen: Arc::new(run.chosen),
                 };
                 prep.finish(state, run.output)
             }
@@ -110,7 +111,7 @@ struct ShiftState<T> {
     weight: T,
     /// The output, if a ReLU ended the block.
     relu_output: Option<T>,
-    chosen: Arc<[u8]>,
+    chosen: Arc<Recycled<u8>>,
 }
 
 impl<B: HostBackend> Backward<B, 3> for Shift {

@@ -10,6 +10,7 @@ use crate::{
     conv::{ConvBlock, Geometry, Kept, Normalization, Statistics},
     error::Error,
     layout::{channels_last_to_first, dims4},
+    recycle::Recycled,
 };
 
 /// Where a normalization stands, and what it adds to the variance.
@@ -73,7 +74,7 @@ pub(crate) trait InferOps: Backend {
 pub(crate) struct Shifted<B: HostBackend> {
     pub(crate) input: FloatTensor<B>,
     pub(crate) output: FloatTensor<B>,
-    pub(crate) chosen: Vec<u8>,
+    pub(crate) chosen: Recycled<u8>,
 }
 
 /// Runs [`ConvOps::conv_shift`]; `keep` says whether a backward pass will follow.
@@ -94,14 +95,12 @@ pub(crate) fn run_shift<B: HostBackend>(
         relu,
     };
     let mut output = vec![0.0; batch * geometry.output_len()];
-    let mut chosen = vec![
-        0;
-        if keep && geometry.pool {
-            output.len()
-        } else {
-            0
-        }
-    ];
+    let kept = if keep && geometry.pool {
+        output.len()
+    } else {
+        0
+    };
+    let mut chosen = Recycled::new(kept);
     sized(ConvBlock::new(geometry).forward(
         &input_values,
         &values::<B>(weight),

@@ -1,0 +1,60 @@
+//! The stress test.
+
+use super::{
+    Page, PageError, Section,
+    markup::{count, escape, percent, section as html_section},
+    picture,
+};
+use crate::{Stress, StressRow};
+
+pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
+    let (mut rows, mut fooled, mut shown) = (String::new(), 0, 0);
+    for row in &stress.rows {
+        if row.accuracy.is_none() {
+            fooled += row.accepted;
+            shown += row.images;
+        }
+        rows.push_str(&table_row(row)?);
+    }
+    let lead = format!(
+        "Digits are damaged in sixteen ways, and images are shown that hold no digit. Of {} images \
+         without a digit the machine accepts <strong>{}</strong>{}. Low accuracy with a high share \
+         to a person is safe; wrong answers among the accepted are not.",
+        count(shown),
+        count(fooled),
+        if page.classifier.calibration().energy.kept_share < 1.0 {
+            ", with the limit on unlikely images"
+        } else {
+            ""
+        },
+    );
+    let label = "Corrupted digits and images without a digit";
+    let table = format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\"><table class=\"stress\">\
+         <caption class=\"unseen\">{label}</caption><thead><tr><th scope=\"col\">Images</th>\
+         <th scope=\"col\">First</th><th scope=\"col\">Right</th><th scope=\"col\">To a person</th>\
+         <th scope=\"col\">Wrong among accepted</th></tr></thead><tbody>\n{rows}</tbody></table></div>"
+    );
+    Ok(Section {
+        id: "stress",
+        title: "Stress",
+        html: html_section("stress", "How does it behave away from clean digits?", &lead, table),
+    })
+}
+
+fn table_row(row: &StressRow) -> Result<String, PageError> {
+    let right = row.accuracy.map_or("<td class=\"none\">no digit</td>".to_owned(), |accuracy| {
+        format!("<td class=\"meter\" style=\"--share:{:.3}\">{}</td>", accuracy.value, percent(accuracy.value, 1))
+    });
+    let risk = row.risk.map_or(String::new(), |risk| format!(" ({})", percent(risk.value, 2)));
+    Ok(format!(
+        "<tr><th scope=\"row\">{name}</th><td>{picture}</td>{right}\
+         <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td>{errors} of {accepted}{risk}</td></tr>\n",
+        name = escape(&row.name),
+        picture = picture::digit(&row.example, &format!("Example: {}", row.name))?,
+        share = row.deferral_rate,
+        deferred = percent(row.deferral_rate, 1),
+        errors = count(row.errors),
+        accepted = count(row.accepted),
+    ))
+}

@@ -78,6 +78,75 @@ fn the_number_of_threads_does_not_change_a_bit() {
     assert_eq!(file("1"), file("3"));
 }
 
+/// Writes a data set in MNIST's format that is not MNIST: its test images, dark on light.
+fn write_inverted(folder: &std::path::Path) {
+    let unpack = |name: &str| {
+        let file = fs::File::open(tests::root().join("crates/data/mnist").join(name)).unwrap();
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let mut images = unpack("t10k-images-idx3-ubyte.gz");
+    images[16..].iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    let labels = unpack("t10k-labels-idx1-ubyte.gz");
+    fs::create_dir(folder).unwrap();
+    for split in ["train", "t10k"] {
+        fs::write(folder.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
+        fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+#[test]
+fn another_data_set_in_the_same_format_trains_with_its_own_normalization() {
+    let sandbox = Sandbox::new();
+    write_inverted(&sandbox.path("inverted"));
+    sandbox.train("run", &["--data-dir", "inverted", "--set", "data.augmentation.shift=0"]);
+    let summary = sandbox.json("run/summary.json");
+    assert!(summary["test"]["accuracy"].as_f64().unwrap() > 0.8, "{}", summary["test"]["accuracy"]);
+    let manifest = sandbox.json("run/model/checkpoint.json");
+    let mean = manifest["normalization"]["mean"].as_f64().unwrap();
+    assert!((mean - (1.0 - 0.1325)).abs() < 0.01, "{mean}");
+    // A resumed run finds its data by itself, and refuses other data.
+    fs::remove_dir_all(sandbox.path("run/checkpoints/epoch-002")).unwrap();
+    sandbox.succeed("train", &["--resume", "run"]);
+    let file = sandbox.path("inverted/train-images-idx3-ubyte");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[16] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let error = sandbox.fail("train", &["--resume", "run"]);
+    assert!(error.contains("training images"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    let error = sandbox.fail(
+        "train",
+        &["--config", &smoke, "--run-dir", "run", "--set", "optimizer.learning_rate=1e30", "--set", "network.norm=false"],
+    );
+    assert!(error.contains("step") && error.contains("learning_rate"), "{error}");
+    assert!(!sandbox.path("run/model").exists());
+}
+
+#[test]
+fn training_stops_at_a_plateau() {
+    let sandbox = Sandbox::new();
+    let more = ["--set", "training.epochs=50", "--set", "training.patience=2", "--set", "training.min_gain=0.5"];
+    sandbox.train("run", &more);
+    let summary = sandbox.json("run/summary.json");
+    assert_eq!((summary["stopped"].as_str(), summary["epochs"].as_u64()), (Some("plateau"), Some(3)));
+}
+
+#[test]
+fn training_stops_when_time_no_longer_pays() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--set", "training.epochs=1000", "--set", "training.time_budget=2"]);
+    let summary = sandbox.json("run/summary.json");
+    assert_eq!(summary["stopped"], "time budget");
+    assert!(summary["epochs"].as_u64().unwrap() < 1000);
+}
+
 #[test]
 fn a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped() {
     let sandbox = Sandbox::new();

@@ -26,8 +26,8 @@ checkerboards and single strokes show no digit at all, and an accepted one is a 
 
 With --json the result is an object: checkpoint (path), seed, and rows with name, images, accuracy
 (null where there is no digit), accepted, errors and risk among the accepted, deferral_rate,
-out_of_distribution and low_confidence (why images go to a person), accepted_by_confidence_alone and
-mean_confidence; shares are fractions.")]
+out_of_distribution and low_confidence (why images go to a person), accepted_by_confidence_alone,
+mean_confidence and energy (least, median, greatest; nats); shares are fractions.")]
 pub struct Stress {
     /// Checkpoint folder
     checkpoint: PathBuf,

@@ -39,7 +39,8 @@
 //!
 //! # Features
 //!
-//! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients.
+//! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients, and `optim`
+//! `AdamW`, Burn's optimizer in one pass over memory.
 
 mod chunks;
 pub mod conv;
@@ -47,6 +48,8 @@ mod error;
 mod layout;
 mod norm;
 mod ops;
+#[cfg(feature = "optim")]
+mod optim;
 mod pool;
 mod recycle;
 mod scratch;
@@ -54,5 +57,7 @@ mod simd;
 
 pub use error::Error;
 pub use norm::{Affine, Moments};
+#[cfg(feature = "optim")]
+pub use ops::AdamW;
 pub use ops::{Order, conv_block, conv_relu, conv2d, flatten};
 pub use simd::Isa;

@@ -41,6 +41,8 @@ pub struct StressRow {
     pub accepted_by_confidence_alone: u64,
     /// Mean confidence.
     pub mean_confidence: f64,
+    /// Least, median and greatest energy of the logits, in nats.
+    pub energy: [f64; 3],
     /// The first of the images, `[28, 28]`.
     #[serde(skip)]
     pub example: [u8; PIXELS],
@@ -99,6 +101,8 @@ fn row(classifier: &Classifier, name: &str, images: &[[u8; PIXELS]], labels: Opt
             Decision::Review { reason: ReviewReason::LowConfidence, .. } => low_confidence += 1,
         }
     }
+    let mut energies: Vec<f64> = answers.iter().map(|answer| answer.energy).collect();
+    energies.sort_by(f64::total_cmp);
     let n = images.len() as u64;
     Ok(StressRow {
         name: name.to_owned(),
@@ -112,6 +116,7 @@ fn row(classifier: &Classifier, name: &str, images: &[[u8; PIXELS]], labels: Opt
         low_confidence,
         accepted_by_confidence_alone: confident,
         mean_confidence: confidences / n as f64,
+        energy: [energies[0], energies[energies.len() / 2], energies[energies.len() - 1]],
         example,
     })
 }

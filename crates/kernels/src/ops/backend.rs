@@ -14,6 +14,10 @@ pub(crate) trait HostBackend: Backend {
     /// The values, if they are `f32` and lie in the order of the shape.
     fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]>;
 
+    /// The values of an `f32` tensor for which [`as_slice`](Self::as_slice) gives some, to change in
+    /// place; copied first if another tensor shares them.
+    fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32];
+
     /// A copy of the values in the order of the shape.
     fn gather(tensor: &FloatTensor<Self>) -> Vec<f32>;
 }
@@ -38,6 +42,15 @@ pub(crate) fn in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B>
         None => B::gather(&tensor),
     };
     like::<B>(&tensor, values, shape)
+}
+
+/// The same tensor with its values in the order of its shape.
+pub(crate) fn make_in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    if B::as_slice(&tensor).is_some() {
+        return tensor;
+    }
+    let shape = tensor.shape().to_vec();
+    like::<B>(&tensor, B::gather(&tensor), shape)
 }
 
 /// A tensor of the given values on the device of another one.
@@ -65,6 +78,15 @@ mod ndarray {
             }
         }
 
+        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {
+            match tensor {
+                NdArrayTensor::F32(storage) => {
+                    storage.ensure_owned().as_slice_mut().unwrap_or_default()
+                }
+                _ => &mut [],
+            }
+        }
+
         fn gather(tensor: &FloatTensor<Self>) -> Vec<f32> {
             match tensor {
                 NdArrayTensor::F32(storage) => storage.view().iter().copied().collect(),
@@ -83,6 +105,14 @@ mod flex {
     impl HostBackend for Flex {
         fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]> {
             tensor.as_slice()
+        }
+
+        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {
+            let range = tensor.layout().contiguous_offsets();
+            match range {
+                Some((start, end)) => &mut tensor.storage_mut()[start..end],
+                None => &mut [],
+            }
         }
 
         fn gather(tensor: &FloatTensor<Self>) -> Vec<f32> {

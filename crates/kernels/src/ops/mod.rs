@@ -3,16 +3,20 @@
 //! Each function decides from the device kind, the element type and the shapes whether the kernels
 //! cover the call; if not, it computes the same with Burn's own operations.
 
+#[cfg(feature = "optim")]
+mod adamw;
 #[cfg(feature = "autodiff")]
 mod autodiff;
 mod backend;
 mod extension;
 
+#[cfg(feature = "optim")]
+pub use adamw::AdamW;
 use burn::{
     backend::{Dispatch, DispatchDevice},
     nn::{BatchNorm, PaddingConfig2d, conv::Conv2d},
     tensor::{
-        DType, Tensor,
+        DType, Device, Tensor,
         activation::relu,
         module,
         ops::{ConvOptions, MaxPoolOptions},
@@ -198,7 +202,11 @@ fn covered<'a>(
 
 /// Whether the tensor is on a backend that has kernels.
 fn has_kernels(x: &Tensor<4>) -> bool {
-    match x.device().inner().as_dispatch() {
+    is_host(&x.device().inner())
+}
+
+fn is_host(device: &Device) -> bool {
+    match device.as_dispatch() {
         #[cfg(feature = "ndarray")]
         DispatchDevice::NdArray(_) => true,
         #[cfg(feature = "flex")]

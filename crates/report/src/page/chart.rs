@@ -148,7 +148,7 @@ impl Chart {
     {
         let mut drawing = ChartBuilder::on(root)
             .margin(12)
-            .margin_right(30)
+            .margin_right(56)
             .x_label_area_size(88)
             .y_label_area_size(118)
             .build_cartesian_2d(self.x.range.clone(), y)?;

@@ -78,7 +78,7 @@ fn card(page: &Page, predictions: &Predictions, row: usize, accepted: bool) -> R
     let likeliest: Vec<String> = order
         .iter()
         .take(3)
-        .map(|&class| format!("{} {}", page.name(class as u8), percent(probabilities[class], 1)))
+        .map(|&class| format!("{} {}", page.name(class as u8), floor_percent(probabilities[class])))
         .collect();
     Ok(format!(
         "<li class=\"card {verdict}\">{picture}{bars}\
@@ -88,7 +88,7 @@ fn card(page: &Page, predictions: &Predictions, row: usize, accepted: bool) -> R
         bars = picture::bars(probabilities, names, usize::from(answer), usize::from(label)),
         label = escape(page.name(label)),
         answer = escape(page.name(answer)),
-        confidence = floor_percent(confidence),
+        confidence = escape(&floor_percent(confidence)),
         likeliest = escape(&likeliest.join(", ")),
     ))
 }
@@ -96,7 +96,7 @@ fn card(page: &Page, predictions: &Predictions, row: usize, accepted: bool) -> R
 /// A confidence that is never rounded up to 100 %.
 fn floor_percent(share: f64) -> String {
     if (0.9995..1.0).contains(&share) {
-        return "&gt;\u{a0}99.9\u{a0}%".to_owned();
+        return "> 99.9\u{a0}%".to_owned();
     }
     percent(share, 1)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Page, PageError, Section,
-    markup::{count, data_table, escape, figure, percent, section as html_section},
+    markup::{count, escape, figure, percent, section as html_section, table},
 };
 
 pub fn section(page: &Page) -> Result<Section, PageError> {
@@ -46,8 +46,13 @@ pub fn section(page: &Page) -> Result<Section, PageError> {
         })
         .collect();
     let heads = ["Digit", "Precision", "Recall", "F1", "Images"];
-    let content = figure("Confusion matrix", &matrix(page, most), caption)
-        + &data_table("Precision, recall and F1 of each digit", &heads, &rows);
+    let each = "Precision: how often the answer is right when it is this digit. Recall: how many of \
+        this digit are found. F1 is their harmonic mean.";
+    let content = format!(
+        "<div class=\"beside\">{}{}</div>",
+        figure("Confusion matrix", &matrix(page, most), caption),
+        figure("Each digit", &table("Precision, recall and F1 of each digit", &heads, &rows), each),
+    );
     Ok(Section {
         id: "mistakes",
         title: "Mistakes",

@@ -15,7 +15,7 @@ pub fn html(page: &Page) -> String {
     let (before, after) = (&evaluation.before, &evaluation.after);
     let selective = &evaluation.selective;
     let deferred = selective.n - selective.accepted;
-    let set = if page.images.is_mnist_test() { "MNIST’s test images" } else { "test images" };
+    let whose = if page.images.is_mnist_test() { "MNIST’s " } else { "" };
     let trust = if selective.accepted == 0 {
         "It accepts no answer of its own: every image goes to a person.".to_owned()
     } else {
@@ -62,7 +62,7 @@ pub fn html(page: &Page) -> String {
     }
     format!(
         "<p class=\"kicker\">Report on a digit classifier</p>\
-         <h1>Right on {} of {} {set}</h1>\
+         <h1>Right on {} of {whose}{} test images</h1>\
          <p class=\"lead\">{} wrong. {trust}</p>\
          <dl class=\"tiles\">{}</dl>",
         percent(accuracy.value, 2),

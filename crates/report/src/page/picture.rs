@@ -11,7 +11,7 @@ use super::{PageError, markup::escape};
 pub fn digit(pixels: &[u8], alt: &str) -> Result<String, PageError> {
     let data = png(pixels, WIDTH, HEIGHT, ExtendedColorType::L8)?;
     Ok(format!(
-        "<img class=\"digit\" width=\"28\" height=\"28\" src=\"{data}\" alt=\"{}\">",
+        "<img class=\"digit\" width=\"28\" height=\"28\" src=\"{data}\" alt=\"{}\"/>",
         escape(alt),
     ))
 }
@@ -31,7 +31,7 @@ pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Stri
     let height = values.len() / width.max(1);
     let data = png(&pixels, width, height, ExtendedColorType::Rgba8)?;
     Ok(format!(
-        "<img class=\"signed\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{}\">",
+        "<img class=\"signed\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{}\"/>",
         escape(alt),
     ))
 }

@@ -13,7 +13,10 @@ use tempfile::TempDir;
 /// The root of the workspace.
 pub fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("tests/ lies in the workspace").to_owned()
+    tests
+        .parent()
+        .expect("tests/ lies in the workspace")
+        .to_owned()
 }
 
 /// A recipe that trains in a second or two.
@@ -68,13 +71,19 @@ impl Sandbox {
     /// A command in the folder, ready to run.
     pub fn command(&self, name: &str, args: &[&str]) -> Command {
         let mut command = Command::new(binary(name));
-        command.current_dir(self.0.path()).args(args).stdin(Stdio::null());
+        command
+            .current_dir(self.0.path())
+            .args(args)
+            .stdin(Stdio::null());
         command
     }
 
     /// Runs a command to its end.
     pub fn run(&self, name: &str, args: &[&str]) -> Outcome {
-        self.command(name, args).output().expect("the binary starts").into()
+        self.command(name, args)
+            .output()
+            .expect("the binary starts")
+            .into()
     }
 
     /// Runs a command that has to succeed.
@@ -87,9 +96,18 @@ impl Sandbox {
     /// Runs a command that has to fail with one clear line, and returns that line.
     pub fn fail(&self, name: &str, args: &[&str]) -> String {
         let outcome = self.run(name, args);
-        assert!(matches!(outcome.code, Some(1 | 2)), "{name} {args:?} exits with {:?}\n{}", outcome.code, outcome.stderr);
+        assert!(
+            matches!(outcome.code, Some(1 | 2)),
+            "{name} {args:?} exits with {:?}\n{}",
+            outcome.code,
+            outcome.stderr
+        );
         assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
-        let errors: Vec<_> = outcome.stderr.lines().filter(|line| line.starts_with("error")).collect();
+        let errors: Vec<_> = outcome
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .collect();
         assert_eq!(errors.len(), 1, "{}", outcome.stderr);
         errors[0].to_owned()
     }

@@ -9,10 +9,15 @@ use tests::{Sandbox, pretrained, root, smoke};
 #[test]
 fn an_unknown_key_names_the_nearest_known_one() {
     let sandbox = Sandbox::new();
-    let text = fs::read_to_string(smoke()).unwrap().replace("batch_size", "bach_size");
+    let text = fs::read_to_string(smoke())
+        .unwrap()
+        .replace("batch_size", "bach_size");
     fs::write(sandbox.path("recipe.toml"), text).unwrap();
     let error = sandbox.fail("train", &["--config", "recipe.toml"]);
-    assert!(error.contains("recipe.toml") && error.contains("did you mean `batch_size`"), "{error}");
+    assert!(
+        error.contains("recipe.toml") && error.contains("did you mean `batch_size`"),
+        "{error}"
+    );
     let error = sandbox.fail("train", &["--set", "trainig.epochs=3"]);
     assert!(error.contains("did you mean `training`"), "{error}");
 }
@@ -26,15 +31,24 @@ fn values_out_of_range_name_their_key() {
         ("optimizer.learning_rate=-1", "optimizer.learning_rate"),
         ("optimizer.learning_rate=nan", "optimizer.learning_rate"),
         ("network.dropout=1.5", "network.dropout"),
-        ("network.blocks=[{channels=4,kernel=40}]", "network.blocks[0].kernel"),
-        ("data.augmentation={rotation=-3,shift=0,zoom=0,shear=0}", "data.augmentation"),
+        (
+            "network.blocks=[{channels=4,kernel=40}]",
+            "network.blocks[0].kernel",
+        ),
+        (
+            "data.augmentation={rotation=-3,shift=0,zoom=0,shear=0}",
+            "data.augmentation",
+        ),
         ("data.validation=60000", "validation"),
         ("training.epochs=\"many\"", "training.epochs"),
         ("training", "key=value"),
     ] {
         let error = sandbox.fail("train", &["--set", change]);
         assert!(error.contains(key), "{change}: {error}");
-        assert!(!sandbox.path("artifacts").exists(), "{change} left a run folder");
+        assert!(
+            !sandbox.path("artifacts").exists(),
+            "{change} left a run folder"
+        );
     }
 }
 
@@ -44,7 +58,10 @@ fn a_folder_with_something_in_it_is_not_trained_into() {
     fs::create_dir(sandbox.path("thesis")).unwrap();
     fs::write(sandbox.path("thesis/chapter-1"), "precious").unwrap();
     let error = sandbox.fail("train", &["--run-dir", "thesis"]);
-    assert!(error.contains("thesis") && error.contains("--resume"), "{error}");
+    assert!(
+        error.contains("thesis") && error.contains("--resume"),
+        "{error}"
+    );
     assert_eq!(sandbox.bytes("thesis/chapter-1"), b"precious");
 }
 
@@ -109,8 +126,16 @@ fn every_kind_of_damage_to_a_checkpoint_is_refused_by_name() {
                 assert_eq!(outcome.code, Some(1), "{verb} after {kind} of {file}");
                 let text = outcome.stdout + &outcome.stderr;
                 // A changed line of SHA256SUMS accuses the file that it lists.
-                assert!(files.iter().any(|name| text.contains(&format!("model/{name}"))), "{text}");
-                assert!(file == "SHA256SUMS" || text.contains(file), "{kind} of {file}: {text}");
+                assert!(
+                    files
+                        .iter()
+                        .any(|name| text.contains(&format!("model/{name}"))),
+                    "{text}"
+                );
+                assert!(
+                    file == "SHA256SUMS" || text.contains(file),
+                    "{kind} of {file}: {text}"
+                );
             }
         }
     }
@@ -135,7 +160,10 @@ fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
         .unwrap();
     fs::write(sandbox.path("model/SHA256SUMS"), sums.stdout).unwrap();
     let error = sandbox.fail("digits", &["inspect", "model"]);
-    assert!(error.contains("version 99") && error.contains("update"), "{error}");
+    assert!(
+        error.contains("version 99") && error.contains("update"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -166,7 +194,11 @@ fn every_recipe_is_valid_and_opens_with_its_command() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let first = text.lines().next().unwrap();
-        assert!(first.starts_with("# cargo run -p train --release"), "{}", path.display());
+        assert!(
+            first.starts_with("# cargo run -p train --release"),
+            "{}",
+            path.display()
+        );
         let path = path.display().to_string();
         sandbox.succeed("train", &["--config", &path, "--print-config"]);
     }

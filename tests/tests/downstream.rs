@@ -13,7 +13,9 @@ fn a_downstream_crate_classifies_with_exactly_the_reported_accuracy() {
     let read = |name: &str| {
         let file = fs::File::open(root().join("crates/data/mnist").join(name)).unwrap();
         let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        flate2::read::GzDecoder::new(file)
+            .read_to_end(&mut bytes)
+            .unwrap();
         bytes
     };
     fs::write(sandbox.path("images"), read("t10k-images-idx3-ubyte.gz")).unwrap();
@@ -30,19 +32,30 @@ fn a_downstream_crate_classifies_with_exactly_the_reported_accuracy() {
         .arg(sandbox.path("images"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 
     let digits: Vec<u8> = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
         .map(|line| line.parse().unwrap())
         .collect();
-    let errors = digits.iter().zip(&labels[8..]).filter(|(digit, label)| digit != label).count();
+    let errors = digits
+        .iter()
+        .zip(&labels[8..])
+        .filter(|(digit, label)| digit != label)
+        .count();
     assert_eq!(digits.len(), 10_000);
 
     let model = pretrained().display().to_string();
     let outcome = sandbox.succeed("digits", &["evaluate", &model, "--json"]);
     let evaluation: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(evaluation["test"]["errors"], errors);
-    assert!(errors <= 100, "the committed checkpoint is at least 99 % right: {errors} errors");
+    assert!(
+        errors <= 100,
+        "the committed checkpoint is at least 99 % right: {errors} errors"
+    );
 }

@@ -15,9 +15,23 @@ fn training_learns_and_leaves_a_whole_run_folder() {
     assert!(accuracy > 0.8, "{accuracy}");
     let errors = summary["test"]["errors"].as_u64().unwrap();
     assert!((accuracy - (1.0 - errors as f64 / 10_000.0)).abs() < 1e-12);
-    assert!(outcome.stdout.contains(&format!("{errors} of 10000")), "{}", outcome.stdout);
-    assert!(outcome.stderr.contains("before training"), "{}", outcome.stderr);
-    for name in ["config.toml", "metrics.jsonl", "summary.json", "model/SHA256SUMS", "model/model.bpk"] {
+    assert!(
+        outcome.stdout.contains(&format!("{errors} of 10000")),
+        "{}",
+        outcome.stdout
+    );
+    assert!(
+        outcome.stderr.contains("before training"),
+        "{}",
+        outcome.stderr
+    );
+    for name in [
+        "config.toml",
+        "metrics.jsonl",
+        "summary.json",
+        "model/SHA256SUMS",
+        "model/model.bpk",
+    ] {
         assert!(sandbox.path("run").join(name).is_file(), "{name}");
     }
     for path in ["run/model", "run"] {
@@ -31,7 +45,10 @@ fn an_untrained_network_is_right_about_one_time_in_ten() {
     sandbox.train("run", &[]);
     let text = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
     let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    assert_eq!((first["epoch"].as_u64(), first["name"].as_str()), (Some(0), Some("accuracy")));
+    assert_eq!(
+        (first["epoch"].as_u64(), first["name"].as_str()),
+        (Some(0), Some("accuracy"))
+    );
     let accuracy = first["value"].as_f64().unwrap();
     assert!((0.02..0.3).contains(&accuracy), "{accuracy}");
 }
@@ -53,12 +70,30 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
     for (run, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
         sandbox.train(run, &["--seed", seed]);
     }
-    for file in ["model/model.bpk", "checkpoints/epoch-002/model.bpk", "checkpoints/epoch-002/optimizer.bpk"] {
-        assert_eq!(sandbox.bytes(&format!("a/{file}")), sandbox.bytes(&format!("b/{file}")), "{file}");
-        assert_ne!(sandbox.bytes(&format!("a/{file}")), sandbox.bytes(&format!("c/{file}")), "{file}");
+    for file in [
+        "model/model.bpk",
+        "checkpoints/epoch-002/model.bpk",
+        "checkpoints/epoch-002/optimizer.bpk",
+    ] {
+        assert_eq!(
+            sandbox.bytes(&format!("a/{file}")),
+            sandbox.bytes(&format!("b/{file}")),
+            "{file}"
+        );
+        assert_ne!(
+            sandbox.bytes(&format!("a/{file}")),
+            sandbox.bytes(&format!("c/{file}")),
+            "{file}"
+        );
     }
-    let (a, b) = (sandbox.json("a/summary.json"), sandbox.json("b/summary.json"));
-    assert_eq!((&a["test"], &a["validation"]), (&b["test"], &b["validation"]));
+    let (a, b) = (
+        sandbox.json("a/summary.json"),
+        sandbox.json("b/summary.json"),
+    );
+    assert_eq!(
+        (&a["test"], &a["validation"]),
+        (&b["test"], &b["validation"])
+    );
 }
 
 #[test]
@@ -83,11 +118,15 @@ fn write_inverted(folder: &std::path::Path) {
     let unpack = |name: &str| {
         let file = fs::File::open(tests::root().join("crates/data/mnist").join(name)).unwrap();
         let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        flate2::read::GzDecoder::new(file)
+            .read_to_end(&mut bytes)
+            .unwrap();
         bytes
     };
     let mut images = unpack("t10k-images-idx3-ubyte.gz");
-    images[16..].iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    images[16..]
+        .iter_mut()
+        .for_each(|pixel| *pixel = 255 - *pixel);
     let labels = unpack("t10k-labels-idx1-ubyte.gz");
     fs::create_dir(folder).unwrap();
     for split in ["train", "t10k"] {
@@ -100,9 +139,21 @@ fn write_inverted(folder: &std::path::Path) {
 fn another_data_set_in_the_same_format_trains_with_its_own_normalization() {
     let sandbox = Sandbox::new();
     write_inverted(&sandbox.path("inverted"));
-    sandbox.train("run", &["--data-dir", "inverted", "--set", "data.augmentation.shift=0"]);
+    sandbox.train(
+        "run",
+        &[
+            "--data-dir",
+            "inverted",
+            "--set",
+            "data.augmentation.shift=0",
+        ],
+    );
     let summary = sandbox.json("run/summary.json");
-    assert!(summary["test"]["accuracy"].as_f64().unwrap() > 0.8, "{}", summary["test"]["accuracy"]);
+    assert!(
+        summary["test"]["accuracy"].as_f64().unwrap() > 0.8,
+        "{}",
+        summary["test"]["accuracy"]
+    );
     let manifest = sandbox.json("run/model/checkpoint.json");
     let mean = manifest["normalization"]["mean"].as_f64().unwrap();
     assert!((mean - (1.0 - 0.1325)).abs() < 0.01, "{mean}");
@@ -123,25 +174,55 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint() {
     let smoke = tests::smoke();
     let error = sandbox.fail(
         "train",
-        &["--config", &smoke, "--run-dir", "run", "--set", "optimizer.learning_rate=1e30", "--set", "network.norm=false"],
+        &[
+            "--config",
+            &smoke,
+            "--run-dir",
+            "run",
+            "--set",
+            "optimizer.learning_rate=1e30",
+            "--set",
+            "network.norm=false",
+        ],
     );
-    assert!(error.contains("step") && error.contains("learning_rate"), "{error}");
+    assert!(
+        error.contains("step") && error.contains("learning_rate"),
+        "{error}"
+    );
     assert!(!sandbox.path("run/model").exists());
 }
 
 #[test]
 fn training_stops_at_a_plateau() {
     let sandbox = Sandbox::new();
-    let more = ["--set", "training.epochs=50", "--set", "training.patience=2", "--set", "training.min_gain=0.5"];
+    let more = [
+        "--set",
+        "training.epochs=50",
+        "--set",
+        "training.patience=2",
+        "--set",
+        "training.min_gain=0.5",
+    ];
     sandbox.train("run", &more);
     let summary = sandbox.json("run/summary.json");
-    assert_eq!((summary["stopped"].as_str(), summary["epochs"].as_u64()), (Some("plateau"), Some(3)));
+    assert_eq!(
+        (summary["stopped"].as_str(), summary["epochs"].as_u64()),
+        (Some("plateau"), Some(3))
+    );
 }
 
 #[test]
 fn training_stops_when_time_no_longer_pays() {
     let sandbox = Sandbox::new();
-    sandbox.train("run", &["--set", "training.epochs=1000", "--set", "training.time_budget=2"]);
+    sandbox.train(
+        "run",
+        &[
+            "--set",
+            "training.epochs=1000",
+            "--set",
+            "training.time_budget=2",
+        ],
+    );
     let summary = sandbox.json("run/summary.json");
     assert_eq!(summary["stopped"], "time budget");
     assert!(summary["epochs"].as_u64().unwrap() < 1000);
@@ -168,11 +249,23 @@ fn a_resumed_run_ends_in_the_bits_of_one_that_was_never_stopped() {
     fs::remove_dir_all(sandbox.path("cut/checkpoints").join(last)).unwrap();
     fs::remove_dir_all(sandbox.path("cut/model")).unwrap();
     sandbox.succeed("train", &["--resume", "cut"]);
-    for file in ["model.bpk", "optimizer.bpk", "scheduler.bpk", "checkpoint.json"] {
+    for file in [
+        "model.bpk",
+        "optimizer.bpk",
+        "scheduler.bpk",
+        "checkpoint.json",
+    ] {
         let name = |run: &str| format!("{run}/checkpoints/epoch-003/{file}");
-        assert_eq!(sandbox.bytes(&name("whole")), sandbox.bytes(&name("cut")), "{file}");
+        assert_eq!(
+            sandbox.bytes(&name("whole")),
+            sandbox.bytes(&name("cut")),
+            "{file}"
+        );
     }
-    assert_eq!(sandbox.json("whole/summary.json")["test"], sandbox.json("cut/summary.json")["test"]);
+    assert_eq!(
+        sandbox.json("whole/summary.json")["test"],
+        sandbox.json("cut/summary.json")["test"]
+    );
 }
 
 #[test]
@@ -180,16 +273,28 @@ fn a_run_that_died_before_its_first_checkpoint_starts_again() {
     let sandbox = Sandbox::new();
     sandbox.train("whole", &[]);
     fs::create_dir(sandbox.path("dead")).unwrap();
-    fs::copy(sandbox.path("whole/config.toml"), sandbox.path("dead/config.toml")).unwrap();
+    fs::copy(
+        sandbox.path("whole/config.toml"),
+        sandbox.path("dead/config.toml"),
+    )
+    .unwrap();
     sandbox.succeed("train", &["--resume", "dead"]);
-    assert_eq!(sandbox.bytes("whole/model/model.bpk"), sandbox.bytes("dead/model/model.bpk"));
+    assert_eq!(
+        sandbox.bytes("whole/model/model.bpk"),
+        sandbox.bytes("dead/model/model.bpk")
+    );
 }
 
 #[test]
 fn resume_passes_over_a_damaged_checkpoint_and_says_so() {
     let sandbox = Sandbox::new();
     // Without a schedule over all epochs a finished run can be given more of them.
-    let constant = ["--set", "schedule={kind=\"constant\"}", "--set", "training.plain_epochs=0"];
+    let constant = [
+        "--set",
+        "schedule={kind=\"constant\"}",
+        "--set",
+        "training.plain_epochs=0",
+    ];
     sandbox.train("run", &constant);
     let file = sandbox.path("run/checkpoints/epoch-002/model.bpk");
     let mut bytes = fs::read(&file).unwrap();
@@ -197,7 +302,11 @@ fn resume_passes_over_a_damaged_checkpoint_and_says_so() {
     bytes[middle] ^= 1;
     fs::write(&file, bytes).unwrap();
     let outcome = sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);
-    assert!(outcome.stderr.contains("epoch-002/model.bpk"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("epoch-002/model.bpk"),
+        "{}",
+        outcome.stderr
+    );
     assert!(sandbox.path("run/checkpoints/epoch-003").is_dir());
     assert_eq!(sandbox.json("run/summary.json")["epochs"], 3);
 }
@@ -207,17 +316,34 @@ fn resume_passes_over_a_damaged_checkpoint_and_says_so() {
 fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
     let sandbox = Sandbox::new();
     let smoke = tests::smoke();
-    let args = ["--config", &smoke, "--run-dir", "run", "--set", "training.epochs=1000"];
+    let args = [
+        "--config",
+        &smoke,
+        "--run-dir",
+        "run",
+        "--set",
+        "training.epochs=1000",
+    ];
     let mut child = sandbox.start("train", &args);
     while !sandbox.path("run/checkpoints/epoch-001").is_dir() {
-        assert!(child.try_wait().unwrap().is_none(), "training ended by itself");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "training ended by itself"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     assert!(kill.unwrap().success());
     let status = child.wait().unwrap();
     let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
     assert_eq!(status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("train --resume run"), "{stderr}");
     sandbox.succeed("digits", &["verify", "run"]);
@@ -227,7 +353,14 @@ fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
 fn a_run_in_use_is_refused() {
     let sandbox = Sandbox::new();
     let smoke = tests::smoke();
-    let args = ["--config", &smoke, "--run-dir", "run", "--set", "training.epochs=1000"];
+    let args = [
+        "--config",
+        &smoke,
+        "--run-dir",
+        "run",
+        "--set",
+        "training.epochs=1000",
+    ];
     let mut child = sandbox.start("train", &args);
     while !sandbox.path("run/config.toml").is_file() {
         std::thread::sleep(Duration::from_millis(20));

@@ -30,7 +30,10 @@ fn thirty_steps_on_wgpu_reach_the_loss_that_ndarray_reaches() {
             .unwrap()
     };
     let (ndarray, wgpu) = (loss("ndarray"), loss("wgpu"));
-    assert!((ndarray - wgpu).abs() < 1e-3, "ndarray {ndarray}, wgpu {wgpu}");
+    assert!(
+        (ndarray - wgpu).abs() < 1e-3,
+        "ndarray {ndarray}, wgpu {wgpu}"
+    );
 }
 
 #[test]
@@ -39,13 +42,22 @@ fn a_checkpoint_gives_the_same_digits_on_every_backend() {
     let model = pretrained().display().to_string();
     let digits = |backend: &str| -> Vec<usize> {
         let file = format!("{backend}.csv");
-        sandbox.succeed("digits", &["evaluate", &model, "--backend", backend, "--dump", &file]);
+        sandbox.succeed(
+            "digits",
+            &["evaluate", &model, "--backend", backend, "--dump", &file],
+        );
         let text = String::from_utf8(sandbox.bytes(&file)).unwrap();
         text.lines()
             .skip(1)
             .map(|line| {
-                let values: Vec<f64> = line.split(',').skip(1).map(|p| p.parse().unwrap()).collect();
-                (0..10).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap()
+                let values: Vec<f64> = line
+                    .split(',')
+                    .skip(1)
+                    .map(|p| p.parse().unwrap())
+                    .collect();
+                (0..10)
+                    .max_by(|&a, &b| values[a].total_cmp(&values[b]))
+                    .unwrap()
             })
             .collect()
     };

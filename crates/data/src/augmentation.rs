@@ -13,13 +13,13 @@ use crate::{DataError, HEIGHT, PIXELS, WIDTH};
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// Degrees, 0 to 180.
-    pub rotation: f32,
+    pub rotation: f64,
     /// Fraction of the width, 0 to 1; drawn for each direction by itself.
-    pub shift: f32,
+    pub shift: f64,
     /// Fraction of the size, 0 to 0.9: 0.1 draws a size of 0.9 to 1.1.
-    pub zoom: f32,
+    pub zoom: f64,
     /// Degrees by which upright lines lean, 0 to 60.
-    pub shear: f32,
+    pub shear: f64,
 }
 
 impl Augmentation {
@@ -65,8 +65,7 @@ impl Augmentation {
     }
 
     fn draw(&self, random: &mut Random) -> InverseMap {
-        let mut amount =
-            |value: f32, limit: f32| f64::from(value.clamp(0.0, limit)) * random.symmetric();
+        let mut amount = |value: f64, limit: f64| value.clamp(0.0, limit) * random.symmetric();
         let (sin, cos) = amount(self.rotation, MAX_ROTATION).to_radians().sin_cos();
         let shear = amount(self.shear, MAX_SHEAR).to_radians().tan();
         let zoom = 1.0 / (1.0 + amount(self.zoom, MAX_ZOOM));
@@ -87,10 +86,10 @@ impl Augmentation {
     }
 }
 
-const MAX_ROTATION: f32 = 180.0;
-const MAX_SHIFT: f32 = 1.0;
-const MAX_ZOOM: f32 = 0.9;
-const MAX_SHEAR: f32 = 60.0;
+const MAX_ROTATION: f64 = 180.0;
+const MAX_SHIFT: f64 = 1.0;
+const MAX_ZOOM: f64 = 0.9;
+const MAX_SHEAR: f64 = 60.0;
 
 /// From a pixel of the result to the point of the image that it shows, in 1/65536 of a pixel.
 ///

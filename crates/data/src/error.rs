@@ -211,9 +211,9 @@ pub enum DataError {
         /// The field.
         name: &'static str,
         /// Its value.
-        value: f32,
+        value: f64,
         /// The greatest value allowed.
-        limit: f32,
+        limit: f64,
     },
     /// A normalization that no set of pixels has.
     #[error(

@@ -55,6 +55,19 @@ impl<T: Element> Recycled<T> {
     }
 }
 
+impl<T: Element> Recycled<T> {
+    /// Takes the buffer out, for good.
+    pub(crate) fn into_vec(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Recycled<T> {
+    fn from(buffer: Vec<T>) -> Self {
+        Self(buffer)
+    }
+}
+
 impl<T: Element> Drop for Recycled<T> {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);

@@ -82,7 +82,10 @@ impl Backend {
     pub fn device(self) -> Result<Device, BackendError> {
         match self {
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated, reason = "upstream prefers flex; 0.22.1 is pinned and still has it")]
+            #[allow(
+                deprecated,
+                reason = "upstream prefers flex; 0.22.1 is pinned and still has it"
+            )]
             Backend::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "flex")]
             Backend::Flex => Ok(Device::flex()),

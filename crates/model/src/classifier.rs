@@ -121,7 +121,8 @@ impl Classifier {
                 break;
             }
             input.clear();
-            self.normalization().apply(&chunk[..count * PIXELS], &mut input);
+            self.normalization()
+                .apply(&chunk[..count * PIXELS], &mut input);
             let data = TensorData::new(input.clone(), [count, HEIGHT, WIDTH]);
             let logits = self.network.forward(Tensor::from_data(data, &self.device));
             let values: Vec<f64> = logits.into_data().iter::<f64>().collect();

@@ -79,13 +79,19 @@ impl NetworkConfig {
         let wrong = |key: String, problem: String| Err(ConfigError { key, problem });
         let within = |value: usize| (1..=LIMIT).contains(&value);
         if self.blocks.len() > 16 || self.dense.len() > 16 {
-            return wrong("blocks".into(), "at most 16 blocks and 16 dense layers".into());
+            return wrong(
+                "blocks".into(),
+                "at most 16 blocks and 16 dense layers".into(),
+            );
         }
         let (mut height, mut width) = (HEIGHT, WIDTH);
         for (index, block) in self.blocks.iter().enumerate() {
             let key = |name: &str| format!("blocks[{index}].{name}");
             if !within(block.channels) {
-                return wrong(key("channels"), format!("must be 1 to {LIMIT}, is {}", block.channels));
+                return wrong(
+                    key("channels"),
+                    format!("must be 1 to {LIMIT}, is {}", block.channels),
+                );
             }
             if block.padding >= block.kernel.max(1) {
                 return wrong(key("padding"), "must be smaller than the kernel".into());
@@ -111,16 +117,20 @@ impl NetworkConfig {
             return wrong("dropout".into(), "must be at least 0 and below 1".into());
         }
         if self.features() > 1 << 20 {
-            return wrong("blocks".into(), "more than a million features reach the dense head".into());
+            return wrong(
+                "blocks".into(),
+                "more than a million features reach the dense head".into(),
+            );
         }
         Ok(())
     }
 
     /// The number of features that reach the dense head: channels × height × width.
     pub fn features(&self) -> usize {
-        let size = self.blocks.iter().try_fold((HEIGHT, WIDTH), |(h, w), block| {
-            block.output_size(h, w)
-        });
+        let size = self
+            .blocks
+            .iter()
+            .try_fold((HEIGHT, WIDTH), |(h, w), block| block.output_size(h, w));
         let channels = self.blocks.last().map_or(1, |block| block.channels);
         size.map_or(0, |(height, width)| channels * height * width)
     }
@@ -137,7 +147,13 @@ impl NetworkConfig {
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for config in &self.blocks {
             blocks.push(Block {
-                conv: init.conv2d(channels, config.channels, config.kernel, config.padding, !self.norm),
+                conv: init.conv2d(
+                    channels,
+                    config.channels,
+                    config.kernel,
+                    config.padding,
+                    !self.norm,
+                ),
                 norm: self.norm.then(|| init.batch_norm(config.channels)),
                 order: self.order,
                 pool: config.pool,
@@ -179,7 +195,9 @@ impl BlockConfig {
         if self.kernel == 0 {
             return None;
         }
-        (length + 2 * self.padding + 1).checked_sub(self.kernel).filter(|&n| n > 0)
+        (length + 2 * self.padding + 1)
+            .checked_sub(self.kernel)
+            .filter(|&n| n > 0)
     }
 }
 

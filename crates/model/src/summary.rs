@@ -47,11 +47,18 @@ impl NetworkConfig {
                 parameters: filters + if self.norm { 0 } else { channels },
                 multiply_adds: filters * height * width,
             });
-            let pooled = if block.pool { (height / 2, width / 2) } else { (height, width) };
+            let pooled = if block.pool {
+                (height / 2, width / 2)
+            } else {
+                (height, width)
+            };
             let pool_first = self.order == Order::ConvPoolNormRelu;
             if block.pool && pool_first {
                 (height, width) = pooled;
-                layers.push(Layer::free(name("pool (2×2)"), vec![channels, height, width]));
+                layers.push(Layer::free(
+                    name("pool (2×2)"),
+                    vec![channels, height, width],
+                ));
             }
             if self.norm {
                 layers.push(Layer::norm(name("norm"), vec![channels, height, width]));
@@ -59,12 +66,20 @@ impl NetworkConfig {
             layers.push(Layer::free(name("relu"), vec![channels, height, width]));
             if block.pool && !pool_first {
                 (height, width) = pooled;
-                layers.push(Layer::free(name("pool (2×2)"), vec![channels, height, width]));
+                layers.push(Layer::free(
+                    name("pool (2×2)"),
+                    vec![channels, height, width],
+                ));
             }
         }
         let mut features = channels * height * width;
         for (index, &width) in self.dense.iter().enumerate() {
-            layers.push(Layer::linear(format!("dense.{index}.linear"), features, width, !self.norm));
+            layers.push(Layer::linear(
+                format!("dense.{index}.linear"),
+                features,
+                width,
+                !self.norm,
+            ));
             if self.norm {
                 layers.push(Layer::norm(format!("dense.{index}.norm"), vec![width]));
             }
@@ -121,7 +136,10 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, output: &str, parameters: &str, multiply_adds: &str| {
-            writeln!(f, "{name:<22} {output:<14} {parameters:>12} {multiply_adds:>14}")
+            writeln!(
+                f,
+                "{name:<22} {output:<14} {parameters:>12} {multiply_adds:>14}"
+            )
         };
         row("layer", "output", "parameters", "multiply-adds")?;
         for layer in &self.layers {

@@ -19,7 +19,10 @@ use burn::{
     tensor::Bytes,
     train::{
         LearnerModel, SupervisedTraining,
-        checkpoint::{Checkpoint as Record, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy},
+        checkpoint::{
+            Checkpoint as Record, Checkpointer, CheckpointerError, CheckpointingAction,
+            CheckpointingStrategy,
+        },
         metric::store::EventStoreClient,
     },
 };
@@ -64,7 +67,10 @@ impl CheckpointSet {
     }
 
     /// Registers the three checkpointers with Burn; every finished epoch is saved.
-    pub fn register<M: LearnerModel>(&self, training: SupervisedTraining<M>) -> SupervisedTraining<M> {
+    pub fn register<M: LearnerModel>(
+        &self,
+        training: SupervisedTraining<M>,
+    ) -> SupervisedTraining<M> {
         let part = |file| Part {
             file,
             shared: Arc::clone(&self.shared),
@@ -115,7 +121,10 @@ impl<R: Record> Checkpointer<R> for Part {
             let mut files: Vec<(&str, &[u8])> = vec![(MANIFEST, &set.manifest)];
             files.extend(set.files.iter().map(|(name, bytes)| (*name, &bytes[..])));
             // The loop waits for this answer; when it is gone, nobody needs it.
-            let _ = self.shared.done.send(checkpoint::write(&set.destination, &files));
+            let _ = self
+                .shared
+                .done
+                .send(checkpoint::write(&set.destination, &files));
         }
         Ok(())
     }
@@ -129,8 +138,11 @@ impl<R: Record> Checkpointer<R> for Part {
         let checkpoint = self.shared.restored.as_ref();
         let bytes = checkpoint
             .and_then(|checkpoint| checkpoint.file(self.file))
-            .ok_or_else(|| CheckpointerError::Unknown(format!("nothing to restore for epoch {epoch}")))?;
-        R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(CheckpointerError::Record)
+            .ok_or_else(|| {
+                CheckpointerError::Unknown(format!("nothing to restore for epoch {epoch}"))
+            })?;
+        R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
+            .map_err(CheckpointerError::Record)
     }
 }
 

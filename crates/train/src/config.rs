@@ -208,6 +208,14 @@ impl Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         self.network.validate()?;
+        if let Some(augmentation) = self.data.augmentation {
+            augmentation
+                .validate()
+                .map_err(|error| ConfigError::Value {
+                    key: "data.augmentation",
+                    problem: error.to_string(),
+                })?;
+        }
         let TrainingConfig {
             epochs,
             batch_size,
@@ -229,25 +237,67 @@ impl Config {
             ScheduleConfig::OneCycle { warmup } => warmup,
             ScheduleConfig::Constant {} => 0.0,
         };
-        let bends = |a: Augmentation| {
-            [(a.rotation, 180.0), (a.shift, 1.0), (a.zoom, 0.9), (a.shear, 80.0)]
-                .iter()
-                .all(|(value, most)| (0.0..=*most).contains(value))
-        };
         for (right, key, problem) in [
-            ((1..=100_000).contains(&epochs), "training.epochs", "must be 1 to 100000"),
-            ((1..=65_536).contains(&batch_size), "training.batch_size", "must be 1 to 65536"),
-            (min_gain.is_finite() && min_gain >= 0.0, "training.min_gain", "must be 0 or more"),
-            (patience != Some(0), "training.patience", "must be 1 or more; leave it out to never stop early"),
-            (time_budget.is_none_or(positive), "training.time_budget", "must be more than 0 seconds"),
-            (self.data.limit != Some(0), "data.limit", "must be 1 or more; leave it out for all images"),
-            (self.data.augmentation.is_none_or(bends), "data.augmentation", "rotation must be 0 to 180 degrees, shift 0 to 1, zoom 0 to 0.9, shear 0 to 80 degrees"),
-            (positive(learning_rate), "optimizer.learning_rate", "must be more than 0"),
-            (decay(beta_1), "optimizer.beta_1", "must be at least 0 and below 1"),
-            (decay(beta_2), "optimizer.beta_2", "must be at least 0 and below 1"),
-            (positive(epsilon), "optimizer.epsilon", "must be more than 0"),
-            (weight_decay.is_finite() && weight_decay >= 0.0, "optimizer.weight_decay", "must be 0 or more"),
-            ((0.0..=1.0).contains(&warmup), "schedule.warmup", "must be 0 to 1"),
+            (
+                (1..=100_000).contains(&epochs),
+                "training.epochs",
+                "must be 1 to 100000",
+            ),
+            (
+                (1..=65_536).contains(&batch_size),
+                "training.batch_size",
+                "must be 1 to 65536",
+            ),
+            (
+                min_gain.is_finite() && min_gain >= 0.0,
+                "training.min_gain",
+                "must be 0 or more",
+            ),
+            (
+                patience != Some(0),
+                "training.patience",
+                "must be 1 or more; leave it out to never stop early",
+            ),
+            (
+                time_budget.is_none_or(positive),
+                "training.time_budget",
+                "must be more than 0 seconds",
+            ),
+            (
+                self.data.limit != Some(0),
+                "data.limit",
+                "must be 1 or more; leave it out for all images",
+            ),
+            (
+                positive(learning_rate),
+                "optimizer.learning_rate",
+                "must be more than 0",
+            ),
+            (
+                decay(beta_1),
+                "optimizer.beta_1",
+                "must be at least 0 and below 1",
+            ),
+            (
+                decay(beta_2),
+                "optimizer.beta_2",
+                "must be at least 0 and below 1",
+            ),
+            (
+                positive(epsilon),
+                "optimizer.epsilon",
+                "must be more than 0",
+            ),
+            (
+                weight_decay.is_finite() && weight_decay >= 0.0,
+                "optimizer.weight_decay",
+                "must be 0 or more",
+            ),
+            (
+                (0.0..=1.0).contains(&warmup),
+                "schedule.warmup",
+                "must be 0 to 1",
+            ),
         ] {
             if !right {
                 return Err(ConfigError::Value {
@@ -267,10 +317,15 @@ fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(value.to_owned()));
     let mut parts: Vec<_> = key.split('.').collect();
-    let last = parts.pop().filter(|last| !last.is_empty()).ok_or("the key is empty")?;
+    let last = parts
+        .pop()
+        .filter(|last| !last.is_empty())
+        .ok_or("the key is empty")?;
     let mut table = table;
     for part in parts {
-        let entry = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        let entry = table
+            .entry(part)
+            .or_insert_with(|| Value::Table(Table::new()));
         table = entry
             .as_table_mut()
             .ok_or_else(|| format!("`{part}` is a value, not a section"))?;
@@ -287,7 +342,8 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
         .filter(|_| !text.is_empty())
         .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     let place = line.map_or(String::new(), |line| format!("line {line}: "));
-    let hint = nearest(&message).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+    let hint =
+        nearest(&message).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
     format!("{place}{message}{hint}")
 }
 

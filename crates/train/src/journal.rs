@@ -119,7 +119,14 @@ impl Journal {
     }
 
     /// Notes one training step.
-    pub fn step(&mut self, epoch: usize, step: usize, result: &BatchResult, rate: f64, seconds: f64) {
+    pub fn step(
+        &mut self,
+        epoch: usize,
+        step: usize,
+        result: &BatchResult,
+        rate: f64,
+        seconds: f64,
+    ) {
         for (name, value) in [
             ("loss", result.mean_loss()),
             ("accuracy", result.accuracy()),
@@ -148,7 +155,15 @@ impl Journal {
         file.write_all(&lines)
     }
 
-    fn note(&mut self, epoch: usize, step: Option<usize>, split: &str, name: &str, value: f64, seconds: f64) {
+    fn note(
+        &mut self,
+        epoch: usize,
+        step: Option<usize>,
+        split: &str,
+        name: &str,
+        value: f64,
+        seconds: f64,
+    ) {
         self.pending.push(Measurement {
             epoch,
             step,

@@ -8,8 +8,8 @@ use burn::{
         SupervisedTraining,
         logger::MetricLogger,
         metric::{
-            Adaptor, Metric, MetricAttributes, MetricDefinition, MetricId,
-            MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
+            Adaptor, Metric, MetricAttributes, MetricDefinition, MetricId, MetricMetadata,
+            MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
             state::{FormatOptions, NumericMetricState},
             store::{EpochSummary, MetricsUpdate, Split},
         },
@@ -91,7 +91,11 @@ impl Metric for Live {
         .into()
     }
 
-    fn update(&mut self, batch: &BatchResult, _: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+    fn update(
+        &mut self,
+        batch: &BatchResult,
+        _: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
         let value = match self.quantity {
             Quantity::Loss => batch.mean_loss(),
             Quantity::Accuracy => 100.0 * batch.accuracy(),

@@ -73,7 +73,11 @@ impl MetricsRendererTraining for Progress {
             };
             // A moving average over about twenty batches: single ones jump too much to read.
             let value = value.current();
-            *shown = if shown.is_nan() { value } else { 0.95 * *shown + 0.05 * value };
+            *shown = if shown.is_nan() {
+                value
+            } else {
+                0.95 * *shown + 0.05 * value
+            };
         }
     }
 
@@ -91,7 +95,8 @@ impl TrainingProgressLogger for Progress {
         if split.eq_ignore_ascii_case("train") {
             self.epoch += 1;
             self.train_items = items;
-            self.bar.set_prefix(format!("epoch {}/{}", self.epoch, self.epochs));
+            self.bar
+                .set_prefix(format!("epoch {}/{}", self.epoch, self.epochs));
         } else {
             self.bar.set_prefix("validation");
             self.bar.set_message("");

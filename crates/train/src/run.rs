@@ -2,23 +2,24 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use anyhow::{Context, bail};
 use burn::{
-    optim::{AdamWConfig, ModuleOptimizer},
+    optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
 use data::{Augmentation, LabelledImages, Loader, Normalization, Source, Split};
 use evaluation::{Calibration, Logits};
+use kernels::AdamW;
 use model::{
     Backend, Classifier, Device, Manifest, Provenance,
     checkpoint::{self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, Versions},
 };
-use report::Examination;
+use report::{Examination, History, Page};
 
 use crate::{
     Args, Config,
@@ -110,7 +111,10 @@ fn resolve(args: &Args) -> Result<Config, Failure> {
     }
     let dir = args.data_dir.clone().or(config.data.dir.take());
     config.data.dir = dir
-        .map(|dir| fs::canonicalize(&dir).with_context(|| format!("{}: no such folder of data", dir.display())))
+        .map(|dir| {
+            fs::canonicalize(&dir)
+                .with_context(|| format!("{}: no such folder of data", dir.display()))
+        })
         .transpose()
         .map_err(usage)?;
     let backend = match args.backend.as_ref().or(config.backend.as_ref()) {
@@ -170,7 +174,12 @@ struct Plan {
 
 impl Plan {
     fn new(args: &Args, config: Config) -> Result<Self, Failure> {
-        let backend: Backend = config.backend.as_deref().unwrap_or_default().parse().map_err(usage)?;
+        let backend: Backend = config
+            .backend
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(usage)?;
         let device = backend.device()?;
         let source = match &config.data.dir {
             Some(dir) => Source::Folder(dir.clone()),
@@ -188,7 +197,7 @@ impl Plan {
         let quiet = args.quiet;
         let restored = restore(&run, &images, quiet)?;
         run.write(&run.config(), config.to_toml().as_bytes())?;
-        run.point_latest(&run.path().parent().map_or_else(PathBuf::new, Path::to_owned));
+        run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
             normalization: Normalization::of(&images),
             config,
@@ -240,7 +249,8 @@ impl Plan {
         let network = self.config.network.init(self.config.seed, &device)?;
         let progress = Progress::new(self.quiet);
         let metrics = self.run.metrics();
-        let journal = Journal::open(&metrics, done).with_context(|| metrics.display().to_string())?;
+        let journal =
+            Journal::open(&metrics, done).with_context(|| metrics.display().to_string())?;
         let plan = Arc::new(Loop {
             device,
             seed: self.config.seed,
@@ -259,9 +269,10 @@ impl Plan {
                 train_images: 0,
             }),
         });
-        let mut training = SupervisedTraining::new(self.run.path(), Arc::new(train), Arc::new(valid))
-            .num_epochs(self.config.training.epochs)
-            .with_training_strategy(TrainingStrategy::Custom(plan.clone()));
+        let mut training =
+            SupervisedTraining::new(self.run.path(), Arc::new(train), Arc::new(valid))
+                .num_epochs(self.config.training.epochs)
+                .with_training_strategy(TrainingStrategy::Custom(plan.clone()));
         training = plan.checkpoints.register(live::register(training));
         if done > 0 {
             training = training.checkpoint(done);
@@ -285,7 +296,8 @@ impl Plan {
         }
         Ok(Outcome {
             state: std::mem::take(&mut outcome.state),
-            journal: Journal::open(&metrics, usize::MAX).with_context(|| metrics.display().to_string())?,
+            journal: Journal::open(&metrics, usize::MAX)
+                .with_context(|| metrics.display().to_string())?,
             stop: outcome.stop,
             error: None,
             train_seconds: outcome.train_seconds,
@@ -295,16 +307,29 @@ impl Plan {
 
     fn loaders(&self, device: &Device, first: usize) -> (Loader, Loader) {
         let loader = |indices: &[u32], batch: usize, device: &Device| {
-            Loader::new(self.images.clone(), indices.into(), self.normalization, batch, device)
+            Loader::new(
+                self.images.clone(),
+                indices.into(),
+                self.normalization,
+                batch,
+                device,
+            )
         };
         let training = &self.config.training;
         let plain_from = training.epochs - training.plain_epochs.min(training.epochs) + 1;
-        let augmentation = self.config.data.augmentation.unwrap_or(Augmentation::default());
+        let augmentation = self
+            .config
+            .data
+            .augmentation
+            .unwrap_or(Augmentation::default());
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(self.config.seed)
             .augmented(augmentation, self.config.seed, Some(plain_from))
             .starting_at(first);
-        (train, loader(&self.split.validation, EVALUATION_BATCH, &self.device))
+        (
+            train,
+            loader(&self.split.validation, EVALUATION_BATCH, &self.device),
+        )
     }
 
     fn manifest(&self) -> Manifest {
@@ -341,7 +366,8 @@ impl Plan {
         checkpoint::write(&self.run.model(), &published)?;
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
-        let test = Examination::new(&classifier, &self.source.test()?)?;
+        let images = self.source.test()?;
+        let test = Examination::new(&classifier, &images)?;
         let record = outcome.state.history[epoch - 1];
         let summary = Summary {
             test,
@@ -368,6 +394,16 @@ impl Plan {
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
         self.run.write(&self.run.summary(), &json)?;
+        let metrics = fs::read_to_string(self.run.metrics()).unwrap_or_default();
+        let page = Page {
+            classifier: &classifier,
+            images: &images,
+            examination: &summary.test,
+            history: Some(&History::parse(&metrics)),
+            stress: None,
+        };
+        self.run
+            .write(&self.run.report(), page.html()?.as_bytes())?;
         if args.json {
             print!("{}", String::from_utf8_lossy(&json));
         } else {
@@ -382,7 +418,12 @@ impl Plan {
             .split
             .validation
             .iter()
-            .map(|&index| (self.images.image(index as usize), self.images.label(index as usize)))
+            .map(|&index| {
+                (
+                    self.images.image(index as usize),
+                    self.images.label(index as usize),
+                )
+            })
             .unzip();
         if labels.is_empty() {
             return Ok(None);
@@ -408,16 +449,24 @@ impl Plan {
         println!("model:   {run}/model");
         println!("summary: {run}/summary.json");
         println!("metrics: {run}/metrics.jsonl");
+        println!("report:  {run}/report.html");
     }
 }
 
 fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_beta_1(config.beta_1 as f32)
-        .with_beta_2(config.beta_2 as f32)
-        .with_epsilon(config.epsilon as f32)
-        .with_weight_decay(config.weight_decay as f32)
-        .init()
+    let OptimizerConfig {
+        beta_1,
+        beta_2,
+        epsilon,
+        weight_decay,
+        ..
+    } = *config;
+    ModuleOptimizer::from(AdamW {
+        beta_1: beta_1 as f32,
+        beta_2: beta_2 as f32,
+        epsilon: epsilon as f32,
+        weight_decay: weight_decay as f32,
+    })
 }
 
 fn lock(plan: &Loop) -> std::sync::MutexGuard<'_, Outcome> {
@@ -449,7 +498,11 @@ fn open_run(args: &Args) -> Result<RunDir, Failure> {
 
 /// The newest whole checkpoint of a run with its state, if it has one. Damaged newer ones are named
 /// and removed: the epochs that they held are trained again.
-fn restore(run: &RunDir, images: &LabelledImages, quiet: bool) -> Result<Option<(usize, Checkpoint, TrainingState)>, Failure> {
+fn restore(
+    run: &RunDir,
+    images: &LabelledImages,
+    quiet: bool,
+) -> Result<Option<(usize, Checkpoint, TrainingState)>, Failure> {
     let (newest, damaged) = run.newest_checkpoint();
     for error in &damaged {
         if !quiet {

@@ -134,6 +134,11 @@ impl RunDir {
         self.path.join("summary.json")
     }
 
+    /// The result as a page for a browser.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
     /// The best network, without optimizer: what is handed on.
     pub fn model(&self) -> PathBuf {
         self.path.join("model")
@@ -210,10 +215,14 @@ impl RunDir {
         write().map_err(io_error(path))
     }
 
-    /// Points `artifacts/latest` to this run, where the file system has links.
+    /// Points `artifacts/latest` to this run, if it lies in `artifacts` under a name of its own and
+    /// the file system has links.
     pub fn point_latest(&self, artifacts: &Path) {
         #[cfg(unix)]
-        if let Some(name) = self.path.file_name() {
+        if let Some(name) = self.path.file_name()
+            && self.path.parent() == Some(artifacts)
+            && !self.path.is_symlink()
+        {
             let link = artifacts.join("latest");
             let next = artifacts.join(format!(".latest-{}", std::process::id()));
             // A convenience: a run without it is as good.

@@ -37,7 +37,8 @@ impl Schedule {
                 if position < warmup {
                     self.peak * position / warmup
                 } else {
-                    let descent = ((position - warmup) / (1.0 - warmup).max(f64::MIN_POSITIVE)).min(1.0);
+                    let descent =
+                        ((position - warmup) / (1.0 - warmup).max(f64::MIN_POSITIVE)).min(1.0);
                     self.peak * 0.5 * (1.0 + (PI * descent).cos())
                 }
             }

@@ -14,7 +14,8 @@ use burn::{
     tensor::Device,
     train::{
         EventProcessorTraining, InferenceStep, Learner, LearnerEvent, SupervisedLearningStrategy,
-        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
+        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
+        ValidLoader,
     },
 };
 use data::Random;
@@ -152,7 +153,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn epochs(&mut self, learner: &mut Learner<Trainee>, outcome: &mut Outcome, first: usize) -> Result<Stop, TrainingError> {
+    fn epochs(
+        &mut self,
+        learner: &mut Learner<Trainee>,
+        outcome: &mut Outcome,
+        first: usize,
+    ) -> Result<Stop, TrainingError> {
         if first == 1 && self.valid.num_items() > 0 {
             let before = self.validate(learner, 0)?;
             self.log(format!(
@@ -160,8 +166,12 @@ impl Run<'_> {
                 100.0 * before.accuracy(),
                 before.mean_loss(),
             ));
-            outcome.journal.epoch(0, "validation", "accuracy", before.accuracy(), 0.0);
-            outcome.journal.epoch(0, "validation", "loss", before.mean_loss(), 0.0);
+            outcome
+                .journal
+                .epoch(0, "validation", "accuracy", before.accuracy(), 0.0);
+            outcome
+                .journal
+                .epoch(0, "validation", "loss", before.mean_loss(), 0.0);
         }
         for epoch in first..=self.plan.config.epochs {
             if let Some(stop) = self.should_stop(outcome) {
@@ -224,7 +234,13 @@ impl Run<'_> {
             outcome.state.step = step;
             iteration += 1;
             total += output.item;
-            outcome.journal.step(epoch, step, &output.item, learner.lr_current().base(), self.seconds());
+            outcome.journal.step(
+                epoch,
+                step,
+                &output.item,
+                learner.lr_current().base(),
+                self.seconds(),
+            );
             let item = TrainingItem::new(
                 output.item,
                 batches.progress(),
@@ -239,12 +255,18 @@ impl Run<'_> {
         outcome.train_seconds += started.elapsed().as_secs_f64();
         outcome.train_images += total.count;
         let rate = total.count as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        outcome.journal.epoch(epoch, "train", "images_per_second", rate, self.seconds());
+        outcome
+            .journal
+            .epoch(epoch, "train", "images_per_second", rate, self.seconds());
         self.send(LearnerEvent::EndSplit(epoch))?;
         Ok(Some(total))
     }
 
-    fn validate(&mut self, learner: &Learner<Trainee>, epoch: usize) -> Result<BatchResult, TrainingError> {
+    fn validate(
+        &mut self,
+        learner: &Learner<Trainee>,
+        epoch: usize,
+    ) -> Result<BatchResult, TrainingError> {
         let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
         let network = learner.model().valid();
         let total_items = self.valid.num_items();
@@ -313,14 +335,19 @@ impl Run<'_> {
         outcome
             .journal
             .flush()
-            .map_err(|source| TrainingError::Journal { path: journal, source })?;
+            .map_err(|source| TrainingError::Journal {
+                path: journal,
+                source,
+            })?;
         self.send(LearnerEvent::EndEpoch(epoch))?;
 
         let run = &self.plan.run;
         let mut manifest = self.plan.manifest.clone();
         manifest.metrics = metrics(&record);
         manifest.training = serde_json::to_value(&outcome.state).ok();
-        self.plan.checkpoints.prepare(run.checkpoint(epoch), &manifest);
+        self.plan
+            .checkpoints
+            .prepare(run.checkpoint(epoch), &manifest);
         if let Some(checkpointer) = &mut self.components.checkpointer {
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);
             self.plan.checkpoints.wait()?;
@@ -354,7 +381,9 @@ impl Run<'_> {
         if patience.is_some_and(|patience| state.epochs_without_gain(min_gain) >= patience) {
             return Some(Stop::Plateau);
         }
-        let epochs = state.epoch.saturating_sub(self.components.checkpoint.unwrap_or(0));
+        let epochs = state
+            .epoch
+            .saturating_sub(self.components.checkpoint.unwrap_or(0));
         let next = self.seconds() * (epochs as f64 + 1.0) / epochs.max(1) as f64;
         (epochs > 0 && time_budget.is_some_and(|budget| next > budget)).then_some(Stop::TimeBudget)
     }

@@ -5,7 +5,10 @@
 use std::process::{Command, Output};
 
 fn train(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_train")).args(args).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_train"))
+        .args(args)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -15,13 +18,21 @@ fn the_printed_recipe_is_a_recipe() {
     assert!(text.contains("epochs = 3"), "{text}");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &text).unwrap();
-    let second = train(&["--config", &file.path().display().to_string(), "--print-config"]);
+    let second = train(&[
+        "--config",
+        &file.path().display().to_string(),
+        "--print-config",
+    ]);
     assert_eq!(String::from_utf8(second.stdout).unwrap(), text);
 }
 
 #[test]
 fn bad_usage_exits_with_two() {
-    for args in [vec!["--sed", "1"], vec!["--set", "training.epochs"], vec!["--seed", "one"]] {
+    for args in [
+        vec!["--sed", "1"],
+        vec!["--set", "training.epochs"],
+        vec!["--seed", "one"],
+    ] {
         assert_eq!(train(&args).status.code(), Some(2), "{args:?}");
     }
 }

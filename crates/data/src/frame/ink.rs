@@ -14,7 +14,7 @@ const SMOOTHINGS: usize = 3;
 /// Pixels that the strongest ink covers at least; what covers fewer is no stroke.
 const STROKE: usize = 12;
 /// Weight of the four corners against the shape of the distribution, both between -1 and 1.
-const CORNERS: f32 = 0.4;
+const CORNERS: f32 = 0.6;
 /// Contrast of the ink, as a multiple of the range of the ground, from which the ground is even.
 const EVEN: f32 = 1.0;
 
@@ -28,6 +28,8 @@ pub(super) struct Strength {
     pub floor: f32,
     /// Whether the ground is even, compared with the ink.
     pub even: bool,
+    /// Factor by which each pixel was strengthened to make up for shadow, if it was.
+    pub light: Option<Plane>,
 }
 
 /// One number per pixel, greater where there is ink, and the colour axis along which it was measured.
@@ -61,8 +63,9 @@ impl Ink {
     pub fn strength(&self, radius: usize) -> Option<Strength> {
         let ground = self.value.opened(radius);
         let mut plane = self.value.zip(&ground, |value, ground| value - ground);
-        if let Some(light) = light(&ground, self.axis) {
-            plane = plane.zip(&light, |ink, light| ink * light);
+        let light = light(&ground, self.axis);
+        if let Some(light) = &light {
+            plane = plane.zip(light, |ink, light| ink * light);
         }
         // The opening takes the least of the noise for ground: this is where ground really is, also
         // where half of the picture is ink.
@@ -77,7 +80,19 @@ impl Ink {
             peak,
             floor: 3.0 * spread,
             even: peak >= EVEN * range,
+            light,
         })
+    }
+
+    /// How steep the picture is at each pixel, in the units of a strength: the range of values
+    /// within `radius` pixels.
+    pub fn steepness(&self, strength: &Strength, radius: usize) -> Plane {
+        let darkest = self.value.map(|v| -v).dilated(radius);
+        let range = self.value.dilated(radius).zip(&darkest, |high, low| high + low);
+        match &strength.light {
+            Some(light) => range.zip(light, |range, light| range * light),
+            None => range,
+        }
     }
 }
 

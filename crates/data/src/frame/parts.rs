@@ -10,14 +10,17 @@ const INK: f32 = 0.3;
 const STRONG: f32 = 0.5;
 /// Share of the largest stroke's extent below which a stroke that lies apart is a speck.
 const SPECK: f32 = 0.25;
+/// The same for any stroke, however near.
+const BIT: f32 = 0.08;
 /// Share of the tallest stroke's height from which a stroke could be a digit of its own.
 const TALL: f32 = 0.5;
 /// Gap, as a share of the digit's height, up to which a small stroke belongs to it: a 5's bar, a
 /// piece that a pen or scanner left out.
 const NEAR: f32 = 0.3;
-/// Gap, in stroke widths, up to which even two tall strokes side by side belong together: a broken
-/// line.
+/// Gap, in stroke widths and as a share of the height, up to which even two tall strokes side by side
+/// belong together: a broken line.
 const BROKEN: f32 = 0.5;
+const BROKEN_HEIGHT: f32 = 0.04;
 /// Share of the narrower stroke's columns from which two tall strokes don't stand side by side.
 const SHARED: f32 = 0.7;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
@@ -125,39 +128,57 @@ impl Part {
     }
 }
 
+/// The length of the outlines of all strokes, weighted by how much steeper than half of the peak the
+/// picture is there: large for whole strokes of ink, small or below 0 for anything else.
+pub(super) fn steep_outline(strength: &Strength, steepness: &Plane) -> f32 {
+    let (labels, parts) = connected(strength);
+    let outline = |part: &Part| -> f32 {
+        edge(&labels, steepness.width, part)
+            .into_iter()
+            .map(|(x, y)| steepness.at(x, y).min(strength.peak) - 0.5 * strength.peak)
+            .sum()
+    };
+    let least = least_extent(&strength.plane);
+    parts
+        .iter()
+        .filter(|part| part.bounds.extent() >= least)
+        .map(|part| border_weight(part, strength) * outline(part))
+        .sum()
+}
+
+/// The edge of a table or a page runs out of the picture, and corners are darkest; a digit seldom
+/// touches the border, unless the picture was cut to its size, and then its ground is even.
+fn border_weight(part: &Part, strength: &Strength) -> f32 {
+    match (part.touches_border, strength.even) {
+        (false, _) => 1.0,
+        (true, true) => BORDER,
+        (true, false) => 0.0,
+    }
+}
+
+fn least_extent(plane: &Plane) -> f32 {
+    (LEAST_EXTENT * plane.long_side() as f32).max(3.0)
+}
+
 /// The stroke that the digit is, or the largest of its strokes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Main {
-    pub area: usize,
-    /// Mean width of the stroke, in pixels: twice the area over the length of the outline.
-    pub stroke_width: f32,
+struct Main {
     bounds: Bounds,
+    /// Mean width of the stroke, in pixels: twice the area over the length of the outline.
+    stroke_width: f32,
     touches_border: bool,
 }
 
-/// The main stroke of a picture; none if no stroke is large enough.
-pub(super) fn main(strength: &Strength) -> Option<Main> {
-    main_of(&connected(strength).1, strength)
-}
-
 fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
-    let least = (LEAST_EXTENT * strength.plane.long_side() as f32).max(3.0);
-    // The edge of a table or a page runs out of the picture, and corners are darkest; a digit seldom
-    // touches the border, unless the picture was cut to its size, and then its ground is even.
-    let weight = |part: &Part| match (part.touches_border, strength.even) {
-        (false, _) => part.area as f32,
-        (true, true) => BORDER * part.area as f32,
-        (true, false) => 0.0,
-    };
+    let least = least_extent(&strength.plane);
+    let weight = |part: &Part| border_weight(part, strength) * part.area as f32;
     let part = parts
         .iter()
         .filter(|part| part.bounds.extent() >= least && weight(part) > 0.0)
         .max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
     Some(Main {
-        area: part.area,
+        bounds: part.bounds,
         // A slanting line has more sides of pixels than length, 4 / π times as many on average.
         stroke_width: 2.0 * part.area as f32 / (part.perimeter as f32 * std::f32::consts::FRAC_PI_4),
-        bounds: part.bounds,
         touches_border: part.touches_border,
     })
 }
@@ -172,11 +193,13 @@ pub(super) fn digits(strength: &Strength) -> Digits {
     };
     let stroke_width = main.stroke_width;
     let (extent, inside) = (main.bounds.extent(), !main.touches_border);
-    parts.retain(|part| !(inside && part.touches_border));
+    parts.retain(|part| !(inside && part.touches_border) && part.bounds.extent() >= BIT * extent);
     let mut several = parts.len() > MOST && parts[MOST].bounds.extent() >= SPECK * extent;
     parts.truncate(MOST);
     for part in &mut parts {
-        part.edge = edge(&labels, plane.width, part);
+        let edge = edge(&labels, plane.width, part);
+        let step = edge.len().div_ceil(400).max(1);
+        part.edge = edge.into_iter().step_by(step).map(|(x, y)| (x as f32, y as f32)).collect();
     }
     let groups = groups(&parts, stroke_width);
     let bounds = |group: &[usize]| {
@@ -211,32 +234,51 @@ pub(super) fn digits(strength: &Strength) -> Digits {
 
 /// Joins the parts that belong to one digit: indices of `parts`, group by group.
 fn groups(parts: &[Part], stroke_width: f32) -> Vec<Vec<usize>> {
-    let tallest = parts.iter().map(|part| part.bounds.height()).max().unwrap_or(0) as f32;
+    let height = |index: usize| parts[index].bounds.height() as f32;
+    let tallest = (0..parts.len()).map(height).fold(0.0, f32::max);
+    let (tall, mut small): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&index| height(index) >= TALL * tallest);
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
-        let belongs = |&other: &usize| belong(part, &parts[other], tallest, stroke_width);
-        let (mut mine, others): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| group.iter().any(belongs));
+    for index in tall {
+        let near = |&other: &usize| belong(&parts[index], &parts[other], tallest, stroke_width);
+        let (mine, others) = groups.into_iter().partition(|group: &Vec<usize>| group.iter().any(near));
         groups = others;
-        let mut joined = vec![index];
-        joined.extend(mine.drain(..).flatten());
-        groups.push(joined);
+        let mine: Vec<Vec<usize>> = mine;
+        groups.push(mine.into_iter().flatten().chain([index]).collect());
+    }
+    // A small part belongs to one digit, the nearest: it never joins two.
+    while !small.is_empty() {
+        let mut nearest = (f32::MAX, 0, 0);
+        for (place, &index) in small.iter().enumerate() {
+            for (group, members) in groups.iter().enumerate() {
+                for &other in members {
+                    let gap = parts[index].gap(&parts[other]);
+                    if gap < nearest.0 {
+                        nearest = (gap, place, group);
+                    }
+                }
+            }
+        }
+        let (gap, place, group) = nearest;
+        let index = small.swap_remove(place);
+        if gap <= NEAR * tallest {
+            groups[group].push(index);
+        } else {
+            groups.push(vec![index]);
+        }
     }
     groups
 }
 
+/// Whether two tall parts are strokes of one digit.
 fn belong(a: &Part, b: &Part, tallest: f32, stroke_width: f32) -> bool {
-    let height = |part: &Part| part.bounds.height() as f32;
-    let both_tall = height(a).min(height(b)) >= TALL * tallest;
     // A 4 whose two strokes don't meet has one above the other's columns; two digits stand side by
     // side.
-    let side_by_side = both_tall && a.bounds.common_columns(b.bounds) <= SHARED;
-    let gap = a.gap(b);
-    if side_by_side {
-        gap <= BROKEN * stroke_width
+    let most = if a.bounds.common_columns(b.bounds) > SHARED {
+        NEAR * tallest
     } else {
-        gap <= NEAR * height(a).max(height(b))
-    }
+        (BROKEN * stroke_width).max(BROKEN_HEIGHT * tallest)
+    };
+    a.gap(b) <= most
 }
 
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
@@ -288,20 +330,19 @@ fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     (labels, parts)
 }
 
-/// At most a few hundred of the pixels on a part's edge, evenly spread.
-fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(f32, f32)> {
+/// The pixels of a part that border on others.
+fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(usize, usize)> {
     let Bounds { left, right, top, bottom } = part.bounds;
-    let mine = |x: usize, y: usize| labels.get(y * width + x) == Some(&part.label);
+    let mine = |x: usize, y: usize| labels[y * width + x] == part.label;
     let mut edge = Vec::new();
     for y in top..=bottom {
         for x in left..=right {
             let inner = x > left && x < right && y > top && y < bottom
                 && mine(x - 1, y) && mine(x + 1, y) && mine(x, y - 1) && mine(x, y + 1);
             if mine(x, y) && !inner {
-                edge.push((x as f32, y as f32));
+                edge.push((x, y));
             }
         }
     }
-    let step = edge.len().div_ceil(400).max(1);
-    edge.into_iter().step_by(step).collect()
+    edge
 }

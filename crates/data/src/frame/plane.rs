@@ -1,7 +1,5 @@
 //! A grey image of numbers and the few filters that framing needs.
 
-use std::collections::VecDeque;
-
 /// `[height, width]` numbers, row by row; at least one.
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
@@ -94,22 +92,50 @@ impl Plane {
     /// The greatest value within a rectangle of `across` pixels to the left and right and `along`
     /// up and down.
     pub fn dilated_by(&self, across: usize, along: usize) -> Self {
-        let mut out = self.clone();
-        if across > 0 {
-            for row in out.values.chunks_exact_mut(self.width) {
-                let greatest = sliding_maximum(row.iter().copied(), across);
-                row.copy_from_slice(&greatest);
+        let across = if across > 0 {
+            self.transposed().greatest_in_columns(across).transposed()
+        } else {
+            self.clone()
+        };
+        if along > 0 { across.greatest_in_columns(along) } else { across }
+    }
+
+    fn transposed(&self) -> Self {
+        let mut values = Vec::with_capacity(self.values.len());
+        for x in 0..self.width {
+            values.extend(self.values[x..].iter().step_by(self.width));
+        }
+        Self { width: self.height, height: self.width, values }
+    }
+
+    /// The greatest of each value, the `radius` above and the `radius` below it, at a cost that does
+    /// not depend on the radius (van Herk 1992): the rows are cut into blocks as long as the window,
+    /// which then is the end of one block and the beginning of the next.
+    fn greatest_in_columns(&self, radius: usize) -> Self {
+        let (width, window) = (self.width, 2 * radius + 1);
+        let blocks = (self.height + 2 * radius).div_ceil(window);
+        let mut from_above = vec![f32::NEG_INFINITY; blocks * window * width];
+        from_above[radius * width..][..self.values.len()].copy_from_slice(&self.values);
+        let mut from_below = from_above.clone();
+        let raise = |to: &mut [f32], by: &[f32]| {
+            for (to, by) in to.iter_mut().zip(by) {
+                *to = to.max(*by);
+            }
+        };
+        for block in from_above.chunks_exact_mut(window * width) {
+            for row in 1..window {
+                let (before, rest) = block.split_at_mut(row * width);
+                raise(&mut rest[..width], &before[(row - 1) * width..]);
             }
         }
-        if along > 0 {
-            for x in 0..self.width {
-                let column = out.values[x..].iter().step_by(self.width).copied();
-                for (y, value) in sliding_maximum(column, along).into_iter().enumerate() {
-                    out.values[y * self.width + x] = value;
-                }
+        for block in from_below.chunks_exact_mut(window * width) {
+            for row in (1..window).rev() {
+                let (before, rest) = block.split_at_mut(row * width);
+                raise(&mut before[(row - 1) * width..], &rest[..width]);
             }
         }
-        out
+        let beginnings = &from_above[2 * radius * width..];
+        self.with(from_below.iter().zip(beginnings).take(self.values.len()).map(|(a, b)| a.max(*b)).collect())
     }
 
     /// What is left of bright things after those that hold no square of `radius` pixels to each
@@ -158,33 +184,4 @@ fn weights(count: usize, origin: f32, step: f32, pixels: usize) -> Vec<Vec<(usiz
                 .collect()
         })
         .collect()
-}
-
-/// The greatest value among each value and the `radius` before and after it.
-fn sliding_maximum(values: impl Iterator<Item = f32>, radius: usize) -> Vec<f32> {
-    // Candidates in falling order: a value goes as soon as a later one is as great.
-    let mut candidates: VecDeque<(usize, f32)> = VecDeque::new();
-    let mut out = Vec::new();
-    let mut count = 0;
-    for (index, value) in values.enumerate() {
-        while candidates.back().is_some_and(|&(_, last)| last <= value) {
-            candidates.pop_back();
-        }
-        candidates.push_back((index, value));
-        count = index + 1;
-        if let Some(centre) = index.checked_sub(radius) {
-            out.push(greatest(&mut candidates, centre, radius));
-        }
-    }
-    for centre in count.saturating_sub(radius)..count {
-        out.push(greatest(&mut candidates, centre, radius));
-    }
-    out
-}
-
-fn greatest(candidates: &mut VecDeque<(usize, f32)>, centre: usize, radius: usize) -> f32 {
-    while candidates.len() > 1 && candidates[0].0 + radius < centre {
-        candidates.pop_front();
-    }
-    candidates[0].1
 }

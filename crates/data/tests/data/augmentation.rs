@@ -183,7 +183,7 @@ fn amounts_out_of_range_are_named_and_never_panic() {
         ),
         (
             Augmentation {
-                shear: f32::NAN,
+                shear: f64::NAN,
                 ..STRONG
             },
             "shear",
@@ -193,7 +193,7 @@ fn amounts_out_of_range_are_named_and_never_panic() {
         assert!(matches!(error, DataError::Augmentation { name, .. } if name == field));
         bent(augmentation, &square(0, 0), 0, 1, 0);
     }
-    let extreme = f32::INFINITY;
+    let extreme = f64::INFINITY;
     let extreme = Augmentation {
         rotation: extreme,
         shift: extreme,

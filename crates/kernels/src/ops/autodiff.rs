@@ -16,7 +16,7 @@ use burn::backend::{
 };
 
 use super::{
-    backend::{HostBackend, in_order, like, values},
+    backend::{HostBackend, in_order, like, reuse, values},
     extension::{ConvOps, Norm, run_flatten, run_norm_train, run_shift, sized},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
         let [input_node, weight_node, bias_node] = ops.parents;
         let relu_output = state.relu_output.as_ref().map(values::<B>);
         let input = values::<B>(&state.input);
-        let mut input_grad = input_node.as_ref().map(|_| vec![0.0; input.len()]);
+        let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
         let gradients = sized(ConvBlock::new(state.geometry).backward(
             &input,
             &values::<B>(&state.weight),
@@ -135,7 +135,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
             grads.register::<B>(
                 node.id,
-                like::<B>(&state.input, grad, dims4(&state.input.shape())),
+                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
             );
         }
         if let Some(node) = weight_node {
@@ -146,6 +146,8 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             let shape = [gradients.shift.len()];
             grads.register::<B>(node.id, like::<B>(&state.weight, gradients.shift, shape));
         }
+        drop((input, relu_output));
+        reuse::<B>([output_grad, state.input].into_iter().chain(state.relu_output));
     }
 }
 
@@ -172,7 +174,7 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
         let [input_node, weight_node, bias_node, gamma_node, beta_node] = ops.parents;
         let (gamma, beta) = (values::<B>(&state.gamma), values::<B>(&state.beta));
         let input = values::<B>(&state.input);
-        let mut input_grad = input_node.as_ref().map(|_| vec![0.0; input.len()]);
+        let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
         let gradients = sized(ConvBlock::new(state.geometry).backward_train(
             &input,
             &values::<B>(&state.weight),
@@ -184,7 +186,7 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
             grads.register::<B>(
                 node.id,
-                like::<B>(&state.input, grad, dims4(&state.input.shape())),
+                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
             );
         }
         if let Some(node) = weight_node {
@@ -203,6 +205,8 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
                 grads.register::<B>(node.id, like::<B>(&state.weight, grad, [channels]));
             }
         }
+        drop((input, gamma, beta));
+        reuse::<B>([output_grad, state.input]);
     }
 }
 

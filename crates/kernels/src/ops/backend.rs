@@ -7,7 +7,10 @@ use burn::{
     tensor::TensorData,
 };
 
-use crate::layout::{channels_first_to_last, dims4};
+use crate::{
+    layout::{channels_first_to_last, dims4},
+    recycle::Recycled,
+};
 
 /// A backend whose tensors lie in main memory.
 pub(crate) trait HostBackend: Backend {
@@ -18,6 +21,9 @@ pub(crate) trait HostBackend: Backend {
     /// place; copied first if another tensor shares them.
     fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32];
 
+    /// The memory of a tensor that nothing else uses any more.
+    fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>>;
+
     /// A copy of the values in the order of the shape.
     fn gather(tensor: &FloatTensor<Self>) -> Vec<f32>;
 }
@@ -27,6 +33,13 @@ pub(crate) fn values<B: HostBackend>(tensor: &FloatTensor<B>) -> Cow<'_, [f32]> 
     match B::as_slice(tensor) {
         Some(values) => Cow::Borrowed(values),
         None => Cow::Owned(B::gather(tensor)),
+    }
+}
+
+/// Keeps the memory of tensors that have served their purpose for later outputs.
+pub(crate) fn reuse<B: HostBackend>(tensors: impl IntoIterator<Item = FloatTensor<B>>) {
+    for buffer in tensors.into_iter().filter_map(B::into_buffer) {
+        drop(Recycled::from(buffer));
     }
 }
 
@@ -78,6 +91,16 @@ mod ndarray {
             }
         }
 
+        fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>> {
+            match tensor {
+                NdArrayTensor::F32(storage) if storage.is_unique() => {
+                    let array = storage.into_owned().try_into_owned_nocopy().ok()?;
+                    Some(array.into_raw_vec_and_offset().0)
+                }
+                _ => None,
+            }
+        }
+
         fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {
             match tensor {
                 NdArrayTensor::F32(storage) => {
@@ -105,6 +128,15 @@ mod flex {
     impl HostBackend for Flex {
         fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]> {
             tensor.as_slice()
+        }
+
+        fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>> {
+            let whole = tensor.as_slice::<f32>()?.len() * size_of::<f32>() == tensor.bytes().len();
+            if whole && tensor.is_unique() {
+                tensor.into_data().try_into_vec().ok()
+            } else {
+                None
+            }
         }
 
         fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {

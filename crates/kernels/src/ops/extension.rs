@@ -94,7 +94,7 @@ pub(crate) fn run_shift<B: HostBackend>(
         shift: values::<B>(bias).into_owned(),
         relu,
     };
-    let mut output = vec![0.0; batch * geometry.output_len()];
+    let mut output = Recycled::new(batch * geometry.output_len());
     let kept = if keep && geometry.pool {
         output.len()
     } else {
@@ -108,7 +108,7 @@ pub(crate) fn run_shift<B: HostBackend>(
         &mut output,
         Some(&mut chosen),
     ));
-    let output = like::<B>(&input, output, output_shape(batch, &geometry));
+    let output = like::<B>(&input, output.into_vec(), output_shape(batch, &geometry));
     drop(input_values);
     Shifted {
         input,
@@ -138,7 +138,7 @@ pub(crate) fn run_norm_train<B: HostBackend>(
     let input = in_order::<B>(input);
     let input_values = values::<B>(&input);
     let batch = input_values.len() / geometry.input_len();
-    let mut output = vec![0.0; batch * geometry.output_len()];
+    let mut output = Recycled::new(batch * geometry.output_len());
     let (gamma, beta) = (values::<B>(gamma), values::<B>(beta));
     let kept = sized(ConvBlock::new(geometry).forward_train(
         &input_values,
@@ -156,7 +156,7 @@ pub(crate) fn run_norm_train<B: HostBackend>(
     let variance = (0..geometry.out_channels)
         .map(|c| moments.variance(c) as f32)
         .collect();
-    let output = like::<B>(&input, output, output_shape(batch, &geometry));
+    let output = like::<B>(&input, output.into_vec(), output_shape(batch, &geometry));
     let mean = like::<B>(&input, mean, [geometry.out_channels]);
     let variance = like::<B>(&input, variance, [geometry.out_channels]);
     drop(input_values);
@@ -200,9 +200,9 @@ fn run_norm_infer<B: HostBackend>(
             map.scale.push(scale as f32);
         }
     }
-    let mut output = vec![0.0; batch * geometry.output_len()];
+    let mut output = Recycled::new(batch * geometry.output_len());
     sized(ConvBlock::new(geometry).forward(&input_values, &weight, &map, &mut output, None));
-    like::<B>(&input, output, output_shape(batch, &geometry))
+    like::<B>(&input, output.into_vec(), output_shape(batch, &geometry))
 }
 
 /// Runs [`ConvOps::flatten_channels_first`].

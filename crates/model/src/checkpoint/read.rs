@@ -184,7 +184,10 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
                 return Err(damaged("not a regular file".into()));
             }
             Ok(metadata) if metadata.len() > limit => {
-                return Err(damaged(format!("{} bytes are more than such a file has", metadata.len())));
+                return Err(damaged(format!(
+                    "{} bytes are more than such a file has",
+                    metadata.len()
+                )));
             }
             Ok(_) => {
                 let bytes = fs::read(&file).map_err(read_error(&file))?;
@@ -203,7 +206,10 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
 /// Says which file differs from what `SHA256SUMS` states.
 fn first_difference(path: &Path, stated: &[u8], actual: &str) -> CheckpointError {
     let stated = String::from_utf8_lossy(stated);
-    let names: Vec<_> = stated.lines().filter_map(|line| line.split_once("  ")).collect();
+    let names: Vec<_> = stated
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .collect();
     for line in actual.lines() {
         let Some((digest, name)) = line.split_once("  ") else {
             continue;
@@ -220,9 +226,11 @@ fn first_difference(path: &Path, stated: &[u8], actual: &str) -> CheckpointError
             problem: problem.into(),
         };
     }
-    let missing = names
-        .iter()
-        .find(|(_, name)| !actual.lines().any(|line| line.ends_with(&format!("  {name}"))));
+    let missing = names.iter().find(|(_, name)| {
+        !actual
+            .lines()
+            .any(|line| line.ends_with(&format!("  {name}")))
+    });
     match missing {
         Some((_, name)) if !name.contains('/') => CheckpointError::Damaged {
             path: path.join(name),

@@ -28,7 +28,7 @@ pub fn section(page: &Page) -> Section {
     let layers = escape(&manifest.architecture.summary().to_string());
     let recipe = serde_json::to_string_pretty(&provenance.config).unwrap_or_default();
     let content = format!(
-        "{}{}{}",
+        "<div class=\"facts\">{}</div>{}{}",
         table("The checkpoint", &["What", "Value"], &rows),
         fold("Layers", &layers),
         fold("Recipe", &escape(&recipe)),

@@ -58,7 +58,7 @@ fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError
         mistakes, then right answers that were close.";
     Ok(figure(
         "Pixels that spoke for the answer (label → answer)",
-        &format!("<ul class=\"cards\">{items}</ul>"),
+        &format!("<ul class=\"cards explained\">{items}</ul>"),
         caption,
     ))
 }

@@ -1,0 +1,99 @@
+//! The same network with the same initial weights, computed by the kernels or by Burn alone.
+
+use burn::{
+    nn::pool::MaxPool2dConfig,
+    optim::{AdamWConfig, ModuleOptimizer},
+    tensor::{Device, Tensor, activation::relu},
+};
+use kernels::AdamW;
+use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
+
+/// Who computes the layers and the optimizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// This project.
+    Kernels,
+    /// `burn::nn`, `burn::tensor` and `burn::optim`.
+    Stock,
+}
+
+/// The network on a device, as one contender computes it.
+#[derive(Clone, Debug)]
+pub struct Contender {
+    /// The parameters.
+    pub network: Network,
+    /// Where they are, without gradients.
+    pub device: Device,
+    layers: Layers,
+    order: Order,
+}
+
+impl Contender {
+    /// The network conv3x3-16, conv3x3-32, dense-128: with batch normalization in the given order, or
+    /// without.
+    pub fn new(layers: Layers, norm: Option<Order>, device: &Device) -> Result<Self, ConfigError> {
+        let block = |channels| BlockConfig {
+            channels,
+            kernel: 3,
+            padding: 0,
+            pool: true,
+        };
+        let order = norm.unwrap_or(Order::ConvPoolNormRelu);
+        let config = NetworkConfig {
+            blocks: vec![block(16), block(32)],
+            dense: vec![128],
+            norm: norm.is_some(),
+            order,
+            dropout: 0.0,
+        };
+        Ok(Contender {
+            network: config.init(0, &device.clone().autodiff())?,
+            device: device.clone(),
+            layers,
+            order,
+        })
+    }
+
+    /// AdamW with the numbers of PyTorch's.
+    pub fn optimizer(&self) -> ModuleOptimizer {
+        match self.layers {
+            Layers::Kernels => ModuleOptimizer::from(AdamW {
+                epsilon: 1e-8,
+                weight_decay: 1e-2,
+                ..AdamW::default()
+            }),
+            Layers::Stock => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(1e-2).init(),
+        }
+    }
+
+    /// `[batch, 28, 28]` images to `[batch, 10]` logits.
+    pub fn forward(&self, network: &Network, images: Tensor<3>) -> Tensor<2> {
+        match self.layers {
+            Layers::Kernels => network.forward(images),
+            Layers::Stock => self.forward_stock(network, images),
+        }
+    }
+
+    fn forward_stock(&self, network: &Network, images: Tensor<3>) -> Tensor<2> {
+        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+        let mut x = images.unsqueeze_dim::<4>(1);
+        for block in &network.blocks {
+            x = block.conv.forward(x);
+            x = match (&block.norm, self.order) {
+                (Some(norm), Order::ConvNormReluPool) => pool.forward(relu(norm.forward(x))),
+                (Some(norm), Order::ConvPoolNormRelu) => relu(norm.forward(pool.forward(x))),
+                (None, _) => relu(pool.forward(x)),
+            };
+        }
+        let mut x = x.flatten::<2>(1, 3);
+        for dense in &network.dense {
+            x = dense.linear.forward(x);
+            x = match &dense.norm {
+                Some(norm) => norm.forward(x),
+                None => x,
+            };
+            x = relu(x);
+        }
+        network.output.forward(x)
+    }
+}

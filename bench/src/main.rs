@@ -1,0 +1,82 @@
+//! One contender's speed, measured in one process: `bench/run.py` starts it, several times in turn
+//! with the others, and compares.
+//!
+//! Prints one JSON object: images per second, milliseconds, GFLOP/s. The number of threads is
+//! `RAYON_NUM_THREADS`; the process allocates as `train` does.
+
+mod contender;
+mod measure;
+
+use std::collections::BTreeMap;
+
+use clap::Parser;
+use data::{Normalization, Source};
+use model::Backend;
+
+use crate::{
+    contender::{Contender, Layers},
+    measure::Effort,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures one way to compute the network conv3x3-16, conv3x3-32, dense-128.
+#[derive(Parser)]
+struct Args {
+    /// Burn backend: ndarray or flex
+    #[arg(long)]
+    backend: Backend,
+    /// Burn's own modules and optimizer instead of the kernels
+    #[arg(long)]
+    stock: bool,
+    /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak
+    #[arg(long, value_delimiter = ',', default_value = "train-norm,train-pool-norm,train-plain,inference,latency,peak")]
+    measures: Vec<String>,
+    /// Timed training steps
+    #[arg(long, default_value_t = 60)]
+    steps: usize,
+    /// Training steps before them
+    #[arg(long, default_value_t = 10)]
+    warm_up: usize,
+    /// Images per training step
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Timed passes over the 10,000 test images
+    #[arg(long, default_value_t = 3)]
+    passes: usize,
+    /// Timed answers to a single image
+    #[arg(long, default_value_t = 300)]
+    answers: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let layers = if args.stock { Layers::Stock } else { Layers::Kernels };
+    let device = args.backend.device()?;
+    let effort = Effort {
+        steps: args.steps,
+        warm_up: args.warm_up,
+        batch: args.batch,
+        passes: args.passes,
+        answers: args.answers,
+    };
+    let (train, test) = (Source::Bundled.train()?, Source::Bundled.test()?);
+    let normalization = Normalization::of(&train);
+    let mut results = BTreeMap::new();
+    for name in &args.measures {
+        let contender = |norm| Contender::new(layers, norm, &device);
+        let value = match name.as_str() {
+            "train-norm" => effort.train(contender(Some(model::Order::ConvNormReluPool))?, &train, normalization),
+            "train-pool-norm" => effort.train(contender(Some(model::Order::ConvPoolNormRelu))?, &train, normalization),
+            "train-plain" => effort.train(contender(None)?, &train, normalization),
+            "inference" => effort.inference(&contender(Some(model::Order::ConvNormReluPool))?, &test, normalization),
+            "latency" => effort.latency(&contender(Some(model::Order::ConvNormReluPool))?, &test, normalization),
+            "peak" => measure::peak(&device),
+            _ => anyhow::bail!("--measures: `{name}` is not known; see bench --help"),
+        };
+        results.insert(name.as_str(), value);
+    }
+    println!("{}", serde_json::to_string(&results)?);
+    Ok(())
+}

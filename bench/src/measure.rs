@@ -1,0 +1,106 @@
+//! What is measured, and how long.
+
+use std::{hint::black_box, time::Instant};
+
+use burn::{
+    module::Module,
+    nn::loss::CrossEntropyLossConfig,
+    optim::GradientsParams,
+    tensor::{Device, Distribution, Tensor, TensorData},
+};
+use data::{HEIGHT, LabelledImages, Loader, Normalization, WIDTH};
+
+use crate::contender::Contender;
+
+/// Images per batch where nothing is learned, as in `train`.
+const EVALUATION_BATCH: usize = 500;
+
+/// How much work is timed, and how much is done before.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Timed training steps.
+    pub steps: usize,
+    /// Training steps before them.
+    pub warm_up: usize,
+    /// Images per training step.
+    pub batch: usize,
+    /// Timed passes over all test images.
+    pub passes: usize,
+    /// Timed answers to a single image.
+    pub answers: usize,
+}
+
+impl Effort {
+    /// Images per second of training: gathering a shuffled batch, forward, backward, AdamW.
+    pub fn train(&self, contender: Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+        let device = contender.device.clone().autodiff();
+        let loader = Loader::whole(images.clone(), normalization, self.batch, &device).shuffled(0);
+        let mut batches = (1..).flat_map(|epoch| loader.epoch(epoch));
+        let loss = CrossEntropyLossConfig::new().init(&device);
+        let mut optimizer = contender.optimizer();
+        let mut network = contender.network.clone();
+        let mut trained = 0;
+        let mut started = Instant::now();
+        for step in 0..self.warm_up + self.steps {
+            if step == self.warm_up {
+                (trained, started) = (0, Instant::now());
+            }
+            let Some(Ok(batch)) = batches.next() else { break };
+            let logits = contender.forward(&network, batch.images);
+            let grads = loss.forward(logits, batch.targets).backward();
+            let grads = GradientsParams::from_grads(grads, &network);
+            network = optimizer.step(1e-3, network, grads);
+            trained += batch.labels.len();
+        }
+        trained as f64 / started.elapsed().as_secs_f64()
+    }
+
+    /// Images per second from bytes to logits, in batches of 500.
+    pub fn inference(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+        let network = contender.network.valid();
+        let loader = Loader::whole(images.clone(), normalization, EVALUATION_BATCH, &contender.device);
+        let pass = || {
+            for batch in loader.epoch(1).flatten() {
+                black_box(contender.forward(&network, batch.images).into_data());
+            }
+        };
+        pass();
+        let started = Instant::now();
+        (0..self.passes).for_each(|_| pass());
+        (self.passes * images.len()) as f64 / started.elapsed().as_secs_f64()
+    }
+
+    /// Median milliseconds from the bytes of one image to its logits.
+    pub fn latency(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+        let network = contender.network.valid();
+        let mut input = Vec::new();
+        let mut answer = |index: usize| {
+            let started = Instant::now();
+            input.clear();
+            normalization.apply(images.image(index), &mut input);
+            let data = TensorData::new(input.clone(), [1, HEIGHT, WIDTH]);
+            let image = Tensor::from_data(data, &contender.device);
+            black_box(contender.forward(&network, image).into_data());
+            1e3 * started.elapsed().as_secs_f64()
+        };
+        (0..self.answers / 4).for_each(|index| _ = answer(index));
+        median((0..self.answers).map(answer).collect())
+    }
+}
+
+/// GFLOP/s of a 512x512 by 512x512 product in f32, the fastest of many.
+pub fn peak(device: &Device) -> f64 {
+    const SIDE: usize = 512;
+    let [a, b] = [0, 1].map(|_| Tensor::<2>::random([SIDE, SIDE], Distribution::Default, device));
+    let seconds = (0..100).map(|_| {
+        let started = Instant::now();
+        black_box(a.clone().matmul(b.clone()));
+        started.elapsed().as_secs_f64()
+    });
+    2e-9 * (SIDE * SIDE * SIDE) as f64 / seconds.fold(f64::INFINITY, f64::min)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

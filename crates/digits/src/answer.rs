@@ -1,0 +1,175 @@
+//! What the classifier says of a picture.
+
+use std::{
+    fmt::{self, Display, Formatter},
+    path::{Path, PathBuf},
+};
+
+use data::frame::{FrameError, Framing, Region};
+use model::{Classification, Decision, PIXELS, ReviewReason};
+use serde_json::{Value, json};
+
+/// A picture and what was found in it.
+pub struct Answer {
+    pub file: PathBuf,
+    pub finding: Finding,
+}
+
+/// What was found in a picture.
+pub enum Finding {
+    /// One digit, as the network sees it and as it was classified.
+    Digit {
+        pixels: Box<[u8; PIXELS]>,
+        region: Region,
+        class: Classification,
+    },
+    Nothing,
+    Several(usize),
+    Unreadable(FrameError),
+}
+
+impl Answer {
+    /// The answer for a framed picture; a digit takes the next classification.
+    pub fn new(
+        file: &Path,
+        framing: Result<Framing, FrameError>,
+        classified: &mut impl Iterator<Item = Classification>,
+    ) -> Self {
+        let finding = match framing {
+            Ok(Framing::Digit(framed)) => match classified.next() {
+                Some(class) => Finding::Digit {
+                    pixels: Box::new(framed.pixels),
+                    region: framed.region,
+                    class,
+                },
+                None => Finding::Nothing,
+            },
+            Ok(Framing::Nothing) => Finding::Nothing,
+            Ok(Framing::Several(regions)) => Finding::Several(regions.len()),
+            Err(error) => Finding::Unreadable(error),
+        };
+        Answer { file: file.to_owned(), finding }
+    }
+
+    /// Whether the digit may be kept without a person.
+    pub fn accepted(&self) -> bool {
+        self.class().is_some_and(|class| class.decision == Decision::Accept)
+    }
+
+    /// What the network saw.
+    pub fn pixels(&self) -> Option<&[u8; PIXELS]> {
+        match &self.finding {
+            Finding::Digit { pixels, .. } => Some(pixels),
+            _ => None,
+        }
+    }
+
+    /// Why a person has to look, as one word; none if the digit is accepted or the file unreadable.
+    pub fn reason(&self) -> Option<&'static str> {
+        match &self.finding {
+            Finding::Digit { class, .. } => reason(class),
+            Finding::Nothing => Some("no_digit"),
+            Finding::Several(_) => Some("several_digits"),
+            Finding::Unreadable(_) => None,
+        }
+    }
+
+    /// File, digit, confidence, runner-up, accepted, reason; what there is none of is empty.
+    pub fn row(&self) -> [String; 6] {
+        let [digit, confidence, runner_up] = self.class().map(guess).unwrap_or_default();
+        [
+            self.file.display().to_string(),
+            digit,
+            confidence,
+            runner_up,
+            self.accepted().to_string(),
+            self.reason().unwrap_or_default().to_owned(),
+        ]
+    }
+
+    /// As `digits predict --help` describes it.
+    pub fn json(&self) -> Value {
+        let file = self.file.display().to_string();
+        if let Finding::Unreadable(error) = &self.finding {
+            return json!({ "file": file, "error": error.to_string() });
+        }
+        let class = self.class();
+        let region = match &self.finding {
+            Finding::Digit { region, .. } => Some(json!({
+                "left": region.left, "top": region.top, "width": region.width, "height": region.height,
+            })),
+            _ => None,
+        };
+        json!({
+            "file": file,
+            "digit": class.map(|class| class.digit),
+            "confidence": class.map(|class| class.confidence),
+            "probabilities": class.map(|class| &class.probabilities),
+            "runner_up": class.map(|class| ranked(class)[1]),
+            "accepted": self.accepted(),
+            "reason": self.reason(),
+            "region": region,
+        })
+    }
+
+    fn class(&self) -> Option<&Classification> {
+        match &self.finding {
+            Finding::Digit { class, .. } => Some(class),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Answer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.file.display())?;
+        match &self.finding {
+            Finding::Digit { class, .. } => {
+                let order = ranked(class);
+                let percent = |class: &Classification, digit: usize| {
+                    format!("{digit} {:.1} %", 100.0 * class.probabilities[digit])
+                };
+                write!(f, "{}  (then {}, {})", percent(class, order[0]), percent(class, order[1]), percent(class, order[2]))?;
+                match class.decision {
+                    Decision::Accept => Ok(()),
+                    Decision::Review { reason: ReviewReason::LowConfidence, .. } => {
+                        write!(f, "  → review: not sure enough")
+                    }
+                    Decision::Review { reason: ReviewReason::OutOfDistribution, .. } => {
+                        write!(f, "  → review: unlike the digits that the network knows")
+                    }
+                }
+            }
+            Finding::Nothing => write!(f, "no digit found  → review"),
+            Finding::Several(count) => write!(f, "more than one digit ({count} found)  → review"),
+            Finding::Unreadable(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Why a person has to look at a digit, as one word.
+pub fn reason(class: &Classification) -> Option<&'static str> {
+    match class.decision {
+        Decision::Accept => None,
+        Decision::Review { reason: ReviewReason::LowConfidence, .. } => Some("low_confidence"),
+        Decision::Review { reason: ReviewReason::OutOfDistribution, .. } => Some("out_of_distribution"),
+    }
+}
+
+/// Digit, confidence and runner-up as they stand in a table.
+pub fn guess(class: &Classification) -> [String; 3] {
+    [
+        class.digit.to_string(),
+        class.confidence.to_string(),
+        ranked(class)[1].to_string(),
+    ]
+}
+
+/// The digits, the likeliest first.
+fn ranked(class: &Classification) -> Vec<usize> {
+    let mut order: Vec<_> = (0..class.probabilities.len()).collect();
+    order.sort_by(|&a, &b| class.probabilities[b].total_cmp(&class.probabilities[a]));
+    // Where two tie, the digit that was answered goes first.
+    order.sort_by_key(|&digit| digit != usize::from(class.digit));
+    order
+}

@@ -1,7 +1,8 @@
 //! One contender's speed, measured in one process: `bench/run.py` starts it, several times in turn
 //! with the others, and compares.
 //!
-//! Prints one JSON object: images per second, milliseconds, GFLOP/s. The number of threads is
+//! Prints one JSON object: images per second (`.cpu`: per second of processor time), milliseconds,
+//! GFLOP/s. The number of threads is
 //! `RAYON_NUM_THREADS`; the process allocates as `train` does.
 
 mod contender;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use data::{Normalization, Source};
-use model::Backend;
+use model::{Backend, Order};
 
 use crate::{
     contender::{Contender, Layers},
@@ -63,19 +64,28 @@ fn main() -> anyhow::Result<()> {
     };
     let (train, test) = (Source::Bundled.train()?, Source::Bundled.test()?);
     let normalization = Normalization::of(&train);
+    let contender = |norm| Contender::new(layers, norm, &device);
     let mut results = BTreeMap::new();
     for name in &args.measures {
-        let contender = |norm| Contender::new(layers, norm, &device);
-        let value = match name.as_str() {
-            "train-norm" => effort.train(contender(Some(model::Order::ConvNormReluPool))?, &train, normalization),
-            "train-pool-norm" => effort.train(contender(Some(model::Order::ConvPoolNormRelu))?, &train, normalization),
-            "train-plain" => effort.train(contender(None)?, &train, normalization),
-            "inference" => effort.inference(&contender(Some(model::Order::ConvNormReluPool))?, &test, normalization),
-            "latency" => effort.latency(&contender(Some(model::Order::ConvNormReluPool))?, &test, normalization),
-            "peak" => measure::peak(&device),
+        let train = |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, normalization));
+        let trained = contender(Some(Order::ConvNormReluPool))?;
+        let speed = match name.as_str() {
+            "train-norm" => train(Some(Order::ConvNormReluPool))?,
+            "train-pool-norm" => train(Some(Order::ConvPoolNormRelu))?,
+            "train-plain" => train(None)?,
+            "inference" => effort.inference(&trained, &test, normalization),
+            "latency" => {
+                results.insert(name.clone(), effort.latency(&trained, &test, normalization));
+                continue;
+            }
+            "peak" => {
+                results.insert(name.clone(), measure::peak(&device));
+                continue;
+            }
             _ => anyhow::bail!("--measures: `{name}` is not known; see bench --help"),
         };
-        results.insert(name.as_str(), value);
+        results.insert(name.clone(), speed.wall);
+        results.extend(speed.cpu.map(|cpu| (format!("{name}.cpu"), cpu)));
     }
     println!("{}", serde_json::to_string(&results)?);
     Ok(())

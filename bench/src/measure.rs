@@ -15,6 +15,47 @@ use crate::contender::Contender;
 /// Images per batch where nothing is learned, as in `train`.
 const EVALUATION_BATCH: usize = 500;
 
+/// Images per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Per second on the clock.
+    pub wall: f64,
+    /// Per second of processor time, all threads added up: hardly moved by what else the machine does.
+    /// Linux only.
+    pub cpu: Option<f64>,
+}
+
+struct Stopwatch {
+    started: Instant,
+    cpu: Option<f64>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch {
+            cpu: cpu_seconds(),
+            started: Instant::now(),
+        }
+    }
+
+    fn speed(&self, images: usize) -> Speed {
+        let per = |seconds: f64| images as f64 / seconds;
+        Speed {
+            wall: per(self.started.elapsed().as_secs_f64()),
+            cpu: self.cpu.zip(cpu_seconds()).map(|(from, to)| per(to - from)),
+        }
+    }
+}
+
+/// Processor time of this process so far, from `/proc/self/stat` (proc(5): fields 14 and 15, in
+/// hundredths of a second).
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = |index| fields.split_whitespace().nth(index)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// How much work is timed, and how much is done before.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -32,7 +73,7 @@ pub struct Effort {
 
 impl Effort {
     /// Images per second of training: gathering a shuffled batch, forward, backward, AdamW.
-    pub fn train(&self, contender: Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+    pub fn train(&self, contender: Contender, images: &LabelledImages, normalization: Normalization) -> Speed {
         let device = contender.device.clone().autodiff();
         let loader = Loader::whole(images.clone(), normalization, self.batch, &device).shuffled(0);
         let mut batches = (1..).flat_map(|epoch| loader.epoch(epoch));
@@ -40,10 +81,10 @@ impl Effort {
         let mut optimizer = contender.optimizer();
         let mut network = contender.network.clone();
         let mut trained = 0;
-        let mut started = Instant::now();
+        let mut watch = Stopwatch::start();
         for step in 0..self.warm_up + self.steps {
             if step == self.warm_up {
-                (trained, started) = (0, Instant::now());
+                (trained, watch) = (0, Stopwatch::start());
             }
             let Some(Ok(batch)) = batches.next() else { break };
             let logits = contender.forward(&network, batch.images);
@@ -52,11 +93,11 @@ impl Effort {
             network = optimizer.step(1e-3, network, grads);
             trained += batch.labels.len();
         }
-        trained as f64 / started.elapsed().as_secs_f64()
+        watch.speed(trained)
     }
 
     /// Images per second from bytes to logits, in batches of 500.
-    pub fn inference(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+    pub fn inference(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> Speed {
         let network = contender.network.valid();
         let loader = Loader::whole(images.clone(), normalization, EVALUATION_BATCH, &contender.device);
         let pass = || {
@@ -65,9 +106,9 @@ impl Effort {
             }
         };
         pass();
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         (0..self.passes).for_each(|_| pass());
-        (self.passes * images.len()) as f64 / started.elapsed().as_secs_f64()
+        watch.speed(self.passes * images.len())
     }
 
     /// Median milliseconds from the bytes of one image to its logits.

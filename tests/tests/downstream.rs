@@ -1,5 +1,7 @@
-//! A crate outside the workspace that depends on `model` alone.
+//! A crate outside the workspace that depends on `model` alone. Built and run by
+//! `cargo test --release -p tests --features downstream --test downstream`.
 
+#![cfg(feature = "downstream")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{fs, io::Read as _, process::Command};

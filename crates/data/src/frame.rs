@@ -157,7 +157,7 @@ pub fn find(picture: &DynamicImage) -> Framing {
     let Some((channels, scale)) = picture::channels(picture) else {
         return Framing::Nothing;
     };
-    let Some(strength) = ink::ink(&channels).and_then(|ink| window::strength(&ink)) else {
+    let Some(strength) = ink::ink(&channels).and_then(|ink| window::strength(&ink, scale < 1.0)) else {
         return Framing::Nothing;
     };
     let strength = lines::removed(strength);

@@ -8,6 +8,9 @@
 //! 4. [`Normalization`] maps a pixel to the network's input; [`Augmentation`] bends an image.
 //! 5. [`Loader`] shuffles, augments, normalizes and gives each [`Batch`] as one tensor.
 //!
+//! Pictures from elsewhere come in through [`frame`], which finds their digit and brings it into the
+//! form of an MNIST image.
+//!
 //! All randomness is a function of (seed, epoch, image index): no clock, no thread, no hidden state.
 //!
 #![cfg_attr(feature = "bundled", doc = "```")]
@@ -35,8 +38,10 @@ mod corruption;
 #[cfg(feature = "download")]
 mod download;
 mod error;
+pub mod frame;
 pub mod idx;
 mod images;
+mod ink;
 mod loader;
 mod mnist;
 mod non_digit;
@@ -51,6 +56,7 @@ pub use corruption::Corruption;
 pub use download::Downloader;
 pub use error::DataError;
 pub use images::{Item, LabelledImages, SplitDigest};
+pub use ink::{Ink, InkLimits};
 pub use loader::{Batch, Batches, Loader};
 pub use mnist::{KnownSplit, MNIST_FILES, MNIST_MIRRORS, MNIST_TEST, MNIST_TRAIN, PublishedFile};
 pub use non_digit::NonDigit;

@@ -14,13 +14,22 @@ use model::Classifier;
 use report::{Examination, History, Page};
 use serde_json::json;
 
-use crate::BackendArg;
+use crate::{
+    BackendArg,
+    review::{self, Folder, Review},
+};
 
 #[derive(Args)]
 #[command(after_help = "Example: digits evaluate artifacts/latest/model --dump probabilities.csv
 
 With --json the result is an object: checkpoint (path), test.accuracy and test.errors, and
-test.evaluation with every figure before and after calibration; shares are fractions.")]
+test.evaluation with every figure before and after calibration; shares are fractions. With --review
+it has review, too.
+
+What machine and person reach together: --review-dir writes the test images that are not accepted
+into a folder, with review.csv; a person writes the digits under answer (none for an image that is
+no digit); --review takes the table back. A table that `digits predict --review-dir` wrote is
+counted by itself, because nobody knows the labels of the pictures that were accepted.")]
 pub struct Evaluate {
     /// Checkpoint folder
     checkpoint: PathBuf,
@@ -36,6 +45,12 @@ pub struct Evaluate {
     /// Write everything as one HTML file, with learning curves where the run folder is there
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Write the test images that are not accepted here, with review.csv for a person to fill in
+    #[arg(long, value_name = "DIR")]
+    review_dir: Option<PathBuf>,
+    /// Take a person's answers into account: a filled-in review.csv
+    #[arg(long, value_name = "review.csv", conflicts_with = "review_dir")]
+    review: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArg,
 }
@@ -43,6 +58,7 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let answers = self.review.as_deref().map(Review::read).transpose()?;
         let images = source(self.data_dir.as_deref()).test()?;
         let examination = Examination::new(&classifier, &images)?;
         if let Some(file) = &self.dump {
@@ -61,11 +77,28 @@ impl Evaluate {
             fs::write(file, page.html()?)
                 .with_context(|| format!("{}: can't write", file.display()))?;
         }
+        if let Some(folder) = &self.review_dir {
+            let mut folder = Folder::create(folder)?;
+            folder.write_test(&images, &review::classify(&classifier, &images))?;
+            eprintln!("{}", folder.finish()?);
+        }
+        let answers = answers
+            .map(|answers| match answers.is_test() {
+                true => answers.merge_test(&images, &review::classify(&classifier, &images)),
+                false => Ok(answers.count()),
+            })
+            .transpose()?;
         if self.json {
-            let json = json!({ "checkpoint": self.checkpoint, "test": examination });
+            let mut json = json!({ "checkpoint": self.checkpoint, "test": examination });
+            if let Some(answers) = &answers {
+                json["review"] = json!(answers);
+            }
             println!("{}", serde_json::to_string_pretty(&json)?);
         } else {
             print!("{examination}");
+            if let Some(answers) = &answers {
+                print!("\n{}", answers.text());
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

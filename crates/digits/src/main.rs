@@ -2,9 +2,14 @@
 
 #![recursion_limit = "256"]
 
+mod answer;
+mod csv;
 mod evaluate;
 mod inspect;
+mod pictures;
 mod predict;
+mod review;
+mod show;
 mod stress;
 mod verify;
 

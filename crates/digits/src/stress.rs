@@ -19,7 +19,8 @@ use crate::{
 };
 
 #[derive(Args)]
-#[command(after_help = "Example: digits stress artifacts/pretrained --report stress.html
+#[command(
+    after_help = "Example: digits stress artifacts/pretrained --report stress.html
 
 Sixteen corruptions in the manner of MNIST-C are applied to test images; blank images, noise,
 checkerboards and single strokes show no digit at all, and an accepted one is a mistake.
@@ -27,7 +28,8 @@ checkerboards and single strokes show no digit at all, and an accepted one is a 
 With --json the result is an object: checkpoint (path), seed, and rows with name, images, accuracy
 (null where there is no digit), accepted, errors and risk among the accepted, deferral_rate,
 out_of_distribution and low_confidence (why images go to a person), accepted_by_confidence_alone,
-mean_confidence and energy (least, median, greatest; nats); shares are fractions.")]
+mean_confidence and energy (least, median, greatest; nats); shares are fractions."
+)]
 pub struct Stress {
     /// Checkpoint folder
     checkpoint: PathBuf,
@@ -78,10 +80,12 @@ impl Stress {
                 history: history.as_ref(),
                 stress: Some(&stress),
             };
-            fs::write(file, page.html()?).with_context(|| format!("{}: can't write", file.display()))?;
+            fs::write(file, page.html()?)
+                .with_context(|| format!("{}: can't write", file.display()))?;
         }
         if self.json {
-            let json = json!({ "checkpoint": self.checkpoint, "seed": stress.seed, "rows": stress.rows });
+            let json =
+                json!({ "checkpoint": self.checkpoint, "seed": stress.seed, "rows": stress.rows });
             println!("{}", serde_json::to_string_pretty(&json)?);
         } else {
             print!("{stress}");
@@ -97,7 +101,11 @@ fn test_images(dir: &Path) -> anyhow::Result<Vec<[u8; PIXELS]>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).with_context(cannot_read)? {
         let path = entry.with_context(cannot_read)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
         if plain == "t10k-images-idx3-ubyte" || plain.ends_with("test-images-idx3-ubyte") {
             files.push(path);
@@ -105,7 +113,10 @@ fn test_images(dir: &Path) -> anyhow::Result<Vec<[u8; PIXELS]>> {
     }
     files.sort();
     let Some(file) = files.first() else {
-        bail!("{}: no test images here; put t10k-images-idx3-ubyte or …-test-images-idx3-ubyte (plain or .gz) into it", dir.display());
+        bail!(
+            "{}: no test images here; put t10k-images-idx3-ubyte or …-test-images-idx3-ubyte (plain or .gz) into it",
+            dir.display()
+        );
     };
     let bytes = fs::read(file).with_context(|| format!("{}: can't read", file.display()))?;
     let pixels = idx::read_images(&bytes, &file.display().to_string())?;

@@ -71,8 +71,8 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewReason {
-    /// The energy is above the limit: the image is unlike the digits the network knows. It outranks
-    /// low confidence.
+    /// The energy is above the limit, or something else tells that the image is unlike the digits the
+    /// network knows. It outranks low confidence.
     OutOfDistribution,
     /// The confidence is below the threshold.
     LowConfidence,
@@ -94,6 +94,13 @@ pub struct Classification {
     pub sets: Vec<PredictionSet>,
     /// Accept it or have it reviewed.
     pub decision: Decision,
+}
+
+impl Classification {
+    /// The likeliest class but for `digit`, the lowest of them where several tie.
+    pub fn runner_up(&self) -> u8 {
+        runner_up(&self.probabilities, self.digit)
+    }
 }
 
 impl Calibration {
@@ -246,7 +253,7 @@ impl TryFrom<Stored> for Calibration {
     }
 }
 
-/// The class with the largest logit but for `digit`, the lowest of them where several tie.
+/// The class with the largest value but for `digit`, the lowest of them where several tie.
 fn runner_up(logits: &[f64], digit: u8) -> u8 {
     let mut best: Option<usize> = None;
     for class in (0..logits.len()).filter(|class| *class != usize::from(digit)) {

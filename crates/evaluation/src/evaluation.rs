@@ -37,7 +37,7 @@ pub struct SelectiveReport {
     pub risk: Option<Estimate>,
     /// Digits reviewed because their confidence is below the threshold.
     pub low_confidence: u64,
-    /// Digits reviewed because they are beyond the energy limit.
+    /// Digits reviewed because they are beyond the energy limit or implausible otherwise.
     pub out_of_distribution: u64,
 }
 
@@ -47,9 +47,22 @@ impl Calibration {
     /// # Errors
     /// If the number of classes is not that of the calibration.
     pub fn evaluate(&self, test: &Logits) -> Result<Evaluation, Error> {
+        self.evaluate_where(test, |_| true)
+    }
+
+    /// The same where digits for which `plausible` (given the row) is false go to a person, whatever
+    /// their logits.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_where(
+        &self,
+        test: &Logits,
+        plausible: impl Fn(usize) -> bool,
+    ) -> Result<Evaluation, Error> {
         let calibrated = test.predictions(self.temperature);
         Ok(Evaluation {
-            selective: self.evaluate_at(test, self.deferral.threshold)?,
+            selective: self.selective(test, self.deferral.threshold, plausible)?,
             before: Report::new(&test.predictions(Temperature::ONE)),
             after: Report::new(&calibrated),
             conformal: self
@@ -65,6 +78,15 @@ impl Calibration {
     /// # Errors
     /// If the number of classes is not that of the calibration.
     pub fn evaluate_at(&self, test: &Logits, threshold: f64) -> Result<SelectiveReport, Error> {
+        self.selective(test, threshold, |_| true)
+    }
+
+    fn selective(
+        &self,
+        test: &Logits,
+        threshold: f64,
+        plausible: impl Fn(usize) -> bool,
+    ) -> Result<SelectiveReport, Error> {
         if test.classes() != self.classes {
             return Err(Error::ClassMismatch {
                 expected: self.classes,
@@ -73,12 +95,17 @@ impl Calibration {
         }
         let predictions = test.predictions(self.temperature);
         let (mut accepted, mut errors, mut low_confidence, mut out_of_distribution) = (0, 0, 0, 0);
-        for ((logits, confidence), correct) in test
+        for (row, ((logits, confidence), correct)) in test
             .rows()
             .zip(predictions.confidences())
             .zip(predictions.correct())
+            .enumerate()
         {
-            match self.reason(logits, confidence, threshold) {
+            let reason = match plausible(row) {
+                true => self.reason(logits, confidence, threshold),
+                false => Some(ReviewReason::OutOfDistribution),
+            };
+            match reason {
                 Some(ReviewReason::OutOfDistribution) => out_of_distribution += 1,
                 Some(ReviewReason::LowConfidence) => low_confidence += 1,
                 None => {

@@ -10,8 +10,8 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::{Bencher, counter::ItemsCount};
 use kernels::{
-    Affine,
-    conv::{ConvBlock, Geometry, Kept, Normalization, Statistics},
+    Affine, Normalization,
+    conv::{ConvBlock, Geometry, Kept, Statistics},
 };
 
 const BATCH: usize = 128;
@@ -102,25 +102,30 @@ impl Example {
             .unwrap();
     }
 
-    fn norm<'a>(gamma: &'a [f32], beta: &'a [f32], statistics: Statistics) -> Normalization<'a> {
+    fn norm<'a>(gamma: &'a [f32], beta: &'a [f32]) -> Normalization<'a> {
         Normalization {
             gamma,
             beta,
             epsilon: 1e-5,
             relu: true,
-            statistics,
         }
     }
 
     fn forward_train(&mut self, statistics: Statistics) -> Kept {
-        let norm = Self::norm(&self.gamma, &self.beta, statistics);
+        let norm = Self::norm(&self.gamma, &self.beta);
         self.block
-            .forward_train(&self.input, &self.weight, &norm, &mut self.output)
+            .forward_train(
+                &self.input,
+                &self.weight,
+                &norm,
+                statistics,
+                &mut self.output,
+            )
             .unwrap()
     }
 
-    fn backward_train(&mut self, statistics: Statistics, kept: &Kept) {
-        let norm = Self::norm(&self.gamma, &self.beta, statistics);
+    fn backward_train(&mut self, kept: &Kept) {
+        let norm = Self::norm(&self.gamma, &self.beta);
         self.block
             .backward_train(
                 &self.input,
@@ -212,7 +217,7 @@ mod conv_pool_norm_relu {
         let kept = example.forward_train(Statistics::Pooled);
         bencher
             .counter(example.backward_flops())
-            .bench_local(|| example.backward_train(Statistics::Pooled, &kept));
+            .bench_local(|| example.backward_train(&kept));
     }
 }
 
@@ -236,6 +241,6 @@ mod conv_norm_relu_pool {
         let kept = example.forward_train(Statistics::Conv);
         bencher
             .counter(example.backward_flops())
-            .bench_local(|| example.backward_train(Statistics::Conv, &kept));
+            .bench_local(|| example.backward_train(&kept));
     }
 }

@@ -23,6 +23,14 @@ pub enum Error {
         /// Whether a 2x2 max-pool follows.
         pool: bool,
     },
+    /// A dense layer without inputs or outputs.
+    #[error("a dense layer of {inputs} inputs and {outputs} outputs; both must be at least 1")]
+    Dense {
+        /// Values of one row before the layer.
+        inputs: usize,
+        /// Values of one row after the layer.
+        outputs: usize,
+    },
     /// A slice does not have the length that the geometry and the batch ask for.
     #[error(
         "`{name}` has {actual} values, but this geometry needs {expected}; pass a slice of that length"

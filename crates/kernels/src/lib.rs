@@ -44,6 +44,7 @@
 
 mod chunks;
 pub mod conv;
+pub mod dense;
 mod error;
 mod layout;
 mod norm;
@@ -56,7 +57,7 @@ mod scratch;
 mod simd;
 
 pub use error::Error;
-pub use norm::{Affine, Moments};
+pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
 pub use ops::{Order, conv_block, conv_relu, conv2d, flatten};

@@ -6,8 +6,8 @@ mod common;
 
 use common::{Case, EPSILON, Values, assert_close, cases, config, random, to_f32};
 use kernels::{
-    Affine, Error, Isa,
-    conv::{ConvBlock, Geometry, Gradients, Normalization, Statistics},
+    Affine, Error, Isa, Normalization,
+    conv::{ConvBlock, Geometry, Gradients, Statistics},
 };
 use proptest::prelude::*;
 
@@ -35,10 +35,9 @@ fn run(case: &Case, values: &Values, output_grad: &[f64], isa: Isa) -> Run {
                 beta: &shift,
                 epsilon: EPSILON,
                 relu: case.relu,
-                statistics,
             };
             let kept = block
-                .forward_train(&input, &weight, &norm, &mut output)
+                .forward_train(&input, &weight, &norm, statistics, &mut output)
                 .unwrap();
             block
                 .backward_train(
@@ -250,12 +249,11 @@ fn a_nan_in_the_input_reaches_the_whole_channel_of_a_normalization() {
                 beta: &[0.0, 0.0],
                 epsilon: EPSILON,
                 relu: true,
-                statistics,
             };
             let mut output = vec![0.0; 8];
             let block = ConvBlock::on(geometry, isa);
             block
-                .forward_train(&input, &[1.0, 1.0], &norm, &mut output)
+                .forward_train(&input, &[1.0, 1.0], &norm, statistics, &mut output)
                 .unwrap();
             assert!(
                 output.iter().all(|v| v.is_nan()),

@@ -92,7 +92,8 @@ impl Classifier {
     /// The answer holds the digit, the probability of each of the ten, the confidence, the sets of
     /// classes that can't be excluded, and whether to accept the digit or have it reviewed.
     pub fn classify(&self, image: &[u8; PIXELS]) -> Classification {
-        self.decide(&self.logits(image)[0], self.calibration.deferral.threshold)
+        let threshold = self.calibration.deferral.threshold;
+        self.decide(image, &self.logits(image)[0], threshold)
     }
 
     /// Classifies many images in batches, which is much faster than one by one.
@@ -106,7 +107,8 @@ impl Classifier {
     pub fn classify_all_at(&self, images: &[[u8; PIXELS]], threshold: f64) -> Vec<Classification> {
         self.logits(images.as_flattened())
             .iter()
-            .map(|logits| self.decide(logits, threshold))
+            .zip(images)
+            .map(|(logits, image)| self.decide(image, logits, threshold))
             .collect()
     }
 
@@ -131,7 +133,27 @@ impl Classifier {
         rows
     }
 
-    fn decide(&self, logits: &[f64], threshold: f64) -> Classification {
+    /// Whether the ink of an image, `[28, 28]`, is like that of digits. Where it isn't, the image goes
+    /// to a person, however sure the network is. Without limits in the checkpoint, all images pass.
+    ///
+    /// # Panics
+    /// If `image` has not 784 bytes.
+    pub fn is_plausible(&self, image: &[u8]) -> bool {
+        self.manifest.ink.is_none_or(|limits| limits.hold(image))
+    }
+
+    fn decide(&self, image: &[u8], logits: &[f64], threshold: f64) -> Classification {
+        let mut answer = self.decide_by_logits(logits, threshold);
+        if !self.is_plausible(image) {
+            answer.decision = Decision::Review {
+                runner_up: answer.runner_up(),
+                reason: ReviewReason::OutOfDistribution,
+            };
+        }
+        answer
+    }
+
+    fn decide_by_logits(&self, logits: &[f64], threshold: f64) -> Classification {
         self.calibration
             .decide_at(logits, threshold)
             // Weights are finite, but an image may still drive a sum beyond the range of f32. Such

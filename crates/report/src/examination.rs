@@ -35,10 +35,19 @@ impl Examination {
     pub fn new(classifier: &Classifier, images: &LabelledImages) -> Result<Self, Error> {
         let logits = labelled_logits(classifier, images)?;
         let calibration = classifier.calibration();
-        let evaluation = calibration.evaluate(&logits)?;
+        let plausible: Vec<bool> = (0..images.len())
+            .map(|index| classifier.is_plausible(images.image(index)))
+            .collect();
+        let evaluation = calibration.evaluate_where(&logits, |row| plausible[row])?;
         let without_mislabelled = images
             .is_mnist_test()
-            .then(|| calibration.evaluate(&logits.without(&MISLABELLED)?))
+            .then(|| {
+                let kept: Vec<usize> = (0..images.len())
+                    .filter(|index| !MISLABELLED.contains(index))
+                    .collect();
+                let logits = logits.without(&MISLABELLED)?;
+                calibration.evaluate_where(&logits, |row| plausible[kept[row]])
+            })
             .transpose()?;
         Ok(Examination {
             accuracy: evaluation.after.accuracy.value,

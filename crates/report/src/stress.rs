@@ -54,14 +54,24 @@ impl Stress {
     ///
     /// # Errors
     /// If `limit` is 0.
-    pub fn new(classifier: &Classifier, images: &LabelledImages, limit: usize, seed: u64) -> Result<Self, Error> {
+    pub fn new(
+        classifier: &Classifier,
+        images: &LabelledImages,
+        limit: usize,
+        seed: u64,
+    ) -> Result<Self, Error> {
         let count = images.len().min(limit);
         let mut rows = Vec::new();
         for corruption in Corruption::ALL {
             let corrupted: Vec<_> = (0..count)
                 .map(|index| corruption.apply(images.image(index), seed, index))
                 .collect();
-            rows.push(row(classifier, corruption.name(), &corrupted, Some(&images.labels()[..count]))?);
+            rows.push(row(
+                classifier,
+                corruption.name(),
+                &corrupted,
+                Some(&images.labels()[..count]),
+            )?);
         }
         for kind in NonDigit::ALL {
             let drawn: Vec<_> = (0..limit).map(|index| kind.image(seed, index)).collect();
@@ -74,13 +84,23 @@ impl Stress {
     ///
     /// # Errors
     /// If there are no images.
-    pub fn add(&mut self, classifier: &Classifier, name: &str, images: &[[u8; PIXELS]]) -> Result<(), Error> {
+    pub fn add(
+        &mut self,
+        classifier: &Classifier,
+        name: &str,
+        images: &[[u8; PIXELS]],
+    ) -> Result<(), Error> {
         self.rows.push(row(classifier, name, images, None)?);
         Ok(())
     }
 }
 
-fn row(classifier: &Classifier, name: &str, images: &[[u8; PIXELS]], labels: Option<&[u8]>) -> Result<StressRow, Error> {
+fn row(
+    classifier: &Classifier,
+    name: &str,
+    images: &[[u8; PIXELS]],
+    labels: Option<&[u8]>,
+) -> Result<StressRow, Error> {
     let example = *images.first().ok_or(Error::Empty)?;
     let threshold = classifier.calibration().deferral.threshold;
     let (mut right, mut accepted, mut errors) = (0, 0, 0);
@@ -97,8 +117,14 @@ fn row(classifier: &Classifier, name: &str, images: &[[u8; PIXELS]], labels: Opt
                 accepted += 1;
                 errors += u64::from(!correct);
             }
-            Decision::Review { reason: ReviewReason::OutOfDistribution, .. } => out_of_distribution += 1,
-            Decision::Review { reason: ReviewReason::LowConfidence, .. } => low_confidence += 1,
+            Decision::Review {
+                reason: ReviewReason::OutOfDistribution,
+                ..
+            } => out_of_distribution += 1,
+            Decision::Review {
+                reason: ReviewReason::LowConfidence,
+                ..
+            } => low_confidence += 1,
         }
     }
     let mut energies: Vec<f64> = answers.iter().map(|answer| answer.energy).collect();
@@ -107,26 +133,41 @@ fn row(classifier: &Classifier, name: &str, images: &[[u8; PIXELS]], labels: Opt
     Ok(StressRow {
         name: name.to_owned(),
         images: n,
-        accuracy: labels.map(|_| interval::wilson(right, n, 0.95)).transpose()?,
+        accuracy: labels
+            .map(|_| interval::wilson(right, n, 0.95))
+            .transpose()?,
         accepted,
         errors,
         deferral_rate: (n - accepted) as f64 / n as f64,
-        risk: (accepted > 0).then(|| interval::clopper_pearson(errors, accepted, 0.95)).transpose()?,
+        risk: (accepted > 0)
+            .then(|| interval::clopper_pearson(errors, accepted, 0.95))
+            .transpose()?,
         out_of_distribution,
         low_confidence,
         accepted_by_confidence_alone: confident,
         mean_confidence: confidences / n as f64,
-        energy: [energies[0], energies[energies.len() / 2], energies[energies.len() - 1]],
+        energy: [
+            energies[0],
+            energies[energies.len() / 2],
+            energies[energies.len() - 1],
+        ],
         example,
     })
 }
 
 impl Display for Stress {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "                  images  accuracy  to a person  accepted  wrong among the accepted")?;
+        writeln!(
+            f,
+            "                  images  accuracy  to a person  accepted  wrong among the accepted"
+        )?;
         for row in &self.rows {
-            let accuracy = row.accuracy.map_or("no digit".into(), |a| format!("{:.2} %", 100.0 * a.value));
-            let risk = row.risk.map_or(String::new(), |r| format!(" ({:.2} %)", 100.0 * r.value));
+            let accuracy = row
+                .accuracy
+                .map_or("no digit".into(), |a| format!("{:.2} %", 100.0 * a.value));
+            let risk = row
+                .risk
+                .map_or(String::new(), |r| format!(" ({:.2} %)", 100.0 * r.value));
             let deferred = format!("{:.2} %", 100.0 * row.deferral_rate);
             writeln!(
                 f,

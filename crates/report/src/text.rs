@@ -8,11 +8,30 @@ use crate::Examination;
 
 impl Display for Examination {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Report { accuracy, errors, n, .. } = &self.evaluation.after;
-        writeln!(f, "test accuracy {:.2} % ({errors} of {n} images wrong; 95 % interval {})", 100.0 * accuracy.value, interval(accuracy))?;
+        let Report {
+            accuracy,
+            errors,
+            n,
+            ..
+        } = &self.evaluation.after;
+        writeln!(
+            f,
+            "test accuracy {:.2} % ({errors} of {n} images wrong; 95 % interval {})",
+            100.0 * accuracy.value,
+            interval(accuracy)
+        )?;
         if let Some(without) = &self.without_mislabelled {
-            let Report { accuracy, errors, n, .. } = &without.after;
-            writeln!(f, "without the images whose label is known to be wrong: {:.2} % ({errors} of {n} wrong)", 100.0 * accuracy.value)?;
+            let Report {
+                accuracy,
+                errors,
+                n,
+                ..
+            } = &without.after;
+            writeln!(
+                f,
+                "without the images whose label is known to be wrong: {:.2} % ({errors} of {n} wrong)",
+                100.0 * accuracy.value
+            )?;
         }
         confusion(&self.evaluation.after, f)?;
         trust(&self.evaluation, f)
@@ -27,7 +46,10 @@ fn confusion(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f)?;
     for (class, (row, figures)) in report.confusion.iter().zip(&report.per_class).enumerate() {
         let (precision, recall) = (100.0 * figures.precision, 100.0 * figures.recall);
-        write!(f, "{class:>5}  {precision:>7.2} %  {recall:>6.2} %               ")?;
+        write!(
+            f,
+            "{class:>5}  {precision:>7.2} %  {recall:>6.2} %               "
+        )?;
         for count in row {
             write!(f, "{count:>5}")?;
         }
@@ -55,10 +77,18 @@ fn trust(evaluation: &Evaluation, f: &mut Formatter<'_>) -> fmt::Result {
         selective.n,
         100.0 * selective.coverage.value,
         selective.errors,
-        selective.risk.map_or(String::new(), |risk| format!(" ({:.3} %; 95 % interval {})", 100.0 * risk.value, interval(&risk))),
+        selective.risk.map_or(String::new(), |risk| format!(
+            " ({:.3} %; 95 % interval {})",
+            100.0 * risk.value,
+            interval(&risk)
+        )),
     )
 }
 
 fn interval(estimate: &Estimate) -> String {
-    format!("{:.2} to {:.2} %", 100.0 * estimate.lower, 100.0 * estimate.upper)
+    format!(
+        "{:.2} to {:.2} %",
+        100.0 * estimate.lower,
+        100.0 * estimate.upper
+    )
 }

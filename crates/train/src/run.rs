@@ -12,7 +12,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{Augmentation, LabelledImages, Loader, Normalization, Source, Split};
+use data::{Augmentation, InkLimits, LabelledImages, Loader, Normalization, Source, Split};
 use evaluation::{Calibration, Logits};
 use kernels::AdamW;
 use model::{
@@ -339,6 +339,7 @@ impl Plan {
             normalization: self.normalization,
             classes: (0..data::CLASSES).map(|class| class.to_string()).collect(),
             calibration: None,
+            ink: None,
             metrics: Default::default(),
             provenance: Provenance {
                 seed: self.config.seed,
@@ -361,6 +362,7 @@ impl Plan {
         let mut manifest = checkpoint.manifest().clone();
         manifest.training = None;
         manifest.calibration = self.calibrate(&checkpoint)?;
+        manifest.ink = InkLimits::of(self.split.validation.iter().map(|&index| self.images.image(index as usize)));
         let weights = checkpoint.file(MODEL).unwrap_or_default();
         let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
         checkpoint::write(&self.run.model(), &published)?;

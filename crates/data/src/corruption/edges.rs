@@ -13,16 +13,14 @@ const LOW: f64 = 0.4;
 /// the edge, hysteresis.
 pub fn canny(image: &Canvas) -> Canvas {
     let smooth = image.blurred(BLUR);
-    let mut strength = Canvas::filled(0.0);
-    let mut across = [[0_isize; 2]; PIXELS];
-    for at in 0..PIXELS {
+    let gradient: [[f64; 2]; PIXELS] = std::array::from_fn(|at| {
         let (x, y) = ((at % WIDTH) as isize, (at / WIDTH) as isize);
         let column = |x| smooth.at(x, y - 1) + 2.0 * smooth.at(x, y) + smooth.at(x, y + 1);
         let row = |y| smooth.at(x - 1, y) + 2.0 * smooth.at(x, y) + smooth.at(x + 1, y);
-        let (dx, dy) = (column(x + 1) - column(x - 1), row(y + 1) - row(y - 1));
-        strength.0[at] = (dx * dx + dy * dy).sqrt();
-        across[at] = direction(dx, dy);
-    }
+        [column(x + 1) - column(x - 1), row(y + 1) - row(y - 1)]
+    });
+    let strength = Canvas(gradient.map(|[dx, dy]| (dx * dx + dy * dy).sqrt()));
+    let across = gradient.map(|[dx, dy]| direction(dx, dy));
     let ridge = Canvas::from_fn(|x, y| {
         let [step_x, step_y] = across[y * WIDTH + x];
         let (x, y) = (x as isize, y as isize);

@@ -16,7 +16,7 @@ const STROKE: usize = 12;
 /// Weight of the four corners against the shape of the distribution, both between -1 and 1.
 const CORNERS: f32 = 0.6;
 /// Contrast of the ink, as a multiple of the range of the ground, from which the ground is even.
-const EVEN: f32 = 1.0;
+const EVEN: f32 = 2.0;
 
 /// `[height, width]` strength of ink, 0 for ground, and what is known of it.
 #[derive(Debug)]
@@ -26,10 +26,24 @@ pub(super) struct Strength {
     pub peak: f32,
     /// Below this the strength is noise.
     pub floor: f32,
+    /// The least peak that is ink.
+    pub least: f32,
     /// Whether the ground is even, compared with the ink.
     pub even: bool,
     /// Factor by which each pixel was strengthened to make up for shadow, if it was.
     pub light: Option<Plane>,
+}
+
+impl Strength {
+    /// With the peak of what is there now.
+    pub fn with_new_peak(self) -> Self {
+        Self { peak: self.plane.from_top(STROKE), ..self }
+    }
+
+    /// Whether anything stands out from the ground.
+    pub fn shows_ink(&self) -> bool {
+        self.peak >= self.least
+    }
 }
 
 /// One number per pixel, greater where there is ink, and the colour axis along which it was measured.
@@ -59,8 +73,8 @@ impl Ink {
     }
 
     /// How far the ink stands out from the ground, which is what remains when everything is removed
-    /// that holds no square of `radius` pixels to each side; none if nothing stands out.
-    pub fn strength(&self, radius: usize) -> Option<Strength> {
+    /// that holds no square of `radius` pixels to each side.
+    pub fn strength(&self, radius: usize) -> Strength {
         let ground = self.value.opened(radius);
         let mut plane = self.value.zip(&ground, |value, ground| value - ground);
         let light = light(&ground, self.axis);
@@ -75,13 +89,14 @@ impl Ink {
         let plane = plane.map(|v| (v - base).max(0.0));
         let peak = plane.from_top(STROKE);
         let range = ground.from_top(ground.values.len() / 20) - ground.from_top(ground.values.len() * 19 / 20);
-        (peak >= LEAST_CONTRAST.max(LEAST_SIGNAL * spread)).then_some(Strength {
+        Strength {
             plane,
             peak,
             floor: 3.0 * spread,
+            least: LEAST_CONTRAST.max(LEAST_SIGNAL * spread),
             even: peak >= EVEN * range,
             light,
-        })
+        }
     }
 
     /// How steep the picture is at each pixel, in the units of a strength: the range of values
@@ -207,7 +222,8 @@ fn light(ground: &Plane, axis: [f32; 3]) -> Option<Plane> {
         return None;
     }
     let full = -ground.from_top(ground.values.len() * 9 / 10);
-    // A fifth of the full light is the darkest that is still taken for a shadow on paper.
-    let least = (full / 5.0).max(1.0);
+    // A third of the full light is the darkest that is still taken for a shadow on paper; below, only
+    // noise would grow.
+    let least = (full / 3.0).max(1.0);
     Some(ground.map(|ground| full / (-ground).max(least)))
 }

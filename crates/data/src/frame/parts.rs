@@ -27,6 +27,11 @@ const SHARED: f32 = 0.7;
 const LEAST_EXTENT: f32 = 0.03;
 /// Weight of a stroke that touches the picture's border against one that doesn't.
 const BORDER: f32 = 0.25;
+/// How many times longer than wide a ruled line is at least.
+const LINE: usize = 8;
+/// Share of the picture's long side, as a divisor, within which the surroundings of what runs out of
+/// the picture go with it: its soft edge.
+const MARGIN: usize = 64;
 /// Strokes that are looked at, the largest first: no digit has more, and a picture of noise has
 /// thousands.
 const MOST: usize = 24;
@@ -141,19 +146,15 @@ pub(super) fn steep_outline(strength: &Strength, steepness: &Plane) -> f32 {
     let least = least_extent(&strength.plane);
     parts
         .iter()
-        .filter(|part| part.bounds.extent() >= least)
-        .map(|part| border_weight(part, strength) * outline(part))
+        .filter(|part| part.bounds.extent() >= least && !is_line(part, &strength.plane))
+        .map(outline)
         .sum()
 }
 
-/// The edge of a table or a page runs out of the picture, and corners are darkest; a digit seldom
-/// touches the border, unless the picture was cut to its size, and then its ground is even.
-fn border_weight(part: &Part, strength: &Strength) -> f32 {
-    match (part.touches_border, strength.even) {
-        (false, _) => 1.0,
-        (true, true) => BORDER,
-        (true, false) => 0.0,
-    }
+/// Whether a stroke runs from side to side and is nothing but long: a ruled line.
+fn is_line(part: &Part, plane: &Plane) -> bool {
+    let (width, height) = (part.bounds.width(), part.bounds.height());
+    (width == plane.width && LINE * height < width) || (height == plane.height && LINE * width < height)
 }
 
 fn least_extent(plane: &Plane) -> f32 {
@@ -170,10 +171,10 @@ struct Main {
 
 fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
     let least = least_extent(&strength.plane);
-    let weight = |part: &Part| border_weight(part, strength) * part.area as f32;
+    let weight = |part: &Part| if part.touches_border { BORDER } else { 1.0 } * part.area as f32;
     let part = parts
         .iter()
-        .filter(|part| part.bounds.extent() >= least && weight(part) > 0.0)
+        .filter(|part| part.bounds.extent() >= least)
         .max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
     Some(Main {
         bounds: part.bounds,
@@ -279,6 +280,30 @@ fn belong(a: &Part, b: &Part, tallest: f32, stroke_width: f32) -> bool {
         (BROKEN * stroke_width).max(BROKEN_HEIGHT * tallest)
     };
     a.gap(b) <= most
+}
+
+/// Takes away what runs out of the picture: the edge of a table or a page, a shadow, a dark corner. A
+/// digit seldom touches the border, unless the picture was cut to its size; then its ground is even,
+/// and nothing is taken.
+pub(super) fn without_border(mut strength: Strength) -> Strength {
+    // What was fainter than the first may run out of the picture too.
+    for _ in 0..3 {
+        if strength.even {
+            break;
+        }
+        let (labels, parts) = connected(&strength);
+        let outside: Vec<u32> = parts.iter().filter(|part| part.touches_border).map(|part| part.label).collect();
+        if outside.is_empty() {
+            break;
+        }
+        let plane = &strength.plane;
+        let outside = labels.iter().map(|label| f32::from(outside.binary_search(label).is_ok()));
+        let outside = Plane { values: outside.collect(), ..*plane };
+        let outside = outside.dilated(plane.long_side() / MARGIN);
+        let plane = plane.zip(&outside, |ink, outside| ink * (1.0 - outside));
+        strength = Strength { plane, ..strength }.with_new_peak();
+    }
+    strength
 }
 
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.

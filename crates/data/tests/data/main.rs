@@ -4,8 +4,10 @@
 #![allow(deprecated)]
 
 mod augmentation;
+mod corruption;
 #[cfg(feature = "download")]
 mod download;
+mod frame;
 mod idx;
 mod idx_properties;
 mod loader;

@@ -151,7 +151,17 @@ impl WithSimd for BackwardChunk<'_> {
             let bordered = bordered.slice(bordered_len + lanes);
             add_border(geometry, input, &mut bordered[..bordered_len]);
             match self.form {
-                Form::Dense => add_dense(simd, geometry, bordered, conv, self.weight_sum),
+                Form::Dense => {
+                    let sizes = [geometry.kernel, geometry.tap_len()];
+                    add_dense(
+                        simd,
+                        geometry.grid(stride),
+                        sizes,
+                        bordered,
+                        conv,
+                        self.weight_sum,
+                    );
+                }
                 Form::Sparse => add_sparse(simd, geometry, bordered, winners, self.weight_sum),
             }
 
@@ -221,14 +231,7 @@ fn conv_grad<S: Simd>(
     let [height, width] = geometry.conv_size();
     let channels = geometry.out_channels;
     let positions = grow(positions, grads.len());
-    for (to, from) in positions
-        .chunks_exact_mut(stride)
-        .zip(chosen.chunks_exact(channels))
-    {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = u32::from(*from);
-        }
-    }
+    widen(chosen, channels, positions, stride);
     let windows = Windows {
         height,
         width,
@@ -269,5 +272,21 @@ fn dense_input_grad<S: Simd>(
         .zip(output.chunks_exact(grid.stride))
     {
         to.copy_from_slice(&from[..channels]);
+    }
+}
+
+/// The inverse of storing window positions as bytes without the padding of the channels.
+#[inline(always)]
+fn widen(from: &[u8], channels: usize, to: &mut [u32], stride: usize) {
+    if stride == channels {
+        to.iter_mut()
+            .zip(from)
+            .for_each(|(to, from)| *to = u32::from(*from));
+        return;
+    }
+    for (to, from) in to.chunks_exact_mut(stride).zip(from.chunks_exact(channels)) {
+        to.iter_mut()
+            .zip(from)
+            .for_each(|(to, from)| *to = u32::from(*from));
     }
 }

@@ -1,9 +1,11 @@
 //! The convolution block over a batch: cuts the work into chunks and puts the results together.
 
-use super::{Geometry, backward::Tail, chunk::Map};
+use std::{borrow::Cow, ops::Neg};
+
+use super::{Geometry, backward::Tail};
 use crate::{
     error::{Error, check_len},
-    norm::{Affine, Moments, NormGrad, pad},
+    norm::{Affine, Moments, NormGrad, Normalization},
     recycle::Recycled,
     simd::Isa,
 };
@@ -17,21 +19,6 @@ pub enum Statistics {
     Pooled,
 }
 
-/// Parameters of a batch normalization followed by an optional ReLU.
-#[derive(Clone, Copy, Debug)]
-pub struct Normalization<'a> {
-    /// Factor of each channel.
-    pub gamma: &'a [f32],
-    /// Summand of each channel.
-    pub beta: &'a [f32],
-    /// Added to the variance.
-    pub epsilon: f64,
-    /// Whether a ReLU follows.
-    pub relu: bool,
-    /// Where the normalization stands.
-    pub statistics: Statistics,
-}
-
 /// What a forward pass keeps for the backward pass. Buffers are `[batch, height, width, channels]`.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -43,6 +30,8 @@ pub struct Kept {
     chosen: Recycled<u8>,
     /// Batch statistics of the values in `pooled` or `conv`.
     moments: Moments,
+    /// Whether `moments` describes the values before the pool.
+    before_pool: bool,
 }
 
 impl Kept {
@@ -98,7 +87,6 @@ impl ConvBlock {
         chosen: Option<&mut [u8]>,
     ) -> Result<(), Error> {
         let batch = self.check(input, weight)?;
-        let lanes = self.isa.lanes();
         check_len("output", output.len(), batch * self.geometry.output_len())?;
         check_len("scale", map.scale.len(), self.geometry.out_channels)?;
         check_len("shift", map.shift.len(), self.geometry.out_channels)?;
@@ -106,18 +94,13 @@ impl ConvBlock {
         if !chosen.is_empty() {
             check_len("chosen", chosen.len(), batch * self.geometry.output_len())?;
         }
-        let (scale, shift) = (pad(&map.scale, lanes), pad(&map.shift, lanes));
-        let map = Map {
-            scale: &scale,
-            shift: &shift,
-            relu: map.relu,
-        };
-        self.run_forward(input, weight, Some(map), output, chosen, &mut [], None);
+        let map = map.padded(self.isa.lanes());
+        self.run_forward(input, weight, Some(&map), output, chosen, &mut [], None);
         Ok(())
     }
 
-    /// Convolution, max-pool and batch normalization in train mode, in the order that
-    /// [`Normalization::statistics`] says. Returns what the backward pass needs.
+    /// Convolution, max-pool and batch normalization by the statistics of the batch, in the order that
+    /// `statistics` says. Returns what the backward pass needs.
     ///
     /// # Errors
     ///
@@ -127,18 +110,16 @@ impl ConvBlock {
         input: &[f32],
         weight: &[f32],
         norm: &Normalization<'_>,
+        statistics: Statistics,
         output: &mut [f32],
     ) -> Result<Kept, Error> {
+        let geometry = &self.geometry;
         let batch = self.check(input, weight)?;
         self.check_norm(norm)?;
-        let geometry = &self.geometry;
         check_len("output", output.len(), batch * geometry.output_len())?;
-        let weight = self.orient(weight, norm);
-        let conv_len = if self.statistics(norm) == Statistics::Conv {
-            geometry.conv_len()
-        } else {
-            0
-        };
+        let before_pool = geometry.pool && statistics == Statistics::Conv;
+        let oriented = Oriented::new(self, weight, norm, before_pool);
+        let conv_len = if before_pool { geometry.conv_len() } else { 0 };
         let chosen_len = if geometry.pool {
             geometry.output_len()
         } else {
@@ -149,28 +130,25 @@ impl ConvBlock {
             conv: Recycled::new(batch * conv_len),
             chosen: Recycled::new(batch * chosen_len),
             moments: Moments::default(),
+            before_pool,
         };
         kept.moments = self.run_forward(
             input,
-            &weight,
+            &oriented.weight,
             None,
             &mut kept.pooled,
             &mut kept.chosen,
             &mut kept.conv,
-            Some(self.statistics(norm)),
+            Some(if before_pool {
+                Statistics::Conv
+            } else {
+                Statistics::Pooled
+            }),
         );
-
-        let [scale, shift] = self.scale_and_shift(norm, &kept.moments);
-        let map = Map {
-            scale: &scale,
-            shift: &shift,
-            relu: norm.relu,
-        };
-        self.run_map(map, &kept.pooled, output);
-        // Statistics of the convolution itself, not of the oriented one.
-        if self.statistics(norm) == Statistics::Conv {
-            flip_where_negative(norm.gamma, &mut kept.moments.mean);
-        }
+        let map = oriented.norm(norm).map(&kept.moments, self.isa.lanes());
+        self.run_map(&map, &kept.pooled, output);
+        // From here on the statistics are those of the convolution with the given weight.
+        oriented.flip(norm, &mut kept.moments.mean);
         Ok(kept)
     }
 
@@ -217,12 +195,11 @@ impl ConvBlock {
         output_grad: &[f32],
         input_grad: Option<&mut [f32]>,
     ) -> Result<Gradients, Error> {
+        let geometry = &self.geometry;
         let batch = self.check(input, weight)?;
         self.check_norm(norm)?;
-        let geometry = &self.geometry;
-        let statistics = self.statistics(norm);
         let outputs = batch * geometry.output_len();
-        let convs = if statistics == Statistics::Conv {
+        let convs = if kept.before_pool {
             batch * geometry.conv_len()
         } else {
             0
@@ -231,75 +208,92 @@ impl ConvBlock {
         check_len("kept.conv", kept.conv.len(), convs)?;
         check_len("output_grad", output_grad.len(), outputs)?;
 
-        let lanes = self.isa.lanes();
+        let oriented = Oriented::new(self, weight, norm, kept.before_pool);
         let mut moments = kept.moments.clone();
-        if statistics == Statistics::Conv {
-            flip_where_negative(norm.gamma, &mut moments.mean);
-        }
-        let [scale, shift] = self.scale_and_shift(norm, &moments);
-        let mean: Vec<f32> = moments.mean.iter().map(|mean| *mean as f32).collect();
-        let mut grad = NormGrad {
-            scale,
-            shift,
-            mean: pad(&mean, lanes),
-            linear: Vec::new(),
-            constant: Vec::new(),
-            relu: norm.relu,
-        };
+        oriented.flip(norm, &mut moments.mean);
+        let oriented_norm = oriented.norm(norm);
+        let mut grad = NormGrad::new(&oriented_norm, &moments, self.isa.lanes());
         let sums = self.run_grad_sums(&grad, &kept.pooled, output_grad);
-        let inverse_deviation = |c: usize| 1.0 / (moments.variance(c) + norm.epsilon).sqrt();
-        let channels = 0..geometry.out_channels;
-        let linear: Vec<f32> = channels
-            .clone()
-            .map(|c| {
-                let factor = f64::from(grad.scale[c]) * inverse_deviation(c).powi(2);
-                (-factor * sums.centred[c] / moments.count) as f32
-            })
-            .collect();
-        let constant: Vec<f32> = channels
-            .clone()
-            .map(|c| (-f64::from(grad.scale[c]) * sums.plain[c] / moments.count) as f32)
-            .collect();
-        grad.linear = pad(&linear, lanes);
-        grad.constant = pad(&constant, lanes);
+        let [mut scale, shift] = grad.complete(&sums, &oriented_norm, &moments);
 
-        let tail = match statistics {
-            Statistics::Conv => Tail::NormAll {
-                norm: &grad,
-                pooled: &kept.pooled,
+        let (norm_grad, pooled) = (&grad, &kept.pooled[..]);
+        let tail = if kept.before_pool {
+            Tail::NormAll {
+                norm: norm_grad,
+                pooled,
                 conv: &kept.conv,
-            },
-            Statistics::Pooled => Tail::Norm {
-                norm: &grad,
-                pooled: &kept.pooled,
-            },
+            }
+        } else {
+            Tail::Norm {
+                norm: norm_grad,
+                pooled,
+            }
         };
-        let oriented = self.orient(weight, norm);
         let mut gradients = self.run_backward(
             input,
-            &oriented,
+            &oriented.weight,
             &kept.chosen,
             tail,
             output_grad,
             input_grad,
         )?;
-        gradients.shift = sums.plain.iter().map(|sum| *sum as f32).collect();
-        gradients.scale = channels
-            .map(|c| (sums.centred[c] * inverse_deviation(c)) as f32)
-            .collect();
-        if statistics == Statistics::Conv {
-            flip_where_negative(norm.gamma, &mut gradients.scale);
-            self.flip_filters(norm, &mut gradients.weight);
+        if oriented.flipped {
+            self.flip_filters(norm.gamma, &mut gradients.weight);
         }
-        Ok(gradients)
+        oriented.flip(norm, &mut scale);
+        Ok(Gradients {
+            scale,
+            shift,
+            ..gradients
+        })
     }
 }
 
-/// Changes the sign of the values of all channels with a negative `gamma`.
-fn flip_where_negative<T: Copy + std::ops::Neg<Output = T>>(gamma: &[f32], values: &mut [T]) {
-    for (value, gamma) in values.iter_mut().zip(gamma) {
-        if *gamma < 0.0 {
-            *value = -*value;
+/// A block whose pool may take the maximum although the normalization comes before it.
+///
+/// Where `gamma` is negative, the largest normalized value is the smallest of the convolution. There the
+/// filter changes its sign, and the normalization then scales by the magnitude of `gamma`.
+struct Oriented<'a> {
+    weight: Cow<'a, [f32]>,
+    gamma: Cow<'a, [f32]>,
+    flipped: bool,
+}
+
+impl<'a> Oriented<'a> {
+    fn new(
+        block: &ConvBlock,
+        weight: &'a [f32],
+        norm: &Normalization<'a>,
+        before_pool: bool,
+    ) -> Self {
+        let mut oriented = Self {
+            weight: Cow::Borrowed(weight),
+            gamma: Cow::Borrowed(norm.gamma),
+            flipped: before_pool && norm.gamma.iter().any(|gamma| *gamma < 0.0),
+        };
+        if oriented.flipped {
+            block.flip_filters(norm.gamma, oriented.weight.to_mut());
+            oriented.gamma = norm.gamma.iter().map(|gamma| gamma.abs()).collect();
+        }
+        oriented
+    }
+
+    fn norm<'b>(&'b self, norm: &Normalization<'b>) -> Normalization<'b> {
+        Normalization {
+            gamma: &self.gamma,
+            ..*norm
+        }
+    }
+
+    /// Translates values per channel between the oriented block and the given one, in either direction.
+    fn flip<T: Copy + Neg<Output = T>>(&self, norm: &Normalization<'_>, values: &mut [T]) {
+        if !self.flipped {
+            return;
+        }
+        for (value, gamma) in values.iter_mut().zip(norm.gamma) {
+            if *gamma < 0.0 {
+                *value = -*value;
+            }
         }
     }
 }

@@ -2,35 +2,21 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    Geometry,
-    block::Statistics,
-    border::add_border,
-    forward::{Grid, convolve},
-    pack::Packed,
-};
+use super::{Geometry, block::Statistics, border::add_border, forward::convolve, pack::Packed};
 use crate::{
-    norm::{Moments, add_moments, apply},
+    norm::{Affine, Moments, add_moments, apply},
     pool::{Windows, max_pool},
     scratch::{Scratch, grow},
     simd::padded,
 };
-
-/// A per-channel map, padded to whole vectors.
-#[derive(Clone, Copy)]
-pub(crate) struct Map<'a> {
-    pub(crate) scale: &'a [f32],
-    pub(crate) shift: &'a [f32],
-    pub(crate) relu: bool,
-}
 
 /// One chunk of images and where its results go.
 pub(crate) struct ForwardChunk<'a> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) packed: &'a Packed,
     pub(crate) input: &'a [f32],
-    /// Applied to what goes into `output`; without it the raw values go there.
-    pub(crate) map: Option<Map<'a>>,
+    /// Padded to whole vectors; applied to what goes into `output`; without it the raw values go there.
+    pub(crate) map: Option<&'a Affine>,
     pub(crate) output: &'a mut [f32],
     /// Winning window positions; empty if nobody asks for them.
     pub(crate) chosen: &'a mut [u8],
@@ -50,13 +36,7 @@ impl WithSimd for ForwardChunk<'_> {
         let channels = geometry.out_channels;
         let stride = padded(channels, S::F32_LANES);
         let [height, width] = geometry.conv_size();
-        let grid = Grid {
-            rows: height,
-            columns: width,
-            row_len: geometry.row_len(),
-            column_len: geometry.in_channels,
-            stride,
-        };
+        let grid = geometry.grid(stride);
         let windows = Windows {
             height,
             width,
@@ -99,12 +79,7 @@ impl WithSimd for ForwardChunk<'_> {
                     let positions = grow(positions, pooled.len());
                     max_pool::<S, true>(simd, windows, conv, pooled, positions);
                     let to = &mut self.chosen[i * output.len()..][..output.len()];
-                    let to = to.chunks_exact_mut(channels);
-                    for (to, from) in to.zip(positions.chunks_exact(stride)) {
-                        for (to, from) in to.iter_mut().zip(from) {
-                            *to = *from as u8;
-                        }
-                    }
+                    narrow(positions, stride, to, channels);
                 }
                 pooled
             } else {
@@ -114,16 +89,7 @@ impl WithSimd for ForwardChunk<'_> {
                 add_moments(simd, (&*values, stride), channels, &mut moments);
             }
             match self.map {
-                Some(map) => {
-                    let parameters = [map.scale, map.shift];
-                    apply(
-                        simd,
-                        parameters,
-                        map.relu,
-                        (values, stride),
-                        (output, channels),
-                    );
-                }
+                Some(map) => apply(simd, map, (values, stride), (output, channels)),
                 None => copy_channels(values, stride, output, channels),
             }
         }
@@ -140,5 +106,21 @@ fn copy_channels(from: &[f32], stride: usize, to: &mut [f32], channels: usize) {
     }
     for (to, from) in to.chunks_exact_mut(channels).zip(from.chunks_exact(stride)) {
         to.copy_from_slice(&from[..channels]);
+    }
+}
+
+/// Drops the padding of the channels and stores window positions as bytes.
+#[inline(always)]
+fn narrow(from: &[u32], stride: usize, to: &mut [u8], channels: usize) {
+    if stride == channels {
+        to.iter_mut()
+            .zip(from)
+            .for_each(|(to, from)| *to = *from as u8);
+        return;
+    }
+    for (to, from) in to.chunks_exact_mut(channels).zip(from.chunks_exact(stride)) {
+        to.iter_mut()
+            .zip(from)
+            .for_each(|(to, from)| *to = *from as u8);
     }
 }

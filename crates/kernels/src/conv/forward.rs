@@ -40,23 +40,73 @@ pub(crate) fn convolve<S: Simd>(
     let weights = &packed.weights.values()[..packed.kernel * packed.taps * grid.stride];
     for (block, weights) in weights.chunks(block_len).enumerate() {
         let vectors = weights.len() / (packed.kernel * packed.taps * lanes);
-        let widest = const { sums_in_registers::<S>() } / vectors;
-        let tiles = grid.columns.div_ceil(widest);
-        for tile in 0..tiles {
-            let first = tile * grid.columns / tiles;
-            let end = (tile + 1) * grid.columns / tiles;
-            let tile = Tile {
-                grid,
-                input: &input[first * grid.column_len..],
-                weights,
-                taps: packed.taps,
-                output: &mut output[first * grid.stride + block * BLOCK * lanes..],
-            };
-            if vectors == 1 {
-                tile.run_single(simd, end - first);
-            } else {
-                tile.run_double(simd, end - first);
-            }
+        let weights = Weights {
+            values: weights,
+            kernel: packed.kernel,
+            taps: packed.taps,
+            step: vectors * lanes,
+        };
+        let output = &mut output[block * BLOCK * lanes..];
+        block_of_channels(simd, grid, input, weights, vectors, output);
+    }
+}
+
+/// Multiplies the rows of `input`, `[columns, column_len]` of the grid, with a matrix
+/// `[column_len, stride]` into `output`, `[columns, stride]`.
+#[inline(always)]
+pub(crate) fn multiply<S: Simd>(
+    simd: S,
+    grid: Grid,
+    input: &[f32],
+    matrix: &[f32],
+    output: &mut [f32],
+) {
+    for first in (0..grid.stride).step_by(BLOCK * S::F32_LANES) {
+        let vectors = BLOCK.min((grid.stride - first) / S::F32_LANES);
+        let weights = Weights {
+            values: &matrix[first..],
+            kernel: 1,
+            taps: grid.column_len,
+            step: grid.stride,
+        };
+        block_of_channels(simd, grid, input, weights, vectors, &mut output[first..]);
+    }
+}
+
+/// The weights of one block of output channels, `[kernel, taps]` rows of `step` values.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    values: &'a [f32],
+    kernel: usize,
+    taps: usize,
+    step: usize,
+}
+
+/// Cuts the columns into tiles whose sums fit into registers.
+#[inline(always)]
+fn block_of_channels<S: Simd>(
+    simd: S,
+    grid: Grid,
+    input: &[f32],
+    weights: Weights<'_>,
+    vectors: usize,
+    output: &mut [f32],
+) {
+    let widest = const { sums_in_registers::<S>() } / vectors;
+    let tiles = grid.columns.div_ceil(widest);
+    for tile in 0..tiles {
+        let first = tile * grid.columns / tiles;
+        let end = (tile + 1) * grid.columns / tiles;
+        let tile = Tile {
+            grid,
+            input: &input[first * grid.column_len..],
+            weights,
+            output: &mut output[first * grid.stride..],
+        };
+        if vectors == 1 {
+            tile.run_single(simd, end - first);
+        } else {
+            tile.run_double(simd, end - first);
         }
     }
 }
@@ -64,8 +114,7 @@ pub(crate) fn convolve<S: Simd>(
 struct Tile<'a> {
     grid: Grid,
     input: &'a [f32],
-    weights: &'a [f32],
-    taps: usize,
+    weights: Weights<'a>,
     output: &'a mut [f32],
 }
 
@@ -104,21 +153,21 @@ impl<const P: usize, const V: usize> WithSimd for SizedTile<'_, P, V> {
             grid,
             input,
             weights,
-            taps,
             output,
         } = self.0;
         let lanes = S::F32_LANES;
+        let Weights { taps, step, .. } = weights;
         for y in 0..grid.rows {
             let mut sums = [[simd.splat_f32s(0.0); V]; P];
-            for (k, weights) in weights.chunks_exact(taps * V * lanes).enumerate() {
+            for k in 0..weights.kernel {
                 let row = &input[(y + k) * grid.row_len..];
                 let mut values = [&row[..0]; P];
                 for p in 0..P {
                     values[p] = &row[p * grid.column_len..][..taps];
                 }
-                let weights = S::as_simd_f32s(weights).0;
+                let weights = &weights.values[k * taps * step..];
                 for tap in 0..taps {
-                    let weights = &weights[tap * V..][..V];
+                    let weights = S::as_simd_f32s(&weights[tap * step..][..V * lanes]).0;
                     for p in 0..P {
                         let value = simd.splat_f32s(values[p][tap]);
                         for v in 0..V {

@@ -1,5 +1,6 @@
 //! The shape of one convolution block.
 
+use super::forward::Grid;
 use crate::error::Error;
 
 /// Sizes of a convolution of stride 1 over one image, optionally followed by a 2x2 max-pool of stride 2.
@@ -115,6 +116,18 @@ impl Geometry {
     /// Values under one kernel row: contiguous in a channels-last image.
     pub(crate) fn tap_len(&self) -> usize {
         self.kernel * self.in_channels
+    }
+
+    /// How the kernels walk over a bordered image; output channels are padded to `stride`.
+    pub(crate) fn grid(&self, stride: usize) -> Grid {
+        let [rows, columns] = self.conv_size();
+        Grid {
+            rows,
+            columns,
+            row_len: self.row_len(),
+            column_len: self.in_channels,
+            stride,
+        }
     }
 
     /// Offset of each window position `0..4` of the pool in the bordered input.

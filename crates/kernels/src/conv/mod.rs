@@ -16,5 +16,14 @@ mod pack;
 mod run;
 mod weight_grad;
 
-pub use block::{ConvBlock, Gradients, Kept, Normalization, Statistics};
+pub use block::{ConvBlock, Gradients, Kept, Statistics};
 pub use geometry::Geometry;
+
+/// The tiles, which a dense layer uses as well.
+pub(crate) mod tiles {
+    pub(crate) use super::{
+        forward::{Grid, convolve, multiply},
+        pack::{BLOCK, Packed},
+        weight_grad::add_dense,
+    };
+}

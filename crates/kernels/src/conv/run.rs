@@ -1,20 +1,18 @@
 //! How a [`ConvBlock`] spreads its work over chunks of images.
 
-use std::borrow::Cow;
-
 use pulp::{Simd, WithSimd};
 
 use super::{
-    ConvBlock, Gradients, Normalization, Statistics,
+    ConvBlock, Gradients, Statistics,
     backward::{BackwardChunk, InputFilters, Tail},
-    chunk::{ForwardChunk, Map},
+    chunk::ForwardChunk,
     pack::{pack_forward, pack_input_grad, pack_rows},
     weight_grad::Form,
 };
 use crate::{
     chunks::{cut, cut_mut, run},
     error::{Error, check_len},
-    norm::{GradSums, Moments, NormGrad, add_grad_sums, apply, pad},
+    norm::{Affine, GradSums, Moments, NormGrad, Normalization, add_grad_sums, apply},
     recycle::Recycled,
     scratch::with_scratch,
     simd::padded,
@@ -34,56 +32,14 @@ impl ConvBlock {
         check_len("beta", norm.beta.len(), self.geometry.out_channels)
     }
 
-    /// Without a pool both orders are the same, and the values "after the pool" are at hand.
-    pub(super) fn statistics(&self, norm: &Normalization<'_>) -> Statistics {
-        if self.geometry.pool {
-            norm.statistics
-        } else {
-            Statistics::Pooled
-        }
-    }
-
-    /// The weight whose convolution the pool may take the maximum of.
-    ///
-    /// If the normalization comes before the pool, a channel with a negative `gamma` would need the
-    /// minimum; its filter changes sign instead, and the normalization then scales by the magnitude.
-    pub(super) fn orient<'a>(&self, weight: &'a [f32], norm: &Normalization<'_>) -> Cow<'a, [f32]> {
-        if self.statistics(norm) == Statistics::Pooled
-            || norm.gamma.iter().all(|gamma| *gamma >= 0.0)
-        {
-            return Cow::Borrowed(weight);
-        }
-        let mut oriented = weight.to_vec();
-        self.flip_filters(norm, &mut oriented);
-        Cow::Owned(oriented)
-    }
-
     /// Changes the sign of the filters of all channels with a negative `gamma`.
-    pub(super) fn flip_filters(&self, norm: &Normalization<'_>, weight: &mut [f32]) {
+    pub(super) fn flip_filters(&self, gamma: &[f32], weight: &mut [f32]) {
         let filter_len = self.geometry.weight_len() / self.geometry.out_channels;
-        for (filter, gamma) in weight.chunks_exact_mut(filter_len).zip(norm.gamma) {
+        for (filter, gamma) in weight.chunks_exact_mut(filter_len).zip(gamma) {
             if *gamma < 0.0 {
                 filter.iter_mut().for_each(|value| *value = -*value);
             }
         }
-    }
-
-    /// The normalization by given statistics as a map per channel, padded to whole vectors.
-    pub(super) fn scale_and_shift(
-        &self,
-        norm: &Normalization<'_>,
-        moments: &Moments,
-    ) -> [Vec<f32>; 2] {
-        let oriented = self.statistics(norm) == Statistics::Conv;
-        let (mut scale, mut shift) = (Vec::new(), Vec::new());
-        for (c, (gamma, beta)) in norm.gamma.iter().zip(norm.beta).enumerate() {
-            let gamma = f64::from(if oriented { gamma.abs() } else { *gamma });
-            let factor = gamma / (moments.variance(c) + norm.epsilon).sqrt();
-            scale.push(factor as f32);
-            shift.push((f64::from(*beta) - factor * moments.mean[c]) as f32);
-        }
-        let lanes = self.isa.lanes();
-        [pad(&scale, lanes), pad(&shift, lanes)]
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -91,7 +47,7 @@ impl ConvBlock {
         &self,
         input: &[f32],
         weight: &[f32],
-        map: Option<Map<'_>>,
+        map: Option<&Affine>,
         output: &mut [f32],
         chosen: &mut [u8],
         conv: &mut [f32],
@@ -128,7 +84,7 @@ impl ConvBlock {
     }
 
     /// Applies a map per channel to the values of a whole batch.
-    pub(super) fn run_map(&self, map: Map<'_>, values: &[f32], output: &mut [f32]) {
+    pub(super) fn run_map(&self, map: &Affine, values: &[f32], output: &mut [f32]) {
         let image = self.geometry.output_len();
         let batch = values.len() / image;
         let jobs = cut(values, image, batch)
@@ -256,7 +212,7 @@ fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
 }
 
 struct MapChunk<'a> {
-    map: Map<'a>,
+    map: &'a Affine,
     channels: usize,
     from: &'a [f32],
     to: &'a mut [f32],
@@ -267,9 +223,12 @@ impl WithSimd for MapChunk<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let parameters = [self.map.scale, self.map.shift];
-        let (from, to) = ((self.from, self.channels), (self.to, self.channels));
-        apply(simd, parameters, self.map.relu, from, to);
+        apply(
+            simd,
+            self.map,
+            (self.from, self.channels),
+            (self.to, self.channels),
+        );
     }
 }
 

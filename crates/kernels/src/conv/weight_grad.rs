@@ -8,7 +8,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Geometry;
+use super::{Geometry, forward::Grid};
 use crate::simd::{load, padded, store, sums_in_registers};
 
 /// How a partial weight gradient is laid out.
@@ -61,40 +61,35 @@ impl Form {
     }
 }
 
-/// Adds the gradient of one image, given `grads` at every position, `[conv_height, conv_width, stride]`.
+/// Adds the gradient of one image, given `grads` at every position of the grid, to the sum
+/// `[kernel, taps, stride]`.
 #[inline(always)]
 pub(crate) fn add_dense<S: Simd>(
     simd: S,
-    geometry: &Geometry,
+    grid: Grid,
+    [kernel, taps]: [usize; 2],
     input: &[f32],
     grads: &[f32],
     sum: &mut [f32],
 ) {
     let lanes = S::F32_LANES;
-    let stride = padded(geometry.out_channels, lanes);
-    let (taps, kernel) = (geometry.tap_len(), geometry.kernel);
+    let stride = grid.stride;
     let budget = const { sums_in_registers::<S>() };
     let mut first_channel = 0;
     while first_channel < stride {
+        let vectors = 2.min((stride - first_channel) / lanes);
         // One input channel leaves so few taps in a row that all rows are taken together.
-        let whole = taps == kernel && kernel == 3;
-        let pair = stride - first_channel >= 2 * lanes
-            && !(whole && 2 * kernel * taps > budget && kernel * taps <= budget);
-        let vectors = if pair { 2 } else { 1 };
-        let rows = if whole && vectors * kernel * taps <= budget {
-            kernel
-        } else {
-            1
-        };
-        let tiles = taps.div_ceil(if rows == 1 { budget / vectors } else { taps });
+        let whole = taps == kernel && kernel == 3 && vectors * kernel * taps <= budget;
+        let rows = if whole { kernel } else { 1 };
+        let tiles = taps.div_ceil(if whole { taps } else { budget / vectors });
         for first_row in (0..kernel).step_by(rows) {
             for tile in 0..tiles {
                 let (first_tap, end_tap) = (tile * taps / tiles, (tile + 1) * taps / tiles);
                 let tile = DenseTile {
-                    geometry,
-                    input: &input[first_row * geometry.row_len() + first_tap..],
+                    grid,
+                    taps,
+                    input: &input[first_row * grid.row_len + first_tap..],
                     grads: &grads[first_channel..],
-                    stride,
                     sum: &mut sum[(first_row * taps + first_tap) * stride + first_channel..],
                 };
                 tile.run(simd, vectors, rows, end_tap - first_tap);
@@ -105,10 +100,10 @@ pub(crate) fn add_dense<S: Simd>(
 }
 
 struct DenseTile<'a> {
-    geometry: &'a Geometry,
+    grid: Grid,
+    taps: usize,
     input: &'a [f32],
     grads: &'a [f32],
-    stride: usize,
     sum: &'a mut [f32],
 }
 
@@ -144,26 +139,26 @@ impl<const K: usize, const P: usize, const V: usize> WithSimd for SizedDense<'_,
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let DenseTile {
-            geometry,
+            grid,
+            taps,
             input,
             grads,
-            stride,
             sum,
         } = self.0;
         let lanes = S::F32_LANES;
-        let [height, width] = geometry.conv_size();
-        let (taps, step) = (geometry.tap_len(), geometry.in_channels);
+        let (width, stride) = (grid.columns, grid.stride);
         let mut sums = [[[simd.splat_f32s(0.0); V]; P]; K];
-        for y in 0..height {
+        for y in 0..grid.rows {
             let mut rows = [&input[..0]; K];
             for k in 0..K {
-                rows[k] = &input[(y + k) * geometry.row_len()..][..(width - 1) * step + P];
+                let len = (width - 1) * grid.column_len + P;
+                rows[k] = &input[(y + k) * grid.row_len..][..len];
             }
             for x in 0..width {
                 let grad = &grads[(y * width + x) * stride..][..V * lanes];
                 let grad = S::as_simd_f32s(grad).0;
                 for k in 0..K {
-                    let values = &rows[k][x * step..][..P];
+                    let values = &rows[k][x * grid.column_len..][..P];
                     for p in 0..P {
                         let value = simd.splat_f32s(values[p]);
                         for v in 0..V {

@@ -147,7 +147,11 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             grads.register::<B>(node.id, like::<B>(&state.weight, gradients.shift, shape));
         }
         drop((input, relu_output));
-        reuse::<B>([output_grad, state.input].into_iter().chain(state.relu_output));
+        reuse::<B>(
+            [output_grad, state.input]
+                .into_iter()
+                .chain(state.relu_output),
+        );
     }
 }
 

@@ -6,8 +6,8 @@ use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 use super::backend::{HostBackend, in_order, like, values};
 use crate::{
-    Affine,
-    conv::{ConvBlock, Geometry, Kept, Normalization, Statistics},
+    Affine, Normalization,
+    conv::{ConvBlock, Geometry, Kept, Statistics},
     error::Error,
     layout::{channels_last_to_first, dims4},
     recycle::Recycled,
@@ -144,6 +144,7 @@ pub(crate) fn run_norm_train<B: HostBackend>(
         &input_values,
         &values::<B>(weight),
         &norm.with(&gamma, &beta),
+        norm.statistics,
         &mut output,
     ));
     let moments = kept.moments();
@@ -221,7 +222,6 @@ impl Norm {
             beta,
             epsilon: self.epsilon,
             relu: true,
-            statistics: self.statistics,
         }
     }
 }

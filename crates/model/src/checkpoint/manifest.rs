@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use data::{CLASSES, Normalization, SplitDigest};
+use data::{CLASSES, InkLimits, Normalization, SplitDigest};
 use evaluation::Calibration;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,10 @@ pub struct Manifest {
     /// checkpoints have none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Between which limits the ink of the validation images lies; an image beyond them is unlike a
+    /// digit and goes to a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ink: Option<InkLimits>,
     /// What was measured on which split, such as `validation.accuracy`, as fractions.
     pub metrics: BTreeMap<String, f64>,
     /// Where the weights come from.

@@ -1,8 +1,10 @@
 //! Where the weights come from.
 
+use data::InkLimits;
+
 use super::{
     Page, Section,
-    markup::{count, data_table, escape, section as html_section, table},
+    markup::{count, data_table, escape, percent, section as html_section, table},
 };
 
 pub fn section(page: &Page) -> Section {
@@ -15,15 +17,49 @@ pub fn section(page: &Page) -> Section {
         row("Trained on", provenance.data.source.clone()),
         row("Seed", provenance.seed.to_string()),
         row("Backend", provenance.backend.clone()),
-        row("Versions", format!("digits {}, Burn {}", provenance.versions.digits, provenance.versions.burn)),
+        row(
+            "Versions",
+            format!(
+                "digits {}, Burn {}",
+                provenance.versions.digits, provenance.versions.burn
+            ),
+        ),
         row("Parameters", count(parameters as u64)),
-        row("Normalization", format!("(pixel / 255 − {}) / {}", manifest.normalization.mean, manifest.normalization.std)),
-        row("Temperature", format!("{:.4}", calibration.temperature.value())),
-        row("Least confidence accepted", format!("{:.6}", calibration.deferral.threshold)),
-        row("Greatest energy accepted", format!("{:.4} nats", calibration.energy.value)),
-        row("SHA-256 of the training images", provenance.data.train.images.clone()),
-        row("SHA-256 of the training labels", provenance.data.train.labels.clone()),
-        row("SHA-256 of the examined images", page.images.digest().images.clone()),
+        row(
+            "Normalization",
+            format!(
+                "(pixel / 255 − {}) / {}",
+                manifest.normalization.mean, manifest.normalization.std
+            ),
+        ),
+        row(
+            "Temperature",
+            format!("{:.4}", calibration.temperature.value()),
+        ),
+        row(
+            "Least confidence accepted",
+            format!("{:.6}", calibration.deferral.threshold),
+        ),
+        row(
+            "Greatest energy accepted",
+            format!("{:.4} nats", calibration.energy.value),
+        ),
+        row(
+            "Ink of a plausible image",
+            manifest.ink.as_ref().map_or("any".to_owned(), limits),
+        ),
+        row(
+            "SHA-256 of the training images",
+            provenance.data.train.images.clone(),
+        ),
+        row(
+            "SHA-256 of the training labels",
+            provenance.data.train.labels.clone(),
+        ),
+        row(
+            "SHA-256 of the examined images",
+            page.images.digest().images.clone(),
+        ),
     ];
     let layers = escape(&manifest.architecture.summary().to_string());
     let recipe = serde_json::to_string_pretty(&provenance.config).unwrap_or_default();
@@ -46,11 +82,30 @@ pub fn section(page: &Page) -> Section {
     Section {
         id: "about",
         title: "Checkpoint",
-        html: html_section("about", "Where does it come from?", lead, content + &metrics),
+        html: html_section(
+            "about",
+            "Where does it come from?",
+            lead,
+            content + &metrics,
+        ),
     }
+}
+
+/// The limits on the ink of an image, in words.
+fn limits(ink: &InkLimits) -> String {
+    let share = |[low, high]: [f64; 2]| format!("{} to {}", percent(low, 1), percent(high, 1));
+    let [smooth, rough] = ink.roughness;
+    format!(
+        "mean {}, covered {}, border {}, roughness {smooth:.2} to {rough:.2}",
+        share(ink.amount),
+        share(ink.covered),
+        share(ink.border),
+    )
 }
 
 /// Preformatted text, folded away; it is escaped already.
 fn fold(title: &str, text: &str) -> String {
-    format!("<details><summary>{title}</summary><pre class=\"scroll\" tabindex=\"0\">{text}</pre></details>\n")
+    format!(
+        "<details><summary>{title}</summary><pre class=\"scroll\" tabindex=\"0\">{text}</pre></details>\n"
+    )
 }

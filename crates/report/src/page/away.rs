@@ -22,10 +22,10 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
          to a person is safe; wrong answers among the accepted are not.",
         count(shown),
         count(fooled),
-        if page.classifier.calibration().energy.kept_share < 1.0 {
-            ", with the limit on unlikely images"
-        } else {
+        if page.classifier.manifest().ink.is_some() {
             ""
+        } else {
+            "; this checkpoint has no limits on the ink of an image, which a newly trained one has"
         },
     );
     let label = "Corrupted digits and images without a digit";
@@ -38,15 +38,28 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
     Ok(Section {
         id: "stress",
         title: "Stress",
-        html: html_section("stress", "How does it behave away from clean digits?", &lead, table),
+        html: html_section(
+            "stress",
+            "How does it behave away from clean digits?",
+            &lead,
+            table,
+        ),
     })
 }
 
 fn table_row(row: &StressRow) -> Result<String, PageError> {
-    let right = row.accuracy.map_or("<td class=\"none\">no digit</td>".to_owned(), |accuracy| {
-        format!("<td class=\"meter\" style=\"--share:{:.3}\">{}</td>", accuracy.value, percent(accuracy.value, 1))
+    let right = row
+        .accuracy
+        .map_or("<td class=\"none\">no digit</td>".to_owned(), |accuracy| {
+            format!(
+                "<td class=\"meter\" style=\"--share:{:.3}\">{}</td>",
+                accuracy.value,
+                percent(accuracy.value, 1)
+            )
+        });
+    let risk = row.risk.map_or(String::new(), |risk| {
+        format!(" ({})", percent(risk.value, 2))
     });
-    let risk = row.risk.map_or(String::new(), |risk| format!(" ({})", percent(risk.value, 2)));
     Ok(format!(
         "<tr><th scope=\"row\">{name}</th><td>{picture}</td>{right}\
          <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td>{errors} of {accepted}{risk}</td></tr>\n",

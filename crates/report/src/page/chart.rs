@@ -110,8 +110,10 @@ impl Chart {
     /// The chart as an `svg` element.
     pub fn svg(&self) -> Result<String, PageError> {
         let mut svg = String::new();
-        self.draw(&mut svg)
-            .map_err(|error| PageError::Chart { title: self.title, problem: error.to_string() })?;
+        self.draw(&mut svg).map_err(|error| PageError::Chart {
+            title: self.title,
+            problem: error.to_string(),
+        })?;
         for colour in Colour::ALL {
             let RGBColor(r, g, b) = colour.rgb();
             let variable = format!("var({})", colour.variable());
@@ -173,7 +175,12 @@ impl Chart {
         Ok(())
     }
 
-    fn draw_mark<Y>(&self, drawing: &mut Drawing<'_, Y>, mark: &Mark, range: &Range<f64>) -> Result<(), Error>
+    fn draw_mark<Y>(
+        &self,
+        drawing: &mut Drawing<'_, Y>,
+        mark: &Mark,
+        range: &Range<f64>,
+    ) -> Result<(), Error>
     where
         Y: Ranged<ValueType = f64>,
     {
@@ -203,7 +210,10 @@ impl Chart {
             }
             Mark::Bars(colour, bars) => {
                 let bar = |&(left, right, height): &(f64, f64, f64)| {
-                    Rectangle::new([(x(left), range.start), (x(right), y(height))], colour.rgb().filled())
+                    Rectangle::new(
+                        [(x(left), range.start), (x(right), y(height))],
+                        colour.rgb().filled(),
+                    )
                 };
                 drawing.draw_series(bars.iter().map(bar))?;
             }
@@ -225,7 +235,11 @@ pub fn legend(entries: &[(&str, Colour)]) -> String {
     let items: String = entries
         .iter()
         .map(|(name, colour)| {
-            format!("<li><span class=\"swatch\" style=\"background:var({})\"></span>{}</li>", colour.variable(), escape(name))
+            format!(
+                "<li><span class=\"swatch\" style=\"background:var({})\"></span>{}</li>",
+                colour.variable(),
+                escape(name)
+            )
         })
         .collect();
     format!("<ul class=\"legend\">{items}</ul>")

@@ -17,16 +17,25 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
     let card = |row: usize| card(page, predictions, row, accepted[row]);
     let worst = worst_errors(predictions, SHOWN);
     let least = least_certain(predictions, SHOWN);
-    let worst_cards: String = worst.iter().map(|&row| card(row)).collect::<Result<_, _>>()?;
-    let least_cards: String = least.iter().map(|&row| card(row)).collect::<Result<_, _>>()?;
-    let content = format!(
-        "<h3>The {} worst mistakes</h3><p>Wrong, and surest of it. Where you would have \
-         answered like the network, suspect the label; else, such writing is missing from the \
-         training images.</p><ol class=\"cards\">{worst_cards}</ol>\
-         <h3>The {} least certain</h3><p>These should be hard for you, too, and should go to a \
-         person.</p><ol class=\"cards\">{least_cards}</ol>",
+    let worst_cards: String = worst
+        .iter()
+        .map(|&row| card(row))
+        .collect::<Result<_, _>>()?;
+    let least_cards: String = least
+        .iter()
+        .map(|&row| card(row))
+        .collect::<Result<_, _>>()?;
+    let content = group(
         worst.len(),
+        "worst mistakes",
+        "Wrong, and surest of it. Where you would have answered like the network, suspect the label; \
+         else, such writing is missing from the training images.",
+        &worst_cards,
+    ) + &group(
         least.len(),
+        "least certain",
+        "These should be hard for you, too, and should go to a person.",
+        &least_cards,
     );
     let lead = "Ten bars are the ten probabilities: green the labelled digit, red a wrong answer.";
     Ok(Section {
@@ -34,6 +43,13 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
         title: "Digits",
         html: html_section("digits", "Look at the hard ones", lead, content),
     })
+}
+
+fn group(count: usize, what: &str, meaning: &str, cards: &str) -> String {
+    if count == 0 {
+        return format!("<h3>No {what}</h3>");
+    }
+    format!("<h3>The {count} {what}</h3><p>{meaning}</p><ol class=\"cards\">{cards}</ol>")
 }
 
 /// The rows of wrong answers by falling confidence.
@@ -60,11 +76,19 @@ fn by_confidence(predictions: &Predictions) -> Vec<usize> {
     rows
 }
 
-fn card(page: &Page, predictions: &Predictions, row: usize, accepted: bool) -> Result<String, PageError> {
+fn card(
+    page: &Page,
+    predictions: &Predictions,
+    row: usize,
+    accepted: bool,
+) -> Result<String, PageError> {
     let (answer, label) = (predictions.digits()[row], predictions.labels()[row]);
     let probabilities = predictions.rows().nth(row).unwrap_or_default();
     let names = &page.classifier.manifest().classes;
-    let confidence = probabilities.get(usize::from(answer)).copied().unwrap_or(0.0);
+    let confidence = probabilities
+        .get(usize::from(answer))
+        .copied()
+        .unwrap_or(0.0);
     let alt = format!("Test image {row}, labelled {}", page.name(label));
     let verdict = if answer == label { "right" } else { "wrong" };
     let fate = if accepted { "accepted" } else { "to a person" };
@@ -78,14 +102,25 @@ fn card(page: &Page, predictions: &Predictions, row: usize, accepted: bool) -> R
     let likeliest: Vec<String> = order
         .iter()
         .take(3)
-        .map(|&class| format!("{} {}", page.name(class as u8), floor_percent(probabilities[class])))
+        .map(|&class| {
+            format!(
+                "{} {}",
+                page.name(class as u8),
+                floor_percent(probabilities[class])
+            )
+        })
         .collect();
     Ok(format!(
         "<li class=\"card {verdict}\">{picture}{bars}\
          <p><strong>{label} → {answer}</strong> <span class=\"number\">{confidence}</span>{disputed}</p>\
          <p class=\"note\">no. {row}, {verdict}, {fate}<span class=\"unseen\">; likeliest: {likeliest}</span></p></li>\n",
         picture = picture::digit(page.images.image(row), &alt)?,
-        bars = picture::bars(probabilities, names, usize::from(answer), usize::from(label)),
+        bars = picture::bars(
+            probabilities,
+            names,
+            usize::from(answer),
+            usize::from(label)
+        ),
         label = escape(page.name(label)),
         answer = escape(page.name(answer)),
         confidence = escape(&floor_percent(confidence)),

@@ -24,10 +24,18 @@ pub fn section(page: &Page) -> Result<Section, PageError> {
                 .iter()
                 .take(3)
                 .map(|(times, label, answer)| {
-                    format!("{} for {} ({}×)", escape(page.name(*label)), escape(page.name(*answer)), times)
+                    format!(
+                        "{} for {} ({}×)",
+                        escape(page.name(*label)),
+                        escape(page.name(*answer)),
+                        times
+                    )
                 })
                 .collect();
-            format!("The most frequent mistakes, as digit for answer: {}.", named.join(", "))
+            format!(
+                "The most frequent mistakes, as digit for answer: {}.",
+                named.join(", ")
+            )
         }
     };
     let caption = "A row is a digit as labelled, a column what the network answered. Blue is right, \
@@ -51,12 +59,21 @@ pub fn section(page: &Page) -> Result<Section, PageError> {
     let content = format!(
         "<div class=\"beside\">{}{}</div>",
         figure("Confusion matrix", &matrix(page, most), caption),
-        figure("Each digit", &table("Precision, recall and F1 of each digit", &heads, &rows), each),
+        figure(
+            "Each digit",
+            &table("Precision, recall and F1 of each digit", &heads, &rows),
+            each
+        ),
     );
     Ok(Section {
         id: "mistakes",
         title: "Mistakes",
-        html: html_section("mistakes", "Which digits are mistaken for which?", &lead, content),
+        html: html_section(
+            "mistakes",
+            "Which digits are mistaken for which?",
+            &lead,
+            content,
+        ),
     })
 }
 
@@ -71,7 +88,10 @@ fn matrix(page: &Page, most: u64) -> String {
          <thead><tr><th scope=\"col\"><span class=\"unseen\">label</span></th>{heads}</tr></thead><tbody>\n"
     );
     for (label, row) in report.confusion.iter().enumerate() {
-        html.push_str(&format!("<tr><th scope=\"row\">{}</th>", escape(page.name(label as u8))));
+        html.push_str(&format!(
+            "<tr><th scope=\"row\">{}</th>",
+            escape(page.name(label as u8))
+        ));
         let images: u64 = row.iter().sum();
         for (answer, &times) in row.iter().enumerate() {
             // The root brings out the rare mistakes beside the frequent ones.

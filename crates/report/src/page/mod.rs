@@ -3,6 +3,7 @@
 mod about;
 mod away;
 mod chart;
+mod decisions;
 mod digits;
 mod errors;
 mod markup;
@@ -38,7 +39,9 @@ pub struct Page<'a> {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PageError {
     /// A chart couldn't be drawn.
-    #[error("the chart \"{title}\" can't be drawn: {problem}; please report this with the checkpoint")]
+    #[error(
+        "the chart \"{title}\" can't be drawn: {problem}; please report this with the checkpoint"
+    )]
     Chart {
         /// Its title.
         title: &'static str,
@@ -134,7 +137,12 @@ impl Page<'_> {
             .logits()
             .rows()
             .zip(predictions.confidences())
-            .map(|(logits, confidence)| confidence >= threshold && calibration.energy.holds(logits))
+            .enumerate()
+            .map(|(row, (logits, confidence))| {
+                confidence >= threshold
+                    && calibration.energy.holds(logits)
+                    && self.classifier.is_plausible(self.images.image(row))
+            })
             .collect()
     }
 }

@@ -15,7 +15,8 @@ use data::WIDTH;
 const EXPLAINED: usize = 3;
 
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
-    let lead = "What the first layer searches for, and which pixels carried the answer for some digits.";
+    let lead =
+        "What the first layer searches for, and which pixels carried the answer for some digits.";
     let content = explained(page, predictions)? + &filters(page)?;
     Ok(Section {
         id: "network",
@@ -27,9 +28,15 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
 fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError> {
     let accepted = page.accepts(predictions);
     let correct: Vec<bool> = predictions.correct().collect();
-    let typical = (0..predictions.len()).filter(|&row| accepted[row] && correct[row]).take(2);
+    let typical = (0..predictions.len())
+        .filter(|&row| accepted[row] && correct[row])
+        .take(2);
     let uncertain = least_certain(predictions, predictions.len());
-    let uncertain = uncertain.iter().copied().filter(|&row| correct[row]).take(EXPLAINED);
+    let uncertain = uncertain
+        .iter()
+        .copied()
+        .filter(|&row| correct[row])
+        .take(EXPLAINED);
     let rows: Vec<usize> = typical
         .chain(worst_errors(predictions, EXPLAINED))
         .chain(uncertain)
@@ -39,7 +46,9 @@ fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError
         let (answer, label) = (predictions.digits()[row], predictions.labels()[row]);
         let image = page.images.image(row);
         let falls = occlusion(page.classifier, image, usize::from(answer));
-        let most = falls.iter().fold(0.0, |most: f64, fall| most.max(fall.abs()));
+        let most = falls
+            .iter()
+            .fold(0.0, |most: f64, fall| most.max(fall.abs()));
         let (answer, label) = (page.name(answer), page.name(label));
         let where_to = describe(&falls);
         let alt = format!("Test image {row}, labelled {label}, answered {answer}: {where_to}");
@@ -97,11 +106,19 @@ fn filters(page: &Page) -> Result<String, PageError> {
     if channels != 1 || values.len() != filters * height * width {
         return Ok(String::new());
     }
-    let most = values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    let most = values
+        .iter()
+        .fold(0.0, |most: f64, value| most.max(value.abs()));
     let mut items = String::new();
     for (index, filter) in values.chunks(height * width).enumerate() {
-        let alt = format!("Filter {} of {filters}, {height} by {width} weights", index + 1);
-        items.push_str(&format!("<li>{}</li>", picture::signed(filter, width, most, &alt)?));
+        let alt = format!(
+            "Filter {} of {filters}, {height} by {width} weights",
+            index + 1
+        );
+        items.push_str(&format!(
+            "<li>{}</li>",
+            picture::signed(filter, width, most, &alt)?
+        ));
     }
     let rows: Vec<Vec<String>> = values
         .chunks(height * width)
@@ -111,7 +128,11 @@ fn filters(page: &Page) -> Result<String, PageError> {
             vec![(index + 1).to_string(), weights.join(" ")]
         })
         .collect();
-    let table = super::markup::data_table("Numbers of this figure", &["Filter", "Weights, row by row"], &rows);
+    let table = super::markup::data_table(
+        "Numbers of this figure",
+        &["Filter", "Weights, row by row"],
+        &rows,
+    );
     let caption = "Orange weights answer to ink, blue ones to its absence. Filters with an orange and \
         a blue side find edges in that direction; several alike, or a pale one, mean that fewer \
         filters would do.";

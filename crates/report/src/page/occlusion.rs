@@ -41,7 +41,10 @@ pub fn occlusion(classifier: &Classifier, image: &[u8], answer: usize) -> Vec<f6
             falls[at].1 += 1.0;
         }
     }
-    falls.iter().map(|(sum, count)| sum / f64::max(*count, 1.0)).collect()
+    falls
+        .iter()
+        .map(|(sum, count)| sum / f64::max(*count, 1.0))
+        .collect()
 }
 
 /// The pixels of a square, as far as it lies inside the image.

@@ -7,7 +7,10 @@ use super::{
 
 /// The title of the browser's tab.
 pub fn title(page: &Page) -> String {
-    format!("{} right: report on a digit classifier", percent(page.examination.accuracy, 2))
+    format!(
+        "{} right: report on a digit classifier",
+        percent(page.examination.accuracy, 2)
+    )
 }
 
 pub fn html(page: &Page) -> String {
@@ -15,7 +18,11 @@ pub fn html(page: &Page) -> String {
     let (before, after) = (&evaluation.before, &evaluation.after);
     let selective = &evaluation.selective;
     let deferred = selective.n - selective.accepted;
-    let whose = if page.images.is_mnist_test() { "MNIST’s " } else { "" };
+    let whose = if page.images.is_mnist_test() {
+        "MNIST’s "
+    } else {
+        ""
+    };
     let trust = if selective.accepted == 0 {
         "It accepts no answer of its own: every image goes to a person.".to_owned()
     } else {
@@ -33,13 +40,23 @@ pub fn html(page: &Page) -> String {
         tile(
             "Accuracy",
             &percent(accuracy.value, 2),
-            &format!("95 % interval {} to {}", percent(accuracy.lower, 2), percent(accuracy.upper, 2)),
+            &format!(
+                "95 % interval {} to {}",
+                percent(accuracy.lower, 2),
+                percent(accuracy.upper, 2)
+            ),
         ),
         tile(
             "Wrong among the accepted",
-            &selective.risk.map_or("none accepted".into(), |risk| percent(risk.value, 3)),
+            &selective
+                .risk
+                .map_or("none accepted".into(), |risk| percent(risk.value, 3)),
             &selective.risk.map_or(String::new(), |risk| {
-                format!("95 % interval {} to {}", percent(risk.lower, 2), percent(risk.upper, 2))
+                format!(
+                    "95 % interval {} to {}",
+                    percent(risk.lower, 2),
+                    percent(risk.upper, 2)
+                )
             }),
         ),
         tile(

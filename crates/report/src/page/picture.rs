@@ -23,7 +23,11 @@ pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Stri
     let pixels: Vec<u8> = values
         .iter()
         .flat_map(|value| {
-            let [r, g, b] = if *value > 0.0 { [230, 110, 10] } else { [40, 110, 220] };
+            let [r, g, b] = if *value > 0.0 {
+                [230, 110, 10]
+            } else {
+                [40, 110, 220]
+            };
             let solid = (value.abs() * scale).min(1.0);
             [r, g, b, (255.0 * solid).round() as u8]
         })
@@ -62,10 +66,20 @@ pub fn bars(probabilities: &[f64], names: &[String], answer: usize, label: usize
     format!("<svg class=\"bars\" viewBox=\"0 0 {width} 55\" aria-hidden=\"true\">{drawn}</svg>")
 }
 
-fn png(pixels: &[u8], width: usize, height: usize, colour: ExtendedColorType) -> Result<String, PageError> {
+fn png(
+    pixels: &[u8],
+    width: usize,
+    height: usize,
+    colour: ExtendedColorType,
+) -> Result<String, PageError> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(pixels, width as u32, height as u32, colour)
-        .map_err(|error| PageError::Picture { problem: error.to_string() })?;
-    Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes)))
+        .map_err(|error| PageError::Picture {
+            problem: error.to_string(),
+        })?;
+    Ok(format!(
+        "data:image/png;base64,{}",
+        BASE64_STANDARD.encode(bytes)
+    ))
 }

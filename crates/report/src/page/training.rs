@@ -71,7 +71,11 @@ struct Curves {
 fn curves(history: &History, name: &str, shape: Curves) -> Result<String, PageError> {
     let train = history.by_step("train", name, POINTS);
     let validation = history.by_epoch("validation", name);
-    let late: Vec<_> = validation.iter().filter(|(epoch, _)| *epoch > 0.0).copied().collect();
+    let late: Vec<_> = validation
+        .iter()
+        .filter(|(epoch, _)| *epoch > 0.0)
+        .copied()
+        .collect();
     let mut marks = vec![Mark::Line(Colour::First, train.clone())];
     if late.len() > 1 {
         marks.push(Mark::Line(Colour::Second, late.clone()));
@@ -88,7 +92,11 @@ fn curves(history: &History, name: &str, shape: Curves) -> Result<String, PageEr
         (least - 0.25 * (1.0 - least)).clamp(0.0, 0.99)..1.0
     };
     let last = late.last().map_or(String::new(), |(_, value)| {
-        let value = if shape.log { format!("{value:.4}") } else { percent(*value, 2) };
+        let value = if shape.log {
+            format!("{value:.4}")
+        } else {
+            percent(*value, 2)
+        };
         format!(" At the end {value} on validation images.")
     });
     let chart = Chart {
@@ -96,11 +104,18 @@ fn curves(history: &History, name: &str, shape: Curves) -> Result<String, PageEr
         title: shape.title,
         description: format!("{} over the epochs.{last}", shape.title),
         x: epochs(history),
-        y: Axis { label: shape.title, range, log: shape.log, format: shape.format },
+        y: Axis {
+            label: shape.title,
+            range,
+            log: shape.log,
+            format: shape.format,
+        },
         marks,
     };
-    let caption = legend(&[("training", Colour::First), ("validation (dots)", Colour::Second)])
-        + shape.caption
+    let caption = legend(&[
+        ("training", Colour::First),
+        ("validation (dots)", Colour::Second),
+    ]) + shape.caption
         + &last;
     Ok(figure(shape.title, &chart.svg()?, &caption))
 }
@@ -117,7 +132,13 @@ fn rate(history: &History) -> Result<String, PageError> {
             label: "learning rate",
             range: 0.0..top * 1.1,
             log: false,
-            format: |rate| if rate == 0.0 { "0".into() } else { format!("{rate:.0e}") },
+            format: |rate| {
+                if rate == 0.0 {
+                    "0".into()
+                } else {
+                    format!("{rate:.0e}")
+                }
+            },
         },
         marks: vec![Mark::Line(Colour::First, rates)],
     };
@@ -136,7 +157,10 @@ fn speed(history: &History) -> Result<String, PageError> {
     let chart = Chart {
         id: "curve-speed",
         title: "Images per second",
-        description: format!("Training speed of each epoch, at most {} images per second.", count(top as u64)),
+        description: format!(
+            "Training speed of each epoch, at most {} images per second.",
+            count(top as u64)
+        ),
         x: epochs(history),
         y: Axis {
             label: "images per second",
@@ -160,7 +184,10 @@ fn numbers(history: &History) -> String {
     ];
     let speeds = history.by_epoch("train", "images_per_second");
     let at = |values: &[(f64, f64)], epoch: usize| {
-        values.iter().find(|(at, _)| *at == epoch as f64).map(|(_, value)| *value)
+        values
+            .iter()
+            .find(|(at, _)| *at == epoch as f64)
+            .map(|(_, value)| *value)
     };
     let rows: Vec<Vec<String>> = (1..=history.epochs())
         .map(|epoch| {
@@ -168,7 +195,11 @@ fn numbers(history: &History) -> String {
             for (split, name, share) in columns {
                 let value = at(&history.by_epoch(split, name), epoch);
                 row.push(value.map_or("–".into(), |value| {
-                    if share { percent(value, 2) } else { format!("{value:.4}") }
+                    if share {
+                        percent(value, 2)
+                    } else {
+                        format!("{value:.4}")
+                    }
                 }));
             }
             row.push(at(&speeds, epoch).map_or("–".into(), |speed| count(speed as u64)));
@@ -197,6 +228,10 @@ fn epochs(history: &History) -> Axis {
 
 /// The least and the greatest positive of sorted values.
 fn ends(sorted: &[f64]) -> Range<f64> {
-    let low = sorted.iter().copied().find(|value| *value > 0.0).unwrap_or(0.1);
+    let low = sorted
+        .iter()
+        .copied()
+        .find(|value| *value > 0.0)
+        .unwrap_or(0.1);
     low..sorted.last().copied().unwrap_or(1.0).max(low)
 }

@@ -1,80 +1,27 @@
-//! Per-channel arithmetic on channels-last images: affine maps with ReLU, and batch statistics.
+//! The loops over positions: per-channel maps, statistics and gradients, with channels as the vector.
 //!
-//! Batch normalization (Ioffe and Szegedy, 2015, arXiv 1502.03167) is split into what one image can
-//! do on its own and sums over the batch, so that each kernel touches the values while they are in cache.
+//! Values are `[positions, channels]`, or `[positions, stride]` with channels padded to whole vectors;
+//! per-channel parameters are padded to whole vectors.
 
 use pulp::Simd;
 
-use crate::simd::{load, load_some, padded, relu, store, store_some};
+use super::{Affine, GradSums, Moments, NormGrad};
+use crate::simd::{load, load_some, relu, store, store_some};
 
-/// Per-channel map `scale * value + shift`, then ReLU if asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Affine {
-    /// One factor per channel.
-    pub scale: Vec<f32>,
-    /// One summand per channel.
-    pub shift: Vec<f32>,
-    /// Whether negative results become zero.
-    pub relu: bool,
-}
-
-/// Mean and variance per channel over a batch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moments {
-    /// Values per channel.
-    pub count: f64,
-    /// Mean of each channel.
-    pub mean: Vec<f64>,
-    /// Sum of squared deviations from the mean, of each channel.
-    pub squares: Vec<f64>,
-}
-
-impl Moments {
-    /// Biased variance of one channel.
-    pub fn variance(&self, channel: usize) -> f64 {
-        self.squares[channel] / self.count
-    }
-
-    /// Statistics of the union (Chan, Golub and LeVeque, 1979).
-    pub(crate) fn merge(&mut self, other: &Moments) {
-        if self.count == 0.0 {
-            self.clone_from(other);
-            return;
-        }
-        let count = self.count + other.count;
-        let weight = other.count / count;
-        for c in 0..self.mean.len() {
-            let delta = other.mean[c] - self.mean[c];
-            self.mean[c] += delta * weight;
-            self.squares[c] += other.squares[c] + delta * delta * self.count * weight;
-        }
-        self.count = count;
-    }
-}
-
-/// `values` followed by zeros up to whole vectors.
-pub(crate) fn pad(values: &[f32], lanes: usize) -> Vec<f32> {
-    let mut padded_values = values.to_vec();
-    padded_values.resize(padded(values.len(), lanes), 0.0);
-    padded_values
-}
-
-/// Applies an affine map to `from`, `[.., stride]` of which the first `channels` count, into `to`,
-/// `[.., channels]`. `scale` and `shift` are padded to whole vectors.
+/// Applies a map to the first `channels` of each position of `from`, `[positions, stride]`.
 #[inline(always)]
 pub(crate) fn apply<S: Simd>(
     simd: S,
-    [scale, shift]: [&[f32]; 2],
-    with_relu: bool,
-    from: (&[f32], usize),
-    to: (&mut [f32], usize),
+    map: &Affine,
+    (from, stride): (&[f32], usize),
+    (to, channels): (&mut [f32], usize),
 ) {
-    let ((from, stride), (to, channels)) = (from, to);
-    for (from, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(channels)) {
-        for c in (0..channels).step_by(S::F32_LANES) {
-            let value = load_some(simd, &from[c..]);
-            let value = simd.mul_add_e_f32s(value, load::<S>(&scale[c..]), load::<S>(&shift[c..]));
-            let value = if with_relu { relu(simd, value) } else { value };
+    for c in (0..channels).step_by(S::F32_LANES) {
+        let (scale, shift) = (load::<S>(&map.scale[c..]), load::<S>(&map.shift[c..]));
+        let positions = from.chunks_exact(stride).zip(to.chunks_exact_mut(channels));
+        for (from, to) in positions {
+            let value = simd.mul_add_e_f32s(load_some(simd, &from[c..]), scale, shift);
+            let value = if map.relu { relu(simd, value) } else { value };
             store_some(simd, &mut to[c..], value);
         }
     }
@@ -135,50 +82,10 @@ fn sum_by<S: Simd>(
 }
 
 #[inline(always)]
-pub(crate) fn lane_of<S: Simd>(vector: &S::f32s, lane: usize) -> f32 {
+fn lane_of<S: Simd>(vector: &S::f32s, lane: usize) -> f32 {
     let mut lanes = [0.0; 16];
     store::<S>(&mut lanes, *vector);
     lanes[lane]
-}
-
-/// Per-channel constants of the gradient through a normalization, padded to whole vectors.
-///
-/// For `y = relu(scale * m + shift)` with `scale = gamma / sqrt(variance + epsilon)` and batch
-/// statistics, the gradient by `m` is `scale * g + linear * (m - mean) + constant`, where `g` is the
-/// output gradient where ReLU let the value pass.
-#[derive(Clone, Debug)]
-pub(crate) struct NormGrad {
-    pub(crate) scale: Vec<f32>,
-    pub(crate) shift: Vec<f32>,
-    pub(crate) mean: Vec<f32>,
-    pub(crate) linear: Vec<f32>,
-    pub(crate) constant: Vec<f32>,
-    pub(crate) relu: bool,
-}
-
-/// Sums over positions of `g` and of `g * (m - mean)`, per channel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GradSums {
-    /// Sum of the output gradient: the gradient of `beta`.
-    pub plain: Vec<f64>,
-    /// Sum of the output gradient times the centred value: `sqrt(variance + epsilon)` times the gradient of `gamma`.
-    pub centred: Vec<f64>,
-}
-
-impl GradSums {
-    pub(crate) fn zeros(channels: usize) -> Self {
-        Self {
-            plain: vec![0.0; channels],
-            centred: vec![0.0; channels],
-        }
-    }
-
-    pub(crate) fn merge(&mut self, other: &GradSums) {
-        for c in 0..self.plain.len() {
-            self.plain[c] += other.plain[c];
-            self.centred[c] += other.centred[c];
-        }
-    }
 }
 
 /// Adds one image's share to the sums of its chunk.
@@ -246,18 +153,24 @@ pub(crate) fn relu_grad<S: Simd>(
 ) {
     let (to, stride) = to;
     let zero = simd.splat_f32s(0.0);
-    for (i, (grad, to)) in grads
-        .chunks_exact(channels)
-        .zip(to.chunks_exact_mut(stride))
-        .enumerate()
-    {
-        for c in (0..channels).step_by(S::F32_LANES) {
-            let mut grad = load_some(simd, &grad[c..]);
-            if let Some(outputs) = outputs {
-                let output = load_some(simd, &outputs[i * channels..][c..channels]);
-                grad = simd.select_f32s(simd.less_than_or_equal_f32s(output, zero), zero, grad);
+    for c in (0..channels).step_by(S::F32_LANES) {
+        let positions = grads
+            .chunks_exact(channels)
+            .zip(to.chunks_exact_mut(stride));
+        match outputs {
+            None => {
+                for (grad, to) in positions {
+                    store::<S>(&mut to[c..], load_some(simd, &grad[c..]));
+                }
             }
-            store::<S>(&mut to[c..], grad);
+            Some(outputs) => {
+                for (output, (grad, to)) in outputs.chunks_exact(channels).zip(positions) {
+                    let (output, grad) =
+                        (load_some(simd, &output[c..]), load_some(simd, &grad[c..]));
+                    let closed = simd.less_than_or_equal_f32s(output, zero);
+                    store::<S>(&mut to[c..], simd.select_f32s(closed, zero, grad));
+                }
+            }
         }
     }
 }

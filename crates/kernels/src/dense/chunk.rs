@@ -1,0 +1,288 @@
+//! What one thread does of a dense layer.
+
+use std::borrow::Cow;
+
+use pulp::{Simd, WithSimd};
+
+use crate::{
+    chunks::{images_per_chunk, run},
+    conv::tiles::{BLOCK, Grid, Packed, add_dense, convolve, multiply},
+    norm::{
+        Affine, GradSums, Moments, NormGrad, add_grad_sums, add_moments, add_sums, apply,
+        norm_grad, relu_grad,
+    },
+    scratch::{Buffer, Scratch},
+    simd::{Isa, padded},
+};
+
+/// Rows of the batch that are added to the weight gradient at a time: few enough that their memory pages
+/// and cache lines stay at hand while the tiles go over them again and again.
+const PANEL: usize = 64;
+
+/// What follows the matrix product, and what it kept for the backward pass.
+#[derive(Clone, Copy)]
+pub(super) enum Tail<'a> {
+    /// A shift per output.
+    Shift,
+    /// A shift per output, then ReLU; the layer's outputs.
+    Relu { outputs: &'a [f32] },
+    /// Normalization by the statistics of the values, which were kept.
+    Norm {
+        norm: &'a NormGrad,
+        values: &'a [f32],
+    },
+}
+
+impl<'a> Tail<'a> {
+    /// The parts that belong to the chunks of a batch.
+    pub(super) fn cut(self, channels: usize, batch: usize) -> impl Iterator<Item = Self> {
+        let per_chunk = images_per_chunk(batch);
+        (0..batch).step_by(per_chunk).map(move |first| {
+            let end = (first + per_chunk).min(batch);
+            let cut = |values: &'a [f32]| &values[first * channels..end * channels];
+            match self {
+                Self::Shift => Self::Shift,
+                Self::Relu { outputs } => Self::Relu {
+                    outputs: cut(outputs),
+                },
+                Self::Norm { norm, values } => Self::Norm {
+                    norm,
+                    values: cut(values),
+                },
+            }
+        })
+    }
+}
+
+/// The weight with rows padded to whole vectors.
+pub(super) fn pack_matrix(weight: &[f32], outputs: usize, lanes: usize) -> Cow<'_, [f32]> {
+    let stride = padded(outputs, lanes);
+    if stride == outputs {
+        return Cow::Borrowed(weight);
+    }
+    let mut matrix = vec![0.0; weight.len() / outputs * stride];
+    let rows = matrix.chunks_exact_mut(stride);
+    for (to, from) in rows.zip(weight.chunks_exact(outputs)) {
+        to[..outputs].copy_from_slice(from);
+    }
+    Cow::Owned(matrix)
+}
+
+/// The transposed weight for the input gradient: inputs become the vector.
+pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usize; 2]) -> Packed {
+    let lanes = isa.lanes();
+    let width = padded(inputs, lanes);
+    let mut weights = Buffer::zeroed(width * outputs);
+    let blocks = weights.slice(width * outputs);
+    let jobs = blocks
+        .chunks_mut(BLOCK * lanes * outputs)
+        .zip(weight.chunks(BLOCK * lanes * outputs))
+        .collect();
+    run(jobs, |(to, from): (&mut [f32], &[f32])| {
+        let width = to.len() / outputs;
+        for (i, row) in from.chunks_exact(outputs).enumerate() {
+            for (to, from) in to[i..].iter_mut().step_by(width).zip(row) {
+                *to = *from;
+            }
+        }
+    });
+    Packed {
+        weights,
+        taps: outputs,
+        kernel: 1,
+    }
+}
+
+/// Matrix product of some rows.
+pub(super) struct ProductChunk<'a> {
+    pub(super) sizes: [usize; 2],
+    pub(super) input: &'a [f32],
+    pub(super) matrix: &'a [f32],
+    pub(super) map: Option<&'a Affine>,
+    pub(super) output: &'a mut [f32],
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl WithSimd for ProductChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let [inputs, outputs] = self.sizes;
+        let grid = rows(
+            self.input.len() / inputs,
+            inputs,
+            padded(outputs, S::F32_LANES),
+        );
+        let product = self.scratch.conv.slice(grid.columns * grid.stride);
+        multiply(simd, grid, self.input, self.matrix, product);
+        match self.map {
+            Some(map) => apply(simd, map, (product, grid.stride), (self.output, outputs)),
+            None => {
+                let to = self.output.chunks_exact_mut(outputs);
+                for (to, from) in to.zip(product.chunks_exact(grid.stride)) {
+                    to.copy_from_slice(&from[..outputs]);
+                }
+            }
+        }
+    }
+}
+
+/// A matrix as an image of one row.
+fn rows(columns: usize, column_len: usize, stride: usize) -> Grid {
+    Grid {
+        rows: 1,
+        columns,
+        row_len: 0,
+        column_len,
+        stride,
+    }
+}
+
+/// Statistics of some rows.
+pub(super) struct MomentsChunk<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) channels: usize,
+}
+
+impl WithSimd for MomentsChunk<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Moments {
+        let mut moments = Moments::default();
+        let values = (self.values, self.channels);
+        add_moments(simd, values, self.channels, &mut moments);
+        moments
+    }
+}
+
+/// A map per output over some rows.
+pub(super) struct MapChunk<'a> {
+    pub(super) map: &'a Affine,
+    pub(super) channels: usize,
+    pub(super) from: &'a [f32],
+    pub(super) to: &'a mut [f32],
+}
+
+impl WithSimd for MapChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (from, to) = ((self.from, self.channels), (self.to, self.channels));
+        apply(simd, self.map, from, to);
+    }
+}
+
+/// Sums for the gradient of a normalization over some rows.
+pub(super) struct SumsChunk<'a> {
+    pub(super) norm: &'a NormGrad,
+    pub(super) values: &'a [f32],
+    pub(super) grads: &'a [f32],
+    pub(super) channels: usize,
+}
+
+impl WithSimd for SumsChunk<'_> {
+    type Output = GradSums;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> GradSums {
+        let mut sums = GradSums::zeros(self.channels);
+        add_grad_sums(
+            simd,
+            self.norm,
+            self.values,
+            self.grads,
+            self.channels,
+            &mut sums,
+        );
+        sums
+    }
+}
+
+/// Gradient by the matrix product for some rows, `[rows, stride]`, and its sum.
+pub(super) struct GradChunk<'a> {
+    pub(super) channels: usize,
+    pub(super) tail: Tail<'a>,
+    pub(super) output_grad: &'a [f32],
+    pub(super) grads: &'a mut [f32],
+    pub(super) shift_sum: &'a mut [f32],
+}
+
+impl WithSimd for GradChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.channels;
+        let stride = self.shift_sum.len();
+        let to = (&mut *self.grads, stride);
+        match self.tail {
+            Tail::Shift => relu_grad(simd, None, self.output_grad, channels, to),
+            Tail::Relu { outputs } => {
+                relu_grad(simd, Some(outputs), self.output_grad, channels, to);
+            }
+            Tail::Norm { norm, values } => {
+                norm_grad(simd, norm, true, values, self.output_grad, channels, to);
+            }
+        }
+        add_sums(simd, self.grads, stride, self.shift_sum);
+    }
+}
+
+/// Weight gradient for some inputs over the whole batch.
+pub(super) struct WeightGradChunk<'a> {
+    pub(super) inputs: usize,
+    /// The first input.
+    pub(super) first: usize,
+    pub(super) input: &'a [f32],
+    pub(super) grads: &'a [f32],
+    pub(super) stride: usize,
+    /// Zeros, `[some inputs, stride]`.
+    pub(super) sum: &'a mut [f32],
+}
+
+impl WithSimd for WeightGradChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let taps = self.sum.len() / self.stride;
+        let grads = self.grads.chunks(PANEL * self.stride);
+        for (grads, input) in grads.zip(self.input.chunks(PANEL * self.inputs)) {
+            let grid = rows(grads.len() / self.stride, self.inputs, self.stride);
+            add_dense(simd, grid, [1, taps], &input[self.first..], grads, self.sum);
+        }
+    }
+}
+
+/// Input gradient of some rows.
+pub(super) struct InputGradChunk<'a> {
+    pub(super) inputs: usize,
+    pub(super) stride: usize,
+    pub(super) packed: &'a Packed,
+    pub(super) grads: &'a [f32],
+    pub(super) input_grad: &'a mut [f32],
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl WithSimd for InputGradChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let width = padded(self.inputs, S::F32_LANES);
+        let grid = rows(self.grads.len() / self.stride, self.stride, width);
+        if width == self.inputs {
+            convolve(simd, grid, self.grads, self.packed, self.input_grad);
+            return;
+        }
+        let product = self.scratch.conv.slice(grid.columns * width);
+        convolve(simd, grid, self.grads, self.packed, product);
+        let to = self.input_grad.chunks_exact_mut(self.inputs);
+        for (to, from) in to.zip(product.chunks_exact(width)) {
+            to.copy_from_slice(&from[..self.inputs]);
+        }
+    }
+}

@@ -61,9 +61,11 @@ class Bench:
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
 
     def run(self, command, threads):
-        """Runs a process: its last line of output, its seconds, its peak memory in megabytes."""
+        """Runs a process: its output, its seconds, its peak memory in megabytes."""
         count = str(threads)
-        environment = dict(self.environment, RAYON_NUM_THREADS=count, OMP_NUM_THREADS=count, MKL_NUM_THREADS=count)
+        # Rayon for the kernels and flex, MATMUL for ndarray's matrix products, OMP and MKL for PyTorch.
+        names = ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"]
+        environment = dict(self.environment, **dict.fromkeys(names, count))
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             started = time.perf_counter()
             child = subprocess.Popen([str(part) for part in command], cwd=self.work, env=environment, stdout=out, stderr=err)
@@ -229,9 +231,12 @@ def main():
     args = parse()
     bench = Bench(args)
     load = [os.getloadavg()[0]]
+    series = {"images": [], "memory": []}
     try:
-        bench.rounds()
         series = bench.series()
+        bench.rounds()
+    except KeyboardInterrupt:
+        print("interrupted: what is complete is saved", file=sys.stderr)
     finally:
         shutil.rmtree(bench.work)
     load.append(os.getloadavg()[0])

@@ -62,7 +62,10 @@ impl Contender {
                 weight_decay: 1e-2,
                 ..AdamW::default()
             }),
-            Layers::Stock => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(1e-2).init(),
+            Layers::Stock => AdamWConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(1e-2)
+                .init(),
         }
     }
 

@@ -32,7 +32,11 @@ struct Args {
     #[arg(long)]
     stock: bool,
     /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak
-    #[arg(long, value_delimiter = ',', default_value = "train-norm,train-pool-norm,train-plain,inference,latency,peak")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "train-norm,train-pool-norm,train-plain,inference,latency,peak"
+    )]
     measures: Vec<String>,
     /// Timed training steps
     #[arg(long, default_value_t = 60)]
@@ -53,7 +57,11 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let layers = if args.stock { Layers::Stock } else { Layers::Kernels };
+    let layers = if args.stock {
+        Layers::Stock
+    } else {
+        Layers::Kernels
+    };
     let device = args.backend.device()?;
     let effort = Effort {
         steps: args.steps,
@@ -67,7 +75,8 @@ fn main() -> anyhow::Result<()> {
     let contender = |norm| Contender::new(layers, norm, &device);
     let mut results = BTreeMap::new();
     for name in &args.measures {
-        let train = |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, normalization));
+        let train =
+            |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, normalization));
         let trained = contender(Some(Order::ConvNormReluPool))?;
         let speed = match name.as_str() {
             "train-norm" => train(Some(Order::ConvNormReluPool))?,

@@ -73,7 +73,12 @@ pub struct Effort {
 
 impl Effort {
     /// Images per second of training: gathering a shuffled batch, forward, backward, AdamW.
-    pub fn train(&self, contender: Contender, images: &LabelledImages, normalization: Normalization) -> Speed {
+    pub fn train(
+        &self,
+        contender: Contender,
+        images: &LabelledImages,
+        normalization: Normalization,
+    ) -> Speed {
         let device = contender.device.clone().autodiff();
         let loader = Loader::whole(images.clone(), normalization, self.batch, &device).shuffled(0);
         let mut batches = (1..).flat_map(|epoch| loader.epoch(epoch));
@@ -86,7 +91,9 @@ impl Effort {
             if step == self.warm_up {
                 (trained, watch) = (0, Stopwatch::start());
             }
-            let Some(Ok(batch)) = batches.next() else { break };
+            let Some(Ok(batch)) = batches.next() else {
+                break;
+            };
             let logits = contender.forward(&network, batch.images);
             let grads = loss.forward(logits, batch.targets).backward();
             let grads = GradientsParams::from_grads(grads, &network);
@@ -97,9 +104,19 @@ impl Effort {
     }
 
     /// Images per second from bytes to logits, in batches of 500.
-    pub fn inference(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> Speed {
+    pub fn inference(
+        &self,
+        contender: &Contender,
+        images: &LabelledImages,
+        normalization: Normalization,
+    ) -> Speed {
         let network = contender.network.valid();
-        let loader = Loader::whole(images.clone(), normalization, EVALUATION_BATCH, &contender.device);
+        let loader = Loader::whole(
+            images.clone(),
+            normalization,
+            EVALUATION_BATCH,
+            &contender.device,
+        );
         let pass = || {
             for batch in loader.epoch(1).flatten() {
                 black_box(contender.forward(&network, batch.images).into_data());
@@ -112,7 +129,12 @@ impl Effort {
     }
 
     /// Median milliseconds from the bytes of one image to its logits.
-    pub fn latency(&self, contender: &Contender, images: &LabelledImages, normalization: Normalization) -> f64 {
+    pub fn latency(
+        &self,
+        contender: &Contender,
+        images: &LabelledImages,
+        normalization: Normalization,
+    ) -> f64 {
         let network = contender.network.valid();
         let mut input = Vec::new();
         let mut answer = |index: usize| {

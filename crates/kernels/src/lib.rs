@@ -27,7 +27,7 @@
 //!
 //! # Layers
 //!
-//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`flatten`]: Burn tensors in, Burn tensors out, recorded for
+//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`dense_block`], [`flatten`]: Burn tensors in, Burn tensors out, recorded for
 //!   autodiff. They decide whether the kernels cover a call.
 //! - [`conv`]: the kernels, on slices, without Burn.
 //!
@@ -60,5 +60,5 @@ pub use error::Error;
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
-pub use ops::{Order, conv_block, conv_relu, conv2d, flatten};
+pub use ops::{Order, conv_block, conv_relu, conv2d, dense_block, flatten};
 pub use simd::Isa;

@@ -7,11 +7,15 @@
 mod args;
 pub mod checkpointer;
 pub mod config;
+mod finish;
 mod interrupt;
 pub mod journal;
 pub mod learner;
 mod live;
+mod outcome;
+mod plan;
 mod progress;
+mod resolve;
 mod run;
 pub mod run_dir;
 pub mod schedule;

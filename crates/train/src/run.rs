@@ -1,43 +1,34 @@
 //! One run from command line to result.
 
 use std::{
-    fs,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{Augmentation, InkLimits, LabelledImages, Loader, Normalization, Source, Split};
-use evaluation::{Calibration, Logits};
+use data::Loader;
 use kernels::AdamW;
-use model::{
-    Backend, Classifier, Device, Manifest, Provenance,
-    checkpoint::{self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, Versions},
-};
-use report::{Examination, History, Page};
+use model::Device;
 
 use crate::{
-    Args, Config,
-    checkpointer::{self, CheckpointSet},
-    config::{OptimizerConfig, ScheduleConfig},
+    Args,
+    checkpointer::CheckpointSet,
+    config::OptimizerConfig,
     interrupt::Interrupt,
     journal::{Journal, TrainingState},
     learner::Trainee,
     live,
-    progress::{Progress, human},
-    run_dir::RunDir,
+    outcome::{Outcome, Stop},
+    plan::Plan,
+    progress::Progress,
+    resolve::resolve,
     schedule::Schedule,
-    strategy::{Loop, Outcome, Stop},
-    summary::{Summary, TrainResult, ValidationResult},
+    strategy::Loop,
 };
-
-/// Where runs and downloads go.
-const ARTIFACTS: &str = "artifacts";
 
 /// Images per batch where nothing is learned: more than a training step, for speed.
 const EVALUATION_BATCH: usize = 500;
@@ -60,7 +51,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-fn usage(error: impl Into<anyhow::Error>) -> Failure {
+pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Failure {
     Failure {
         error: error.into(),
         usage: true,
@@ -94,144 +85,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The recipe with everything that the command line adds.
-fn resolve(args: &Args) -> Result<Config, Failure> {
-    if let Some(run) = &args.resume {
-        let file = run.join("config.toml");
-        if !file.is_file() {
-            return Err(crate::run_dir::RunDirError::NoRun(run.clone()).into());
-        }
-        let stored = Config::load(Some(&file), &[])?;
-        let config = Config::load(Some(&file), &args.changes).map_err(usage)?;
-        return extended(&stored, config).map_err(usage);
-    }
-    let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
-    if let Some(seed) = args.seed {
-        config.seed = seed;
-    }
-    let dir = args.data_dir.clone().or(config.data.dir.take());
-    config.data.dir = dir
-        .map(|dir| {
-            fs::canonicalize(&dir)
-                .with_context(|| format!("{}: no such folder of data", dir.display()))
-        })
-        .transpose()
-        .map_err(usage)?;
-    let backend = match args.backend.as_ref().or(config.backend.as_ref()) {
-        Some(name) => name.parse().map_err(usage)?,
-        None => Backend::default(),
-    };
-    config.backend = Some(backend.name().to_owned());
-    Ok(config)
-}
-
-/// A stored recipe may be given more time, where that doesn't change what was done so far.
-fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
-    let mut same = config.clone();
-    same.training.epochs = stored.training.epochs;
-    same.training.patience = stored.training.patience;
-    same.training.time_budget = stored.training.time_budget;
-    if same != *stored {
-        bail!(
-            "a resumed run keeps its recipe; only training.epochs, training.patience and \
-             training.time_budget may be changed by --set (start a new run for anything else)"
-        );
-    }
-    if config.training.epochs != stored.training.epochs {
-        if matches!(config.schedule, ScheduleConfig::OneCycle { .. }) {
-            bail!(
-                "training.epochs can't be changed: the one-cycle schedule spreads its learning \
-                 rates over {} epochs, another number would change the epochs that are done; \
-                 start a new run with --set training.epochs={}",
-                stored.training.epochs,
-                config.training.epochs,
-            );
-        }
-        if config.training.plain_epochs > 0 {
-            bail!(
-                "training.epochs can't be changed: the last {} epochs were to be without \
-                 augmentation; start a new run",
-                config.training.plain_epochs,
-            );
-        }
-    }
-    Ok(config)
-}
-
-/// A run that is ready to begin.
-struct Plan {
-    config: Config,
-    device: Device,
-    backend: Backend,
-    run: Arc<RunDir>,
-    source: Source,
-    images: LabelledImages,
-    normalization: Normalization,
-    split: Split,
-    restored: Option<(usize, Checkpoint, TrainingState)>,
-    quiet: bool,
-}
-
 impl Plan {
-    fn new(args: &Args, config: Config) -> Result<Self, Failure> {
-        let backend: Backend = config
-            .backend
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .map_err(usage)?;
-        let device = backend.device()?;
-        let source = match &config.data.dir {
-            Some(dir) => Source::Folder(dir.clone()),
-            None if cfg!(feature = "bundled") => Source::Bundled,
-            None => Source::Download {
-                cache: Path::new(ARTIFACTS).join("mnist"),
-            },
-        };
-        let images = source.train()?;
-        let mut split = data::split(images.labels(), config.data.validation, config.seed)?;
-        if let Some(limit) = config.data.limit {
-            split.train.truncate(limit);
-        }
-        let run = Arc::new(open_run(args)?);
-        let quiet = args.quiet;
-        let restored = restore(&run, &images, quiet)?;
-        run.write(&run.config(), config.to_toml().as_bytes())?;
-        run.point_latest(Path::new(ARTIFACTS));
-        Ok(Plan {
-            normalization: Normalization::of(&images),
-            config,
-            device,
-            backend,
-            run,
-            source,
-            images,
-            split,
-            restored,
-            quiet,
-        })
-    }
-
-    /// What is about to happen.
-    fn announce(&self) {
-        if self.quiet {
-            return;
-        }
-        eprintln!("{}", self.config.network.summary());
-        eprintln!(
-            "{} training images, {} for validation, from {}; backend {}; seed {}",
-            self.split.train.len(),
-            self.split.validation.len(),
-            self.source.name(),
-            self.backend,
-            self.config.seed,
-        );
-        eprintln!("run folder: {}", self.run.path().display());
-        if let Some((epoch, ..)) = &self.restored {
-            eprintln!("going on after epoch {epoch}");
-        }
-    }
-
     /// Trains until the recipe, a plateau, the budget or a signal ends it.
     fn train(&self, args: &Args, interrupt: &Interrupt) -> Result<Outcome, Failure> {
         let (done, state, checkpoint) = match &self.restored {
@@ -331,128 +185,6 @@ impl Plan {
             loader(&self.split.validation, EVALUATION_BATCH, &self.device),
         )
     }
-
-    fn manifest(&self) -> Manifest {
-        Manifest {
-            version: FORMAT_VERSION,
-            architecture: self.config.network.clone(),
-            normalization: self.normalization,
-            classes: (0..data::CLASSES).map(|class| class.to_string()).collect(),
-            calibration: None,
-            ink: None,
-            metrics: Default::default(),
-            provenance: Provenance {
-                seed: self.config.seed,
-                config: serde_json::to_value(&self.config).unwrap_or_default(),
-                data: DataDigests {
-                    source: self.source.name(),
-                    train: self.images.digest().clone(),
-                },
-                backend: self.backend.name().to_owned(),
-                versions: Versions::current(),
-            },
-            training: None,
-        }
-    }
-
-    /// Publishes the best epoch, examines it on the test images and says so.
-    fn finish(&self, args: &Args, outcome: &Outcome, began: Instant) -> Result<(), Failure> {
-        let epoch = outcome.state.best().unwrap_or(outcome.state.epoch);
-        let checkpoint = Checkpoint::open(self.run.checkpoint(epoch))?;
-        let mut manifest = checkpoint.manifest().clone();
-        manifest.training = None;
-        manifest.calibration = self.calibrate(&checkpoint)?;
-        manifest.ink = InkLimits::of(self.split.validation.iter().map(|&index| self.images.image(index as usize)));
-        let weights = checkpoint.file(MODEL).unwrap_or_default();
-        let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
-        checkpoint::write(&self.run.model(), &published)?;
-        // The examination goes the way that every other crate goes: it loads what was published.
-        let classifier = Classifier::load(self.run.model(), &self.device)?;
-        let images = self.source.test()?;
-        let test = Examination::new(&classifier, &images)?;
-        let record = outcome.state.history[epoch - 1];
-        let summary = Summary {
-            test,
-            validation: ValidationResult {
-                accuracy: record.validation_accuracy,
-                loss: record.validation_loss,
-                epoch,
-            },
-            train: TrainResult {
-                images_per_second: outcome.train_images as f64 / outcome.train_seconds.max(1e-9),
-                seconds: outcome.train_seconds,
-            },
-            seconds: began.elapsed().as_secs_f64(),
-            epochs: outcome.state.epoch,
-            stopped: match outcome.stop {
-                Stop::Plateau => "plateau",
-                Stop::TimeBudget => "time budget",
-                Stop::Finished | Stop::Interrupted => "finished",
-            },
-            seed: self.config.seed,
-            backend: self.backend.name().to_owned(),
-            parameters: self.config.network.summary().parameters(),
-        };
-        let mut json = serde_json::to_vec_pretty(&summary)?;
-        json.push(b'\n');
-        self.run.write(&self.run.summary(), &json)?;
-        let metrics = fs::read_to_string(self.run.metrics()).unwrap_or_default();
-        let page = Page {
-            classifier: &classifier,
-            images: &images,
-            examination: &summary.test,
-            history: Some(&History::parse(&metrics)),
-            stress: None,
-        };
-        self.run
-            .write(&self.run.report(), page.html()?.as_bytes())?;
-        if args.json {
-            print!("{}", String::from_utf8_lossy(&json));
-        } else {
-            self.print(&summary);
-        }
-        Ok(())
-    }
-
-    /// Fits the calibration on the validation images; without any there is none.
-    fn calibrate(&self, checkpoint: &Checkpoint) -> Result<Option<Calibration>, Failure> {
-        let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self
-            .split
-            .validation
-            .iter()
-            .map(|&index| {
-                (
-                    self.images.image(index as usize),
-                    self.images.label(index as usize),
-                )
-            })
-            .unzip();
-        if labels.is_empty() {
-            return Ok(None);
-        }
-        let classifier = Classifier::from_checkpoint(checkpoint, &self.device)?;
-        let logits = classifier.logits(&pixels.concat()).into_flattened();
-        let logits = Logits::new(data::CLASSES, logits, labels)?;
-        Ok(Some(Calibration::fit(&logits, &self.config.calibration)?))
-    }
-
-    fn print(&self, summary: &Summary) {
-        let run = self.run.path().display();
-        println!("\n{}", summary.test);
-        println!(
-            "{} after {} epochs in {} ({:.0} images/s); best epoch {} with {:.2} % of the validation images right",
-            summary.stopped,
-            summary.epochs,
-            human(std::time::Duration::from_secs_f64(summary.seconds)),
-            summary.train.images_per_second,
-            summary.validation.epoch,
-            100.0 * summary.validation.accuracy,
-        );
-        println!("model:   {run}/model");
-        println!("summary: {run}/summary.json");
-        println!("metrics: {run}/metrics.jsonl");
-        println!("report:  {run}/report.html");
-    }
 }
 
 fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
@@ -471,7 +203,7 @@ fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
     })
 }
 
-fn lock(plan: &Loop) -> std::sync::MutexGuard<'_, Outcome> {
+fn lock(plan: &Loop) -> MutexGuard<'_, Outcome> {
     plan.progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -483,54 +215,4 @@ fn shows_dashboard(args: &Args) -> bool {
         let _ = args;
         false
     }
-}
-
-fn open_run(args: &Args) -> Result<RunDir, Failure> {
-    let run = match (&args.resume, &args.run_dir) {
-        (Some(run), _) => RunDir::open(run)?,
-        (None, Some(dir)) => RunDir::create(dir)?,
-        (None, None) => {
-            let recipe = args.config.as_deref().and_then(Path::file_stem);
-            let name = recipe.map_or("default".into(), |name| name.to_string_lossy());
-            RunDir::create_next(Path::new(ARTIFACTS), &name)?
-        }
-    };
-    Ok(run)
-}
-
-/// The newest whole checkpoint of a run with its state, if it has one. Damaged newer ones are named
-/// and removed: the epochs that they held are trained again.
-fn restore(
-    run: &RunDir,
-    images: &LabelledImages,
-    quiet: bool,
-) -> Result<Option<(usize, Checkpoint, TrainingState)>, Failure> {
-    let (newest, damaged) = run.newest_checkpoint();
-    for error in &damaged {
-        if !quiet {
-            eprintln!("warning: {error}");
-        }
-    }
-    let Some((epoch, checkpoint)) = newest else {
-        run.keep_only(&[])?;
-        return Ok(None);
-    };
-    let manifest = checkpoint.manifest();
-    if manifest.provenance.data.train != *images.digest() {
-        return Err(anyhow::anyhow!(
-            "the training images are not those that this run began with; put the same files back, or start a new run"
-        )
-        .into());
-    }
-    let state = manifest
-        .training
-        .clone()
-        .and_then(|state| serde_json::from_value::<TrainingState>(state).ok())
-        .filter(|state| state.epoch == epoch && state.history.len() == epoch)
-        .with_context(|| format!("{}: its training state makes no sense; remove this checkpoint to go on from the one before", checkpoint.path().display()))?;
-    checkpointer::check_records(&checkpoint)?;
-    checkpoint.network(&Device::default())?;
-    let kept: Vec<_> = run.epochs().into_iter().filter(|&e| e <= epoch).collect();
-    run.keep_only(&kept)?;
-    Ok(Some((epoch, checkpoint, state)))
 }

@@ -20,64 +20,17 @@ use burn::{
 };
 use data::Random;
 use indicatif::ProgressBar;
-use model::{CheckpointError, Manifest};
-use thiserror::Error;
+use model::Manifest;
 
 use crate::{
     checkpointer::CheckpointSet,
     config::TrainingConfig,
     interrupt::Interrupt,
-    journal::{EpochRecord, Journal, TrainingState},
+    journal::EpochRecord,
     learner::{BatchResult, Trainee},
+    outcome::{Outcome, Stop, TrainingError},
     run_dir::RunDir,
 };
-
-/// Why training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// All epochs are done.
-    Finished,
-    /// The validation accuracy has reached a plateau.
-    Plateau,
-    /// Another epoch would not fit into the time budget.
-    TimeBudget,
-    /// A signal or the dashboard asked for it.
-    Interrupted,
-}
-
-/// Why training can't go on.
-#[derive(Debug, Error)]
-pub enum TrainingError {
-    /// The loss is no longer a number.
-    #[error(
-        "the loss became {loss} at step {step} (epoch {epoch}, learning rate {rate:.3e}); the last \
-         good checkpoint is kept; try a lower optimizer.learning_rate or a longer schedule.warmup"
-    )]
-    NotANumber {
-        /// The loss.
-        loss: f64,
-        /// The optimizer step, from 1.
-        step: usize,
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The learning rate of the step before.
-        rate: f64,
-    },
-    /// A checkpoint can't be written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// `metrics.jsonl` can't be written.
-    #[error("{path}: can't write: {source}; check free space and permissions", path = .path.display())]
-    Journal {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// Burn gave up.
-    #[error("training failed: {0}")]
-    Burn(String),
-}
 
 /// What the training loop works with; [`Outcome`] is left in it when the loop ends.
 pub struct Loop {
@@ -99,23 +52,6 @@ pub struct Loop {
     pub report: Option<ProgressBar>,
     /// State and record of the run so far.
     pub progress: Mutex<Outcome>,
-}
-
-/// Where a run stands.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Finished epochs and what they achieved.
-    pub state: TrainingState,
-    /// `metrics.jsonl`.
-    pub journal: Journal,
-    /// Why the loop ended.
-    pub stop: Stop,
-    /// What went wrong, if anything did.
-    pub error: Option<TrainingError>,
-    /// Seconds spent in training steps, validation and checkpoints left out.
-    pub train_seconds: f64,
-    /// Images trained on in that time.
-    pub train_images: usize,
 }
 
 impl SupervisedLearningStrategy<Trainee> for Loop {

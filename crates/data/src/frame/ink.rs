@@ -72,6 +72,11 @@ impl Ink {
         Self { value: self.value.at_most(long), axis: self.axis }
     }
 
+    /// The same with what lies on the other side of the ground for ink: light for dark.
+    pub fn other_side(&self) -> Self {
+        Self { value: self.value.map(|v| -v), axis: self.axis.map(|v| -v) }
+    }
+
     /// How far the ink stands out from the ground, which is what remains when everything is removed
     /// that holds no square of `radius` pixels to each side.
     pub fn strength(&self, radius: usize) -> Strength {

@@ -9,6 +9,8 @@ const SMALL: usize = 256;
 const RADII: [usize; 11] = [2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64];
 /// Factor by which the outline may differ between windows that agree.
 const CHANGE: f32 = 1.1;
+/// How much longer the outline must be for the other side of the colour axis to be ink after all.
+const OTHER_SIDE: f32 = 1.3;
 /// Share of the longest outline that a whole one has at least.
 const LEAST: f32 = 0.2;
 
@@ -17,48 +19,65 @@ const LEAST: f32 = 0.2;
 ///
 /// A narrow window follows shadows best, but one that fits into a stroke takes its inside for
 /// ground. Outlines tell: those of whole strokes are steep all the way, those of strokes that were
-/// hollowed out run through even ink, and those of shadows are soft. As the window widens, their
-/// steep length grows until the strokes are whole, then stays, until shadows join: the longest run of
-/// windows that agree is where the strokes are whole.
+/// hollowed out run through even ink, and those of shadows are soft. They tell the side, too: light
+/// holes between dark strokes have the inner outlines only.
 ///
 /// A picture that had to be enlarged was cut or drawn by a program: it has no room for shadows, but
 /// its strokes may fill it and touch its border. There the window is all of it.
 pub(super) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
     if enlarged {
-        return Some(ink.strength(ink.value.long_side())).filter(Strength::shows_ink);
+        let strength = ink.strength(ink.value.long_side());
+        let steepness = ink.steepness(&strength, ink.value.long_side() / 14);
+        let outlined = strength.shows_ink() && parts::steep_outline(&strength, &steepness) > 0.0;
+        return outlined.then_some(strength);
     }
-    let small = ink.at_most(SMALL);
-    let long = small.value.long_side();
-    let outlines: Vec<(usize, f32)> = RADII
+    let other = ink.other_side();
+    let of = |ink: &Ink| window(&ink.at_most(SMALL));
+    let (ink, window) = match (of(ink), of(&other)) {
+        (Some(this), Some(that)) if that.outline > OTHER_SIDE * this.outline => (&other, that),
+        (None, Some(that)) => (&other, that),
+        (this, _) => (ink, this?),
+    };
+    let radius = window.radius * ink.value.long_side();
+    let strength = ink.strength(radius.div_ceil(ink.value.long_side().min(SMALL)));
+    Some(parts::without_border(strength)).filter(Strength::shows_ink)
+}
+
+/// A window and the steep length of the outlines that it gives.
+#[derive(Clone, Copy)]
+struct Window {
+    radius: usize,
+    outline: f32,
+}
+
+/// The window for a reduced picture. As it widens, the outlines grow until the strokes are whole,
+/// then stay, until shadows join: the longest run of windows that agree is where strokes are whole.
+fn window(small: &Ink) -> Option<Window> {
+    let windows: Vec<Window> = RADII
         .into_iter()
-        .filter(|&radius| 4 * radius <= long)
+        .filter(|&radius| 4 * radius <= small.value.long_side())
         .filter_map(|radius| {
             let strength = parts::without_border(small.strength(radius));
-            if !strength.shows_ink() {
-                return None;
-            }
             // A blurred picture has soft edges, but never as soft as its strokes are wide.
             let steepness = small.steepness(&strength, (radius / 3).max(2));
-            Some((radius, parts::steep_outline(&strength, &steepness)))
+            let outline = parts::steep_outline(&strength, &steepness);
+            strength.shows_ink().then_some(Window { radius, outline })
         })
         .collect();
-    let best = outlines.iter().map(|&(_, outline)| outline).fold(0.0, f32::max);
-    let steady = |pair: &[(usize, f32)]| {
-        pair[1].1 <= CHANGE * pair[0].1 && pair[0].1 <= CHANGE * pair[1].1
+    let least = LEAST * windows.iter().map(|window| window.outline).fold(0.0, f32::max);
+    let agree = |a: &Window, b: &Window| {
+        a.outline <= CHANGE * b.outline && b.outline <= CHANGE * a.outline
     };
-    // The longest run of windows that agree; the narrower run of two as long.
-    let (mut longest, mut start) = (0..0, 0);
-    for end in 1..=outlines.len() {
-        if end > start && outlines[start].1 >= LEAST * best && longest.len() < end - start {
-            longest = start..end;
-        }
-        if end < outlines.len() && !steady(&outlines[end - 1..=end]) {
-            start = end;
-        }
-    }
-    let index = longest.clone().next()?;
-    // One wider, for strokes that are wider elsewhere.
-    let (radius, _) = outlines.get(index + 1).or(outlines.last())?;
-    let strength = ink.strength((radius * ink.value.long_side()).div_ceil(long));
-    Some(parts::without_border(strength)).filter(Strength::shows_ink)
+    let run = windows
+        .chunk_by(agree)
+        .filter(|run| run[0].outline > least)
+        // The narrower of two runs as long.
+        .rev()
+        .max_by_key(|run| run.len())?;
+    // One wider than the narrowest, for strokes that are wider elsewhere.
+    let radius = windows.iter().map(|window| window.radius).find(|&radius| radius > run[0].radius);
+    Some(Window {
+        radius: radius.unwrap_or(run[0].radius),
+        outline: run[0].outline,
+    })
 }

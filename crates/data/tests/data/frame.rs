@@ -62,7 +62,7 @@ fn difference(a: &[u8; PIXELS], b: &[u8; PIXELS]) -> f32 {
 fn assert_like_seven(picture: &DynamicImage, what: &str) {
     let expected = framed(&on_paper(SEVEN, 400)).pixels;
     let difference = difference(&framed(picture).pixels, &expected);
-    assert!(difference < 6.0, "{what}: {difference} levels from the clean drawing");
+    assert!(difference < 8.0, "{what}: {difference} levels from the clean drawing");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    chunks::{images_per_chunk, run},
+    chunks::run,
     conv::tiles::{BLOCK, Grid, Packed, add_dense, convolve, multiply},
     norm::{
         Affine, GradSums, Moments, NormGrad, add_grad_sums, add_moments, add_sums, apply,
@@ -34,12 +34,10 @@ pub(super) enum Tail<'a> {
 }
 
 impl<'a> Tail<'a> {
-    /// The parts that belong to the chunks of a batch.
-    pub(super) fn cut(self, channels: usize, batch: usize) -> impl Iterator<Item = Self> {
-        let per_chunk = images_per_chunk(batch);
-        (0..batch).step_by(per_chunk).map(move |first| {
-            let end = (first + per_chunk).min(batch);
-            let cut = |values: &'a [f32]| &values[first * channels..end * channels];
+    /// The parts that belong to chunks of `len` values.
+    pub(super) fn chunks(self, len: usize) -> impl Iterator<Item = Self> {
+        (0..).step_by(len).map(move |first| {
+            let cut = |values: &'a [f32]| &values[first..values.len().min(first + len)];
             match self {
                 Self::Shift => Self::Shift,
                 Self::Relu { outputs } => Self::Relu {
@@ -239,7 +237,7 @@ pub(super) struct WeightGradChunk<'a> {
     pub(super) input: &'a [f32],
     pub(super) grads: &'a [f32],
     pub(super) stride: usize,
-    /// Zeros, `[some inputs, stride]`.
+    /// Overwritten, `[some inputs, stride]`.
     pub(super) sum: &'a mut [f32],
 }
 
@@ -249,6 +247,7 @@ impl WithSimd for WeightGradChunk<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let taps = self.sum.len() / self.stride;
+        self.sum.fill(0.0);
         let grads = self.grads.chunks(PANEL * self.stride);
         for (grads, input) in grads.zip(self.input.chunks(PANEL * self.inputs)) {
             let grid = rows(grads.len() / self.stride, self.inputs, self.stride);

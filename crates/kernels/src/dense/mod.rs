@@ -6,7 +6,7 @@
 mod chunk;
 
 use crate::{
-    chunks::{cut, cut_mut, run},
+    chunks::run,
     conv::Gradients,
     error::{Error, check_len},
     norm::{Affine, GradSums, Moments, NormGrad, Normalization},
@@ -115,7 +115,8 @@ impl Dense {
         self.multiply(input, weight, None, &mut values);
 
         let channels = self.outputs;
-        let jobs = cut(&values, channels, batch).collect();
+        let rows = ROWS * channels;
+        let jobs = values.chunks(rows).collect();
         let parts = run(jobs, |values| {
             self.isa.run(MomentsChunk { values, channels })
         });
@@ -123,9 +124,7 @@ impl Dense {
         parts.iter().for_each(|part| moments.merge(part));
 
         let map = norm.map(&moments, self.isa.lanes());
-        let jobs = cut(&values, channels, batch)
-            .zip(cut_mut(output, channels, batch))
-            .collect();
+        let jobs = values.chunks(rows).zip(output.chunks_mut(rows)).collect();
         run(jobs, |(from, to)| {
             self.isa.run(MapChunk {
                 map: &map,
@@ -185,8 +184,11 @@ impl Dense {
 
         let mut grad = NormGrad::new(norm, &kept.moments, self.isa.lanes());
         let channels = self.outputs;
-        let jobs = cut(&kept.values, channels, batch)
-            .zip(cut(output_grad, channels, batch))
+        let rows = ROWS * channels;
+        let jobs = kept
+            .values
+            .chunks(rows)
+            .zip(output_grad.chunks(rows))
             .collect();
         let parts = run(jobs, |(values, grads)| {
             self.isa.run(SumsChunk {
@@ -257,10 +259,10 @@ impl Dense {
         let stride = padded(channels, self.isa.lanes());
 
         let mut grads = Recycled::new(batch * stride);
-        let jobs: Vec<_> = cut_mut(&mut grads, stride, batch)
-            .into_iter()
-            .zip(cut(output_grad, channels, batch))
-            .zip(tail.cut(channels, batch))
+        let jobs: Vec<_> = grads
+            .chunks_mut(ROWS * stride)
+            .zip(output_grad.chunks(ROWS * channels))
+            .zip(tail.chunks(ROWS * channels))
             .collect();
         let mut shift_sums = vec![0.0; jobs.len() * stride];
         let jobs = jobs
@@ -284,7 +286,7 @@ impl Dense {
                 .for_each(|(sum, part)| *sum += part);
         }
 
-        let mut weight_grad = vec![0.0; self.inputs * stride];
+        let mut weight_grad = Recycled::new(self.inputs * stride);
         let jobs = weight_grad
             .chunks_mut(INPUTS * stride)
             .enumerate()
@@ -299,10 +301,12 @@ impl Dense {
                 sum,
             });
         });
-        if stride != channels {
+        let weight_grad = if stride == channels {
+            weight_grad.into_vec()
+        } else {
             let rows = weight_grad.chunks_exact(stride);
-            weight_grad = rows.flat_map(|row| &row[..channels]).copied().collect();
-        }
+            rows.flat_map(|row| &row[..channels]).copied().collect()
+        };
 
         if let Some(input_grad) = input_grad {
             check_len("input_grad", input_grad.len(), input.len())?;

@@ -8,6 +8,9 @@ use pulp::Simd;
 use super::{Affine, GradSums, Moments, NormGrad};
 use crate::simd::{load, load_some, relu, store, store_some};
 
+/// Lanes of the widest vectors.
+const MOST_LANES: usize = 16;
+
 /// Applies a map to the first `channels` of each position of `from`, `[positions, stride]`.
 #[inline(always)]
 pub(crate) fn apply<S: Simd>(
@@ -49,9 +52,10 @@ pub(crate) fn add_moments<S: Simd>(
             let deviation = simd.sub_f32s(load_some(simd, &values[c..]), mean);
             simd.mul_f32s(deviation, deviation)
         });
+        let (mean, squares) = (lanes_of::<S>(mean), lanes_of::<S>(squares));
         for (lane, c) in (c..channels.min(c + S::F32_LANES)).enumerate() {
-            own.mean[c] = f64::from(lane_of::<S>(&mean, lane));
-            own.squares[c] = f64::from(lane_of::<S>(&squares, lane));
+            own.mean[c] = f64::from(mean[lane]);
+            own.squares[c] = f64::from(squares[lane]);
         }
     }
     total.merge(&own);
@@ -81,11 +85,12 @@ fn sum_by<S: Simd>(
     )
 }
 
+/// The lanes of a vector, for plain code.
 #[inline(always)]
-fn lane_of<S: Simd>(vector: &S::f32s, lane: usize) -> f32 {
-    let mut lanes = [0.0; 16];
-    store::<S>(&mut lanes, *vector);
-    lanes[lane]
+fn lanes_of<S: Simd>(vector: S::f32s) -> [f32; MOST_LANES] {
+    let mut lanes = [0.0; MOST_LANES];
+    store::<S>(&mut lanes, vector);
+    lanes
 }
 
 /// Adds one image's share to the sums of its chunk.
@@ -117,9 +122,10 @@ pub(crate) fn add_grad_sums<S: Simd>(
         }
         let plain = simd.add_f32s(plain[0], plain[1]);
         let centred = simd.add_f32s(centred[0], centred[1]);
+        let (plain, centred) = (lanes_of::<S>(plain), lanes_of::<S>(centred));
         for (lane, c) in (c..channels.min(c + S::F32_LANES)).enumerate() {
-            own.plain[c] = f64::from(lane_of::<S>(&plain, lane));
-            own.centred[c] = f64::from(lane_of::<S>(&centred, lane));
+            own.plain[c] = f64::from(plain[lane]);
+            own.centred[c] = f64::from(centred[lane]);
         }
     }
     total.merge(&own);

@@ -9,7 +9,7 @@ use burn::{
 };
 
 use super::{
-    backend::{HostBackend, make_in_order, values},
+    backend::{HostBackend, make_in_order, reuse, values},
     is_host,
 };
 use crate::optim::{AdamWStep, adamw};
@@ -133,17 +133,18 @@ pub(crate) trait OptimOps: Backend {
 
 fn run_adamw<B: HostBackend>(
     tensors: [FloatTensor<B>; 3],
-    grad: &FloatTensor<B>,
+    grad: FloatTensor<B>,
     step: AdamWStep,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let [mut tensor, mut moment_1, mut moment_2] = tensors.map(make_in_order::<B>);
     adamw(
         step,
         B::as_slice_mut(&mut tensor),
-        &values::<B>(grad),
+        &values::<B>(&grad),
         B::as_slice_mut(&mut moment_1),
         B::as_slice_mut(&mut moment_2),
     );
+    reuse::<B>([grad]);
     (tensor, moment_1, moment_2)
 }
 
@@ -158,7 +159,7 @@ macro_rules! implement {
                 moment_2: FloatTensor<Self>,
                 step: AdamWStep,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                run_adamw::<Self>([tensor, moment_1, moment_2], &grad, step)
+                run_adamw::<Self>([tensor, moment_1, moment_2], grad, step)
             }
         }
     };

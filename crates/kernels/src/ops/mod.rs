@@ -8,13 +8,16 @@ mod adamw;
 #[cfg(feature = "autodiff")]
 mod autodiff;
 mod backend;
+mod dense;
+#[cfg(feature = "autodiff")]
+mod dense_grad;
 mod extension;
 
 #[cfg(feature = "optim")]
 pub use adamw::AdamW;
 use burn::{
     backend::{Dispatch, DispatchDevice},
-    nn::{BatchNorm, PaddingConfig2d, conv::Conv2d},
+    nn::{BatchNorm, Linear, PaddingConfig2d, conv::Conv2d},
     tensor::{
         DType, Device, Tensor,
         activation::relu,
@@ -23,7 +26,10 @@ use burn::{
     },
 };
 
-use self::extension::{ConvOps, InferOps, Norm};
+use self::{
+    dense::{DenseInferOps, DenseNorm, DenseOps},
+    extension::{ConvOps, InferOps, Norm},
+};
 use crate::conv::{Geometry, Statistics};
 
 /// What stands between convolution and ReLU, and where.
@@ -129,15 +135,15 @@ pub fn conv_block(
         return channels_first(output);
     }
 
-    let statistics = [norm.running_mean.value(), norm.running_var.value()];
-    let tracked = [&bias, &gamma, &beta]
-        .iter()
-        .any(|tensor| tensor.device().is_autodiff());
-    let all_f32 = statistics.iter().all(|tensor| tensor.dtype() == DType::F32);
-    if tracked || device.is_autodiff() || weight.device().is_autodiff() || !all_f32 {
+    let tracked = weight.device().is_autodiff()
+        || [&bias, &gamma, &beta]
+            .iter()
+            .any(|vector| vector.device().is_autodiff());
+    let Some([mean, variance]) =
+        running(norm, &device).filter(|_| !tracked && !device.is_autodiff())
+    else {
         return stock_block(x, conv, Some(norm), order, pool);
-    }
-    let [mean, variance] = statistics.map(|tensor| tensor.to_device(&device));
+    };
     channels_first(<Dispatch as InferOps>::conv_norm_infer(
         channels_last(x).into_dispatch(),
         weight.into_dispatch(),
@@ -147,6 +153,92 @@ pub fn conv_block(
         mean.into_dispatch(),
         variance.into_dispatch(),
         geometry,
+        options,
+    ))
+}
+
+/// One dense layer: `linear`, `norm` if given, ReLU if asked for.
+///
+/// `x` is `[batch, inputs]`; returns `[batch, outputs]`. The normalization behaves as in [`conv_block`].
+pub fn dense_block(
+    x: Tensor<2>,
+    linear: &Linear,
+    norm: Option<&BatchNorm>,
+    with_relu: bool,
+) -> Tensor<2> {
+    let weight = linear.weight.val();
+    let bias = linear.bias.as_ref().map(|bias| bias.val());
+    let parameters = norm.map(|norm| [norm.gamma.val(), norm.beta.val()]);
+    let device = x.device();
+    let [inputs, outputs] = weight.dims();
+    let covered = is_host(&device.clone().inner())
+        && x.dims()[0] > 0
+        && x.dims()[1] == inputs
+        && inputs > 0
+        && outputs > 0
+        && fits(&x, &device)
+        && fits(&weight, &device)
+        && bias
+            .iter()
+            .chain(parameters.iter().flatten())
+            .all(|vector| vector.dims() == [outputs] && fits(vector, &device));
+    let stock = |x: Tensor<2>| {
+        let x = linear.forward(x);
+        let x = match norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        if with_relu { relu(x) } else { x }
+    };
+    if !covered {
+        return stock(x);
+    }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
+    let (Some(norm), Some([gamma, beta])) = (norm, parameters) else {
+        return Tensor::from_dispatch(<Dispatch as DenseOps>::dense_shift(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            with_relu,
+        ));
+    };
+    let options = DenseNorm {
+        epsilon: norm.epsilon,
+        relu: with_relu,
+    };
+    if device.is_autodiff() && norm.training.is_enabled() {
+        let (output, mean, variance) = <Dispatch as DenseOps>::dense_norm_train(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+            options,
+        );
+        update_running(
+            norm,
+            Tensor::from_dispatch(mean),
+            Tensor::from_dispatch(variance),
+        );
+        return Tensor::from_dispatch(output);
+    }
+    let tracked = weight.device().is_autodiff()
+        || [&bias, &gamma, &beta]
+            .iter()
+            .any(|vector| vector.device().is_autodiff());
+    let Some([mean, variance]) =
+        running(norm, &device).filter(|_| !tracked && !device.is_autodiff())
+    else {
+        return stock(x);
+    };
+    Tensor::from_dispatch(<Dispatch as DenseInferOps>::dense_norm_infer(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
         options,
     ))
 }
@@ -264,6 +356,21 @@ fn channels_last(x: Tensor<4>) -> Tensor<4> {
 /// Views `[batch, height, width, channels]` as `[batch, channels, height, width]`.
 fn channels_first(x: burn::backend::DispatchTensor) -> Tensor<4> {
     Tensor::<4>::from_dispatch(x).permute([0, 3, 1, 2])
+}
+
+/// The running statistics on the given device, if they are `f32` there.
+fn running(norm: &BatchNorm, device: &Device) -> Option<[Tensor<1>; 2]> {
+    let statistics = [norm.running_mean.value(), norm.running_var.value()];
+    let statistics = statistics.map(|tensor| tensor.to_device(device));
+    statistics
+        .iter()
+        .all(|tensor| tensor.dtype() == DType::F32)
+        .then_some(statistics)
+}
+
+/// Whether a tensor is of the kernels' element type, on the device that the call runs on.
+fn fits<const D: usize>(tensor: &Tensor<D>, device: &Device) -> bool {
+    tensor.dtype() == DType::F32 && tensor.device() == *device
 }
 
 /// Burn's update of the running statistics, see `BatchNorm::forward`.

@@ -57,17 +57,16 @@ fn table_row(row: &StressRow) -> Result<String, PageError> {
                 percent(accuracy.value, 1)
             )
         });
-    let risk = row.risk.map_or(String::new(), |risk| {
-        format!(" ({})", percent(risk.value, 2))
+    let risk = row.risk.map_or("none accepted".to_owned(), |risk| {
+        let share = percent(risk.value, 2);
+        format!("{} of {} ({share})", count(row.errors), count(row.accepted))
     });
     Ok(format!(
         "<tr><th scope=\"row\">{name}</th><td>{picture}</td>{right}\
-         <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td>{errors} of {accepted}{risk}</td></tr>\n",
+         <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td>{risk}</td></tr>\n",
         name = escape(&row.name),
         picture = picture::digit(&row.example, &format!("Example: {}", row.name))?,
         share = row.deferral_rate,
         deferred = percent(row.deferral_rate, 1),
-        errors = count(row.errors),
-        accepted = count(row.accepted),
     ))
 }

@@ -1,0 +1,133 @@
+//! The end of a run: the best epoch is calibrated, published, examined and presented.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use data::InkLimits;
+use evaluation::{Calibration, Logits};
+use model::{
+    Classifier,
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL},
+};
+use report::{Examination, History, Page};
+
+use crate::{
+    Args, Failure,
+    outcome::{Outcome, Stop},
+    plan::Plan,
+    progress::human,
+    summary::{Summary, TrainResult, ValidationResult},
+};
+
+impl Plan {
+    /// Publishes the best epoch, examines it on the test images and says so.
+    pub(crate) fn finish(
+        &self,
+        args: &Args,
+        outcome: &Outcome,
+        began: Instant,
+    ) -> Result<(), Failure> {
+        let epoch = outcome.state.best().unwrap_or(outcome.state.epoch);
+        let checkpoint = Checkpoint::open(self.run.checkpoint(epoch))?;
+        let mut manifest = checkpoint.manifest().clone();
+        manifest.training = None;
+        manifest.calibration = self.calibrate(&checkpoint)?;
+        manifest.ink = InkLimits::of(
+            self.split
+                .validation
+                .iter()
+                .map(|&index| self.images.image(index as usize)),
+        );
+        let weights = checkpoint.file(MODEL).unwrap_or_default();
+        let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
+        checkpoint::write(&self.run.model(), &published)?;
+        // The examination goes the way that every other crate goes: it loads what was published.
+        let classifier = Classifier::load(self.run.model(), &self.device)?;
+        let images = self.source.test()?;
+        let test = Examination::new(&classifier, &images)?;
+        let record = outcome.state.history[epoch - 1];
+        let summary = Summary {
+            test,
+            validation: ValidationResult {
+                accuracy: record.validation_accuracy,
+                loss: record.validation_loss,
+                epoch,
+            },
+            train: TrainResult {
+                images_per_second: outcome.train_images as f64 / outcome.train_seconds.max(1e-9),
+                seconds: outcome.train_seconds,
+            },
+            seconds: began.elapsed().as_secs_f64(),
+            epochs: outcome.state.epoch,
+            stopped: match outcome.stop {
+                Stop::Plateau => "plateau",
+                Stop::TimeBudget => "time budget",
+                Stop::Finished | Stop::Interrupted => "finished",
+            },
+            seed: self.config.seed,
+            backend: self.backend.name().to_owned(),
+            parameters: self.config.network.summary().parameters(),
+        };
+        let mut json = serde_json::to_vec_pretty(&summary)?;
+        json.push(b'\n');
+        self.run.write(&self.run.summary(), &json)?;
+        let metrics = fs::read_to_string(self.run.metrics()).unwrap_or_default();
+        let page = Page {
+            classifier: &classifier,
+            images: &images,
+            examination: &summary.test,
+            history: Some(&History::parse(&metrics)),
+            stress: None,
+        };
+        self.run
+            .write(&self.run.report(), page.html()?.as_bytes())?;
+        if args.json {
+            print!("{}", String::from_utf8_lossy(&json));
+        } else {
+            self.print(&summary);
+        }
+        Ok(())
+    }
+
+    /// Fits the calibration on the validation images; without any there is none.
+    fn calibrate(&self, checkpoint: &Checkpoint) -> Result<Option<Calibration>, Failure> {
+        let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self
+            .split
+            .validation
+            .iter()
+            .map(|&index| {
+                (
+                    self.images.image(index as usize),
+                    self.images.label(index as usize),
+                )
+            })
+            .unzip();
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        let classifier = Classifier::from_checkpoint(checkpoint, &self.device)?;
+        let logits = classifier.logits(&pixels.concat()).into_flattened();
+        let logits = Logits::new(data::CLASSES, logits, labels)?;
+        Ok(Some(Calibration::fit(&logits, &self.config.calibration)?))
+    }
+
+    fn print(&self, summary: &Summary) {
+        let run = self.run.path().display();
+        println!("\n{}", summary.test);
+        println!(
+            "{} after {} epochs in {} ({:.0} images/s); best epoch {} with {:.2} % of the validation images right",
+            summary.stopped,
+            summary.epochs,
+            human(Duration::from_secs_f64(summary.seconds)),
+            summary.train.images_per_second,
+            summary.validation.epoch,
+            100.0 * summary.validation.accuracy,
+        );
+        println!("model:   {run}/model");
+        println!("summary: {run}/summary.json");
+        println!("metrics: {run}/metrics.jsonl");
+        println!("report:  {run}/report.html");
+    }
+}

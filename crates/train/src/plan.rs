@@ -1,0 +1,165 @@
+//! A run that is ready to begin: recipe, device, data, run folder, and where it left off.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use data::{LabelledImages, Normalization, Source, Split};
+use model::{
+    Backend, Device, Manifest, Provenance,
+    checkpoint::{Checkpoint, DataDigests, FORMAT_VERSION, Versions},
+};
+
+use crate::{
+    Args, Config, Failure, checkpointer, journal::TrainingState, run::usage, run_dir::RunDir,
+};
+
+/// Where runs and downloads go.
+const ARTIFACTS: &str = "artifacts";
+
+/// A run that is ready to begin.
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    pub(crate) device: Device,
+    pub(crate) backend: Backend,
+    pub(crate) run: Arc<RunDir>,
+    pub(crate) source: Source,
+    pub(crate) images: LabelledImages,
+    pub(crate) normalization: Normalization,
+    pub(crate) split: Split,
+    pub(crate) restored: Option<(usize, Checkpoint, TrainingState)>,
+    pub(crate) quiet: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(args: &Args, config: Config) -> Result<Self, Failure> {
+        let backend: Backend = config
+            .backend
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(usage)?;
+        let device = backend.device()?;
+        let source = match &config.data.dir {
+            Some(dir) => Source::Folder(dir.clone()),
+            None if cfg!(feature = "bundled") => Source::Bundled,
+            None => Source::Download {
+                cache: Path::new(ARTIFACTS).join("mnist"),
+            },
+        };
+        let images = source.train()?;
+        let mut split = data::split(images.labels(), config.data.validation, config.seed)?;
+        if let Some(limit) = config.data.limit {
+            split.train.truncate(limit);
+        }
+        let run = Arc::new(open_run(args)?);
+        let quiet = args.quiet;
+        let restored = restore(&run, &images, quiet)?;
+        run.write(&run.config(), config.to_toml().as_bytes())?;
+        run.point_latest(Path::new(ARTIFACTS));
+        Ok(Plan {
+            normalization: Normalization::of(&images),
+            config,
+            device,
+            backend,
+            run,
+            source,
+            images,
+            split,
+            restored,
+            quiet,
+        })
+    }
+
+    /// What is about to happen.
+    pub(crate) fn announce(&self) {
+        if self.quiet {
+            return;
+        }
+        eprintln!("{}", self.config.network.summary());
+        eprintln!(
+            "{} training images, {} for validation, from {}; backend {}; seed {}",
+            self.split.train.len(),
+            self.split.validation.len(),
+            self.source.name(),
+            self.backend,
+            self.config.seed,
+        );
+        eprintln!("run folder: {}", self.run.path().display());
+        if let Some((epoch, ..)) = &self.restored {
+            eprintln!("going on after epoch {epoch}");
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> Manifest {
+        Manifest {
+            version: FORMAT_VERSION,
+            architecture: self.config.network.clone(),
+            normalization: self.normalization,
+            classes: (0..data::CLASSES).map(|class| class.to_string()).collect(),
+            calibration: None,
+            ink: None,
+            metrics: Default::default(),
+            provenance: Provenance {
+                seed: self.config.seed,
+                config: serde_json::to_value(&self.config).unwrap_or_default(),
+                data: DataDigests {
+                    source: self.source.name(),
+                    train: self.images.digest().clone(),
+                },
+                backend: self.backend.name().to_owned(),
+                versions: Versions::current(),
+            },
+            training: None,
+        }
+    }
+}
+
+fn open_run(args: &Args) -> Result<RunDir, Failure> {
+    let run = match (&args.resume, &args.run_dir) {
+        (Some(run), _) => RunDir::open(run)?,
+        (None, Some(dir)) => RunDir::create(dir)?,
+        (None, None) => {
+            let recipe = args.config.as_deref().and_then(Path::file_stem);
+            let name = recipe.map_or("default".into(), |name| name.to_string_lossy());
+            RunDir::create_next(Path::new(ARTIFACTS), &name)?
+        }
+    };
+    Ok(run)
+}
+
+/// The newest whole checkpoint of a run with its state, if it has one. Damaged newer ones are named
+/// and removed: the epochs that they held are trained again.
+fn restore(
+    run: &RunDir,
+    images: &LabelledImages,
+    quiet: bool,
+) -> Result<Option<(usize, Checkpoint, TrainingState)>, Failure> {
+    let (newest, damaged) = run.newest_checkpoint();
+    for error in &damaged {
+        if !quiet {
+            eprintln!("warning: {error}");
+        }
+    }
+    let Some((epoch, checkpoint)) = newest else {
+        run.keep_only(&[])?;
+        return Ok(None);
+    };
+    let manifest = checkpoint.manifest();
+    if manifest.provenance.data.train != *images.digest() {
+        return Err(anyhow::anyhow!(
+            "the training images are not those that this run began with; put the same files back, or start a new run"
+        )
+        .into());
+    }
+    let state = manifest
+        .training
+        .clone()
+        .and_then(|state| serde_json::from_value::<TrainingState>(state).ok())
+        .filter(|state| state.epoch == epoch && state.history.len() == epoch)
+        .with_context(|| format!("{}: its training state makes no sense; remove this checkpoint to go on from the one before", checkpoint.path().display()))?;
+    checkpointer::check_records(&checkpoint)?;
+    checkpoint.network(&Device::default())?;
+    let kept: Vec<_> = run.epochs().into_iter().filter(|&e| e <= epoch).collect();
+    run.keep_only(&kept)?;
+    Ok(Some((epoch, checkpoint, state)))
+}

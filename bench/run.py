@@ -17,6 +17,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,11 +71,15 @@ class Bench:
             started = time.perf_counter()
             child = subprocess.Popen([str(part) for part in command], cwd=self.work, env=environment, stdout=out, stderr=err)
             pid = 0
-            while pid == 0:
-                pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-                if pid == 0 and time.perf_counter() - started > self.args.limit:
-                    child.kill()
-                time.sleep(0.002)
+            try:
+                while pid == 0:
+                    pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+                    if pid == 0 and time.perf_counter() - started > self.args.limit:
+                        child.kill()
+                    time.sleep(0.002)
+            except KeyboardInterrupt:
+                child.kill()
+                raise
             seconds = time.perf_counter() - started
             child.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0), err.seek(0)
@@ -229,12 +234,14 @@ def conditions(bench):
 
 def main():
     args = parse()
-    bench = Bench(args)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Before the build, which is a load of its own.
     load = [os.getloadavg()[0]]
+    bench = Bench(args)
     series = {"images": [], "memory": []}
     try:
-        series = bench.series()
         bench.rounds()
+        series = bench.series()
     except KeyboardInterrupt:
         print("interrupted: what is complete is saved", file=sys.stderr)
     finally:

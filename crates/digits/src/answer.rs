@@ -48,12 +48,16 @@ impl Answer {
             Ok(Framing::Several(regions)) => Finding::Several(regions.len()),
             Err(error) => Finding::Unreadable(error),
         };
-        Answer { file: file.to_owned(), finding }
+        Answer {
+            file: file.to_owned(),
+            finding,
+        }
     }
 
     /// Whether the digit may be kept without a person.
     pub fn accepted(&self) -> bool {
-        self.class().is_some_and(|class| class.decision == Decision::Accept)
+        self.class()
+            .is_some_and(|class| class.decision == Decision::Accept)
     }
 
     /// What the network saw.
@@ -129,13 +133,25 @@ impl Display for Answer {
                 let percent = |class: &Classification, digit: usize| {
                     format!("{digit} {:.1} %", 100.0 * class.probabilities[digit])
                 };
-                write!(f, "{}  (then {}, {})", percent(class, order[0]), percent(class, order[1]), percent(class, order[2]))?;
+                write!(
+                    f,
+                    "{}  (then {}, {})",
+                    percent(class, order[0]),
+                    percent(class, order[1]),
+                    percent(class, order[2])
+                )?;
                 match class.decision {
                     Decision::Accept => Ok(()),
-                    Decision::Review { reason: ReviewReason::LowConfidence, .. } => {
+                    Decision::Review {
+                        reason: ReviewReason::LowConfidence,
+                        ..
+                    } => {
                         write!(f, "  → review: not sure enough")
                     }
-                    Decision::Review { reason: ReviewReason::OutOfDistribution, .. } => {
+                    Decision::Review {
+                        reason: ReviewReason::OutOfDistribution,
+                        ..
+                    } => {
                         write!(f, "  → review: unlike the digits that the network knows")
                     }
                 }
@@ -151,8 +167,14 @@ impl Display for Answer {
 pub fn reason(class: &Classification) -> Option<&'static str> {
     match class.decision {
         Decision::Accept => None,
-        Decision::Review { reason: ReviewReason::LowConfidence, .. } => Some("low_confidence"),
-        Decision::Review { reason: ReviewReason::OutOfDistribution, .. } => Some("out_of_distribution"),
+        Decision::Review {
+            reason: ReviewReason::LowConfidence,
+            ..
+        } => Some("low_confidence"),
+        Decision::Review {
+            reason: ReviewReason::OutOfDistribution,
+            ..
+        } => Some("out_of_distribution"),
     }
 }
 

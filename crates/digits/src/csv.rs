@@ -65,6 +65,9 @@ mod tests {
     #[test]
     fn tables_saved_by_a_spreadsheet_are_read() {
         let text = "\u{feff}file;answer\r\na.png;7\r\n\"b;c.png\";\r\n";
-        assert_eq!(parse(text), [["file", "answer"], ["a.png", "7"], ["b;c.png", ""]]);
+        assert_eq!(
+            parse(text),
+            [["file", "answer"], ["a.png", "7"], ["b;c.png", ""]]
+        );
     }
 }

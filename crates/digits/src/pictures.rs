@@ -1,6 +1,9 @@
 //! Which pictures the arguments name.
 
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The files named and, for each folder, its PNG and JPEG files in the order of their names; and a
 /// line, already on stderr, for each folder that gave none.
@@ -38,6 +41,8 @@ fn pictures_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
     matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }

@@ -98,7 +98,11 @@ impl Predict {
         if let Some(review) = review {
             eprintln!("{}", review.finish()?);
         }
-        Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if problems.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
     /// Frames the pictures on all cores, then classifies those that show a digit together.
@@ -111,7 +115,9 @@ impl Predict {
                 _ => None,
             })
             .collect();
-        let threshold = self.threshold.unwrap_or(classifier.calibration().deferral.threshold);
+        let threshold = self
+            .threshold
+            .unwrap_or(classifier.calibration().deferral.threshold);
         let mut classified = classifier.classify_all_at(&digits, threshold).into_iter();
         files
             .iter()
@@ -132,9 +138,17 @@ impl Predict {
         }
         if let (true, Some(pixels)) = (self.show, answer.pixels()) {
             if self.json || self.csv {
-                write!(stderr(), "{}", show::picture(pixels, stderr().is_terminal()))?;
+                write!(
+                    stderr(),
+                    "{}",
+                    show::picture(pixels, stderr().is_terminal())
+                )?;
             } else {
-                write!(stdout(), "{}", show::picture(pixels, stdout().is_terminal()))?;
+                write!(
+                    stdout(),
+                    "{}",
+                    show::picture(pixels, stdout().is_terminal())
+                )?;
             }
         }
         Ok(())

@@ -16,7 +16,10 @@ pub fn picture(pixels: &[u8; PIXELS], terminal: bool) -> String {
         for (&upper, &lower) in upper.iter().zip(lower) {
             // Writing to a string can't fail.
             if terminal {
-                let _ = write!(text, "\x1b[38;2;{upper};{upper};{upper};48;2;{lower};{lower};{lower}m▀");
+                let _ = write!(
+                    text,
+                    "\x1b[38;2;{upper};{upper};{upper};48;2;{lower};{lower};{lower}m▀"
+                );
             } else {
                 let mean = (usize::from(upper) + usize::from(lower)) / 2;
                 text.push(char::from(SHADES[mean * SHADES.len() / 256]));

@@ -175,7 +175,7 @@ impl Plan {
             .config
             .data
             .augmentation
-            .unwrap_or(Augmentation::default());
+            .unwrap_or_default();
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(self.config.seed)
             .augmented(augmentation, self.config.seed, Some(plain_from))

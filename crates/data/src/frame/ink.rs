@@ -37,7 +37,10 @@ pub(super) struct Strength {
 impl Strength {
     /// With the peak of what is there now.
     pub fn with_new_peak(self) -> Self {
-        Self { peak: self.plane.from_top(STROKE), ..self }
+        Self {
+            peak: self.plane.from_top(STROKE),
+            ..self
+        }
     }
 
     /// Whether anything stands out from the ground.
@@ -69,12 +72,18 @@ pub(super) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
 impl Ink {
     /// The same with a long side of at most `long` pixels.
     pub fn at_most(&self, long: usize) -> Self {
-        Self { value: self.value.at_most(long), axis: self.axis }
+        Self {
+            value: self.value.at_most(long),
+            axis: self.axis,
+        }
     }
 
     /// The same with what lies on the other side of the ground for ink: light for dark.
     pub fn other_side(&self) -> Self {
-        Self { value: self.value.map(|v| -v), axis: self.axis.map(|v| -v) }
+        Self {
+            value: self.value.map(|v| -v),
+            axis: self.axis.map(|v| -v),
+        }
     }
 
     /// How far the ink stands out from the ground, which is what remains when everything is removed
@@ -93,7 +102,8 @@ impl Ink {
         let spread = noise(&plane, 3);
         let plane = plane.map(|v| (v - base).max(0.0));
         let peak = plane.from_top(STROKE);
-        let range = ground.from_top(ground.values.len() / 20) - ground.from_top(ground.values.len() * 19 / 20);
+        let range = ground.from_top(ground.values.len() / 20)
+            - ground.from_top(ground.values.len() * 19 / 20);
         Strength {
             plane,
             peak,
@@ -108,7 +118,10 @@ impl Ink {
     /// within `radius` pixels.
     pub fn steepness(&self, strength: &Strength, radius: usize) -> Plane {
         let darkest = self.value.map(|v| -v).dilated(radius);
-        let range = self.value.dilated(radius).zip(&darkest, |high, low| high + low);
+        let range = self
+            .value
+            .dilated(radius)
+            .zip(&darkest, |high, low| high + low);
         match &strength.light {
             Some(light) => range.zip(light, |range, light| range * light),
             None => range,
@@ -129,9 +142,7 @@ fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
         local_median_difference(&small)
     });
     let [red, green, blue] = &differences;
-    let colours = || {
-        (red.iter().zip(green).zip(blue)).map(|((&r, &g), &b)| [r, g, b])
-    };
+    let colours = || (red.iter().zip(green).zip(blue)).map(|((&r, &g), &b)| [r, g, b]);
     let mut covariance = [[0.0_f32; 3]; 3];
     for colour in colours() {
         for (row, a) in covariance.iter_mut().zip(colour) {
@@ -152,7 +163,9 @@ fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
     }
     let (sum, magnitude) = colours()
         .map(|colour| dot(axis, colour))
-        .fold((0.0, 0.0), |(sum, magnitude), d| (sum + d * d.abs(), magnitude + d * d));
+        .fold((0.0, 0.0), |(sum, magnitude), d| {
+            (sum + d * d.abs(), magnitude + d * d)
+        });
     let side = sum / magnitude - CORNERS * corners(&combine(channels, axis).at_most(64));
     Some(axis.map(|v| v * side.signum()))
 }
@@ -176,7 +189,10 @@ fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
 fn combine([red, green, blue]: &[Plane; 3], axis: [f32; 3]) -> Plane {
     let mut out = red.clone();
     for (index, value) in out.values.iter_mut().enumerate() {
-        *value = dot(axis, [red.values[index], green.values[index], blue.values[index]]);
+        *value = dot(
+            axis,
+            [red.values[index], green.values[index], blue.values[index]],
+        );
     }
     out
 }

@@ -18,13 +18,26 @@ pub(super) fn removed(strength: Strength) -> Strength {
     let plane = &strength.plane;
     let tilt = TILT * plane.long_side().div_ceil(256);
     let run = |side: usize| (LENGTH * side as f32 / 2.0) as usize;
-    let rows = plane.dilated_by(0, tilt).opened_by(run(plane.width), 0).dilated_by(0, tilt);
-    let columns = plane.dilated_by(tilt, 0).opened_by(0, run(plane.height)).dilated_by(tilt, 0);
+    let rows = plane
+        .dilated_by(0, tilt)
+        .opened_by(run(plane.width), 0)
+        .dilated_by(0, tilt);
+    let columns = plane
+        .dilated_by(tilt, 0)
+        .opened_by(0, run(plane.height))
+        .dilated_by(tilt, 0);
     let lines = rows.zip(&columns, f32::max);
     let least = strength.floor.max(0.02 * strength.peak);
     let cleaned: Plane = plane.zip(&lines, |ink, line| {
         let ruled = line > least && line < FAINT * strength.peak;
-        if ruled && ink < CROSSING * line { 0.0 } else { ink }
+        if ruled && ink < CROSSING * line {
+            0.0
+        } else {
+            ink
+        }
     });
-    Strength { plane: cleaned, ..strength }
+    Strength {
+        plane: cleaned,
+        ..strength
+    }
 }

@@ -1,4 +1,4 @@
-//! Which strokes there are, and which of them make one digit.
+//! Which strokes there are.
 
 use super::Region;
 use super::ink::Strength;
@@ -8,33 +8,13 @@ use super::plane::Plane;
 const INK: f32 = 0.3;
 /// Share of the peak that the strongest ink of a stroke must reach: a faint smear does not.
 const STRONG: f32 = 0.5;
-/// Share of the largest stroke's extent below which a stroke that lies apart is a speck.
-const SPECK: f32 = 0.25;
-/// The same for any stroke, however near.
-const BIT: f32 = 0.08;
-/// Share of the tallest stroke's height from which a stroke could be a digit of its own.
-const TALL: f32 = 0.5;
-/// Gap, as a share of the digit's height, up to which a small stroke belongs to it: a 5's bar, a
-/// piece that a pen or scanner left out.
-const NEAR: f32 = 0.3;
-/// Gap, in stroke widths and as a share of the height, up to which even two tall strokes side by side
-/// belong together: a broken line.
-const BROKEN: f32 = 0.5;
-const BROKEN_HEIGHT: f32 = 0.04;
-/// Share of the narrower stroke's columns from which two tall strokes don't stand side by side.
-const SHARED: f32 = 0.7;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
 const LEAST_EXTENT: f32 = 0.03;
-/// Weight of a stroke that touches the picture's border against one that doesn't.
-const BORDER: f32 = 0.25;
 /// How many times longer than wide a ruled line is at least.
 const LINE: usize = 8;
 /// Share of the picture's long side, as a divisor, within which the surroundings of what runs out of
 /// the picture go with it: its soft edge.
 const MARGIN: usize = 64;
-/// Strokes that are looked at, the largest first: no digit has more, and a picture of noise has
-/// thousands.
-const MOST: usize = 24;
 
 /// First and last column and row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,10 +27,15 @@ pub(super) struct Bounds {
 
 impl Bounds {
     fn of(x: usize, y: usize) -> Self {
-        Self { left: x, right: x, top: y, bottom: y }
+        Self {
+            left: x,
+            right: x,
+            top: y,
+            bottom: y,
+        }
     }
 
-    fn joined(self, other: Self) -> Self {
+    pub fn joined(self, other: Self) -> Self {
         Self {
             left: self.left.min(other.left),
             right: self.right.max(other.right),
@@ -67,12 +52,12 @@ impl Bounds {
         self.bottom - self.top + 1
     }
 
-    fn extent(self) -> f32 {
+    pub fn extent(self) -> f32 {
         self.width().max(self.height()) as f32
     }
 
     /// The share of the narrower one's columns that both have.
-    fn common_columns(self, other: Self) -> f32 {
+    pub fn common_columns(self, other: Self) -> f32 {
         let first = self.left.max(other.left);
         let end = self.right.min(other.right) + 1;
         end.saturating_sub(first) as f32 / self.width().min(other.width()) as f32
@@ -87,42 +72,32 @@ impl Bounds {
         };
         let (left, width) = span(self.left, self.right, width);
         let (top, height) = span(self.top, self.bottom, height);
-        Region { left, top, width, height }
+        Region {
+            left,
+            top,
+            width,
+            height,
+        }
     }
 }
 
-/// The strokes of one digit.
-#[derive(Debug)]
-pub(super) struct Strokes {
-    pub bounds: Bounds,
-    /// 1 where the digit is, 0 elsewhere, at the size of the picture.
-    pub mask: Plane,
-    /// The mean width of its strokes, in pixels.
-    pub width: f32,
-}
-
-#[derive(Debug)]
-pub(super) enum Digits {
-    None,
-    One(Strokes),
-    Several(Vec<Bounds>),
-}
-
 /// A connected stroke.
-struct Part {
-    label: u32,
-    bounds: Bounds,
-    area: usize,
+#[derive(Debug)]
+pub(super) struct Part {
+    pub label: u32,
+    pub bounds: Bounds,
+    pub area: usize,
     /// Sides of pixels that border on ground.
-    perimeter: usize,
-    strongest: f32,
-    touches_border: bool,
-    /// Some of the pixels on its edge, enough to measure distances.
-    edge: Vec<(f32, f32)>,
+    pub perimeter: usize,
+    pub strongest: f32,
+    pub touches_border: bool,
+    /// Some of the pixels on its edge, enough to measure distances; empty until they are needed.
+    pub edge: Vec<(f32, f32)>,
 }
 
 impl Part {
-    fn gap(&self, other: &Self) -> f32 {
+    /// Pixels of ground between two parts.
+    pub fn gap(&self, other: &Self) -> f32 {
         let mut least = f32::MAX;
         for &(x, y) in &self.edge {
             for &(u, v) in &other.edge {
@@ -154,132 +129,12 @@ pub(super) fn steep_outline(strength: &Strength, steepness: &Plane) -> f32 {
 /// Whether a stroke runs from side to side and is nothing but long: a ruled line.
 fn is_line(part: &Part, plane: &Plane) -> bool {
     let (width, height) = (part.bounds.width(), part.bounds.height());
-    (width == plane.width && LINE * height < width) || (height == plane.height && LINE * width < height)
+    (width == plane.width && LINE * height < width)
+        || (height == plane.height && LINE * width < height)
 }
 
-fn least_extent(plane: &Plane) -> f32 {
+pub(super) fn least_extent(plane: &Plane) -> f32 {
     (LEAST_EXTENT * plane.long_side() as f32).max(3.0)
-}
-
-/// The stroke that the digit is, or the largest of its strokes.
-struct Main {
-    bounds: Bounds,
-    /// Mean width of the stroke, in pixels: twice the area over the length of the outline.
-    stroke_width: f32,
-    touches_border: bool,
-}
-
-fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
-    let least = least_extent(&strength.plane);
-    let weight = |part: &Part| if part.touches_border { BORDER } else { 1.0 } * part.area as f32;
-    let part = parts
-        .iter()
-        .filter(|part| part.bounds.extent() >= least)
-        .max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
-    Some(Main {
-        bounds: part.bounds,
-        // A slanting line has more sides of pixels than length, 4 / π times as many on average.
-        stroke_width: 2.0 * part.area as f32 / (part.perimeter as f32 * std::f32::consts::FRAC_PI_4),
-        touches_border: part.touches_border,
-    })
-}
-
-/// Finds the digits of a picture.
-pub(super) fn digits(strength: &Strength) -> Digits {
-    let plane = &strength.plane;
-    let (labels, mut parts) = connected(strength);
-    parts.sort_by_key(|part| std::cmp::Reverse(part.area));
-    let Some(main) = main_of(&parts, strength) else {
-        return Digits::None;
-    };
-    let stroke_width = main.stroke_width;
-    let (extent, inside) = (main.bounds.extent(), !main.touches_border);
-    parts.retain(|part| !(inside && part.touches_border) && part.bounds.extent() >= BIT * extent);
-    let mut several = parts.len() > MOST && parts[MOST].bounds.extent() >= SPECK * extent;
-    parts.truncate(MOST);
-    for part in &mut parts {
-        let edge = edge(&labels, plane.width, part);
-        let step = edge.len().div_ceil(400).max(1);
-        part.edge = edge.into_iter().step_by(step).map(|(x, y)| (x as f32, y as f32)).collect();
-    }
-    let groups = groups(&parts, stroke_width);
-    let bounds = |group: &[usize]| {
-        let all = group.iter().map(|&index| parts[index].bounds);
-        all.reduce(Bounds::joined)
-    };
-    let largest = groups
-        .iter()
-        .filter_map(|group| Some((group, bounds(group)?)))
-        .max_by(|a, b| a.1.extent().total_cmp(&b.1.extent()));
-    let Some((digit, whole)) = largest else {
-        return Digits::None;
-    };
-    let mut found: Vec<Bounds> = groups
-        .iter()
-        .filter_map(|group| bounds(group))
-        .filter(|other| other.extent() >= SPECK * whole.extent())
-        .collect();
-    several |= found.len() > 1;
-    if several {
-        found.sort_by_key(|bounds| bounds.left);
-        return Digits::Several(found);
-    }
-    let chosen: Vec<u32> = digit.iter().map(|&index| parts[index].label).collect();
-    let values = labels.iter().map(|label| f32::from(chosen.contains(label) && *label > 0)).collect();
-    Digits::One(Strokes {
-        bounds: whole,
-        mask: Plane { values, ..*plane },
-        width: stroke_width,
-    })
-}
-
-/// Joins the parts that belong to one digit: indices of `parts`, group by group.
-fn groups(parts: &[Part], stroke_width: f32) -> Vec<Vec<usize>> {
-    let height = |index: usize| parts[index].bounds.height() as f32;
-    let tallest = (0..parts.len()).map(height).fold(0.0, f32::max);
-    let (tall, mut small): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&index| height(index) >= TALL * tallest);
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for index in tall {
-        let near = |&other: &usize| belong(&parts[index], &parts[other], tallest, stroke_width);
-        let (mine, others) = groups.into_iter().partition(|group: &Vec<usize>| group.iter().any(near));
-        groups = others;
-        let mine: Vec<Vec<usize>> = mine;
-        groups.push(mine.into_iter().flatten().chain([index]).collect());
-    }
-    // A small part belongs to one digit, the nearest: it never joins two.
-    while !small.is_empty() {
-        let mut nearest = (f32::MAX, 0, 0);
-        for (place, &index) in small.iter().enumerate() {
-            for (group, members) in groups.iter().enumerate() {
-                for &other in members {
-                    let gap = parts[index].gap(&parts[other]);
-                    if gap < nearest.0 {
-                        nearest = (gap, place, group);
-                    }
-                }
-            }
-        }
-        let (gap, place, group) = nearest;
-        let index = small.swap_remove(place);
-        if gap <= NEAR * tallest {
-            groups[group].push(index);
-        } else {
-            groups.push(vec![index]);
-        }
-    }
-    groups
-}
-
-/// Whether two tall parts are strokes of one digit.
-fn belong(a: &Part, b: &Part, tallest: f32, stroke_width: f32) -> bool {
-    // A 4 whose two strokes don't meet has one above the other's columns; two digits stand side by
-    // side.
-    let most = if a.bounds.common_columns(b.bounds) > SHARED {
-        NEAR * tallest
-    } else {
-        (BROKEN * stroke_width).max(BROKEN_HEIGHT * tallest)
-    };
-    a.gap(b) <= most
 }
 
 /// Takes away what runs out of the picture: the edge of a table or a page, a shadow, a dark corner. A
@@ -292,13 +147,22 @@ pub(super) fn without_border(mut strength: Strength) -> Strength {
             break;
         }
         let (labels, parts) = connected(&strength);
-        let outside: Vec<u32> = parts.iter().filter(|part| part.touches_border).map(|part| part.label).collect();
+        let outside: Vec<u32> = parts
+            .iter()
+            .filter(|part| part.touches_border)
+            .map(|part| part.label)
+            .collect();
         if outside.is_empty() {
             break;
         }
         let plane = &strength.plane;
-        let outside = labels.iter().map(|label| f32::from(outside.binary_search(label).is_ok()));
-        let outside = Plane { values: outside.collect(), ..*plane };
+        let outside = labels
+            .iter()
+            .map(|label| f32::from(outside.binary_search(label).is_ok()));
+        let outside = Plane {
+            values: outside.collect(),
+            ..*plane
+        };
         let outside = outside.dilated(plane.long_side() / MARGIN);
         let plane = plane.zip(&outside, |ink, outside| ink * (1.0 - outside));
         strength = Strength { plane, ..strength }.with_new_peak();
@@ -307,7 +171,7 @@ pub(super) fn without_border(mut strength: Strength) -> Strength {
 }
 
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
-fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
+pub(super) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     let plane = &strength.plane;
     let (width, height) = (plane.width, plane.height);
     let least = (INK * strength.peak).max(strength.floor);
@@ -356,14 +220,25 @@ fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
 }
 
 /// The pixels of a part that border on others.
-fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(usize, usize)> {
-    let Bounds { left, right, top, bottom } = part.bounds;
+pub(super) fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(usize, usize)> {
+    let Bounds {
+        left,
+        right,
+        top,
+        bottom,
+    } = part.bounds;
     let mine = |x: usize, y: usize| labels[y * width + x] == part.label;
     let mut edge = Vec::new();
     for y in top..=bottom {
         for x in left..=right {
-            let inner = x > left && x < right && y > top && y < bottom
-                && mine(x - 1, y) && mine(x + 1, y) && mine(x, y - 1) && mine(x, y + 1);
+            let inner = x > left
+                && x < right
+                && y > top
+                && y < bottom
+                && mine(x - 1, y)
+                && mine(x + 1, y)
+                && mine(x, y - 1)
+                && mine(x, y + 1);
             if mine(x, y) && !inner {
                 edge.push((x, y));
             }

@@ -90,13 +90,17 @@ pub(super) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     let long = width.max(height);
     let to = |long_side: u32| {
         let side = |side: u32| {
-            ((u64::from(side) * u64::from(long_side) + u64::from(long) / 2) / u64::from(long)).max(1) as u32
+            ((u64::from(side) * u64::from(long_side) + u64::from(long) / 2) / u64::from(long))
+                .max(1) as u32
         };
         (side(width), side(height))
     };
     let (scaled, scale) = if long > WORKING_SIDE {
         let (width, height) = to(WORKING_SIDE);
-        (picture.thumbnail_exact(width, height), long as f32 / WORKING_SIDE as f32)
+        (
+            picture.thumbnail_exact(width, height),
+            long as f32 / WORKING_SIDE as f32,
+        )
     } else if long < SMALL_SIDE {
         let (width, height) = to(SMALL_SIDE);
         // Catmull-Rom keeps edges steeper than a linear filter would.
@@ -111,7 +115,10 @@ pub(super) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     let plane = |channel: usize| Plane {
         width: rgb.width() as usize,
         height: rgb.height() as usize,
-        values: rgb.pixels().map(|pixel| f32::from(pixel.0[channel])).collect(),
+        values: rgb
+            .pixels()
+            .map(|pixel| f32::from(pixel.0[channel]))
+            .collect(),
     };
     Some(([plane(0), plane(1), plane(2)], scale))
 }
@@ -121,7 +128,9 @@ pub(super) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
 /// light ink and white for dark.
 fn on_ground(picture: &DynamicImage) -> DynamicImage {
     let mut rgba = picture.to_rgba8();
-    let luminance = |[r, g, b, _]: [u8; 4]| (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)) / 1000;
+    let luminance = |[r, g, b, _]: [u8; 4]| {
+        (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)) / 1000
+    };
     let mut histogram = [0_u64; 256];
     for pixel in rgba.pixels() {
         if pixel.0[3] >= 128 {

@@ -41,7 +41,10 @@ impl Plane {
         self.sampled(
             (width, height),
             (0.0, 0.0),
-            (self.width as f32 / width as f32, self.height as f32 / height as f32),
+            (
+                self.width as f32 / width as f32,
+                self.height as f32 / height as f32,
+            ),
         )
     }
 
@@ -64,7 +67,11 @@ impl Plane {
                 *out = column.iter().map(|&(x, weight)| weight * line[x]).sum();
             }
         }
-        Self { width: size.0, height: size.1, values }
+        Self {
+            width: size.0,
+            height: size.1,
+            values,
+        }
     }
 
     /// The median of each pixel and its eight neighbours: removes specks and most noise, keeps
@@ -75,7 +82,10 @@ impl Plane {
             for x in 1..self.width.saturating_sub(1) {
                 let at = y * self.width + x;
                 let mut nine = [0.0; 9];
-                for (three, start) in nine.chunks_exact_mut(3).zip([at - self.width - 1, at - 1, at + self.width - 1]) {
+                for (three, start) in
+                    nine.chunks_exact_mut(3)
+                        .zip([at - self.width - 1, at - 1, at + self.width - 1])
+                {
                     three.copy_from_slice(&self.values[start..start + 3]);
                 }
                 out.values[at] = median_of(nine);
@@ -97,7 +107,11 @@ impl Plane {
         } else {
             self.clone()
         };
-        if along > 0 { across.greatest_in_columns(along) } else { across }
+        if along > 0 {
+            across.greatest_in_columns(along)
+        } else {
+            across
+        }
     }
 
     fn transposed(&self) -> Self {
@@ -105,7 +119,11 @@ impl Plane {
         for x in 0..self.width {
             values.extend(self.values[x..].iter().step_by(self.width));
         }
-        Self { width: self.height, height: self.width, values }
+        Self {
+            width: self.height,
+            height: self.width,
+            values,
+        }
     }
 
     /// The greatest of each value, the `radius` above and the `radius` below it, at a cost that does
@@ -135,7 +153,14 @@ impl Plane {
             }
         }
         let beginnings = &from_above[2 * radius * width..];
-        self.with(from_below.iter().zip(beginnings).take(self.values.len()).map(|(a, b)| a.max(*b)).collect())
+        self.with(
+            from_below
+                .iter()
+                .zip(beginnings)
+                .take(self.values.len())
+                .map(|(a, b)| a.max(*b))
+                .collect(),
+        )
     }
 
     /// What is left of bright things after those that hold no square of `radius` pixels to each
@@ -154,15 +179,34 @@ impl Plane {
     pub fn from_top(&self, rank: usize) -> f32 {
         let mut values = self.values.clone();
         let index = rank.min(values.len() - 1);
-        *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
+        *values
+            .select_nth_unstable_by(index, |a, b| b.total_cmp(a))
+            .1
     }
 }
 
 /// The median of nine: each step drops the least and the greatest of those that can still be it.
 fn median_of(mut v: [f32; 9]) -> f32 {
     const EXCHANGES: [(usize, usize); 19] = [
-        (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
-        (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
+        (1, 2),
+        (4, 5),
+        (7, 8),
+        (0, 1),
+        (3, 4),
+        (6, 7),
+        (1, 2),
+        (4, 5),
+        (7, 8),
+        (0, 3),
+        (5, 8),
+        (4, 7),
+        (3, 6),
+        (1, 4),
+        (2, 5),
+        (4, 7),
+        (4, 2),
+        (6, 4),
+        (4, 2),
     ];
     for (low, high) in EXCHANGES {
         (v[low], v[high]) = (v[low].min(v[high]), v[low].max(v[high]));
@@ -177,7 +221,10 @@ fn weights(count: usize, origin: f32, step: f32, pixels: usize) -> Vec<Vec<(usiz
         .map(|index| {
             let start = origin + index as f32 * step;
             let end = start + step;
-            let (first, last) = (start.max(0.0) as usize, (end.max(0.0).ceil() as usize).min(pixels));
+            let (first, last) = (
+                start.max(0.0) as usize,
+                (end.max(0.0).ceil() as usize).min(pixels),
+            );
             (first..last)
                 .map(|x| (x, (end.min(x as f32 + 1.0) - start.max(x as f32)) / step))
                 .filter(|&(_, weight)| weight > 0.0)

@@ -2,8 +2,10 @@
 
 use image::DynamicImage;
 
+use super::digits::Strokes;
 use super::ink::Strength;
-use super::parts::{Bounds, Strokes};
+use super::parts::Bounds;
+use super::plane::Plane;
 use super::{Framed, Region};
 use crate::{HEIGHT, PIXELS, WIDTH};
 
@@ -26,9 +28,11 @@ pub(super) fn frame(strength: &Strength, strokes: &Strokes) -> Option<[u8; PIXEL
     let scale = BOX / strokes.bounds.width().max(strokes.bounds.height()) as f32;
     // The mask widened takes the soft edge of the strokes along.
     let soft = (strokes.width / 2.0).ceil().max(1.0) as usize;
-    let mut ink = strength.plane.zip(&strokes.mask.dilated(soft), |ink, mask| {
-        mask * ((ink / level - BLACK) / (WHITE - BLACK)).clamp(0.0, 1.0)
-    });
+    let mut ink = strength
+        .plane
+        .zip(&strokes.mask.dilated(soft), |ink, mask| {
+            mask * ((ink / level - BLACK) / (WHITE - BLACK)).clamp(0.0, 1.0)
+        });
     let missing = (THIN / scale - strokes.width) / 2.0;
     if missing >= 0.5 {
         ink = ink.dilated(missing.round() as usize);
@@ -54,7 +58,10 @@ pub(super) fn frame(strength: &Strength, strokes: &Strokes) -> Option<[u8; PIXEL
     let offset = |centre: f32, side: usize, field: usize| {
         ((CENTRE - centre).round().max(0.0) as usize).min(field - side)
     };
-    let (left, top) = (offset(centre[0], small.width, WIDTH), offset(centre[1], small.height, HEIGHT));
+    let (left, top) = (
+        offset(centre[0], small.width, WIDTH),
+        offset(centre[1], small.height, HEIGHT),
+    );
     let mut pixels = [0; PIXELS];
     for y in 0..small.height {
         for x in 0..small.width {
@@ -75,12 +82,17 @@ fn level(strength: &Strength, strokes: &Strokes) -> Option<f32> {
 }
 
 /// The box around everything that shows in the frame.
-fn inked(ink: &super::plane::Plane) -> Option<Bounds> {
+fn inked(ink: &Plane) -> Option<Bounds> {
     let mut found: Option<Bounds> = None;
     for y in 0..ink.height {
         for x in 0..ink.width {
             if ink.at(x, y) > 0.25 {
-                let bounds = found.get_or_insert(Bounds { left: x, right: x, top: y, bottom: y });
+                let bounds = found.get_or_insert(Bounds {
+                    left: x,
+                    right: x,
+                    top: y,
+                    bottom: y,
+                });
                 bounds.left = bounds.left.min(x);
                 bounds.right = bounds.right.max(x);
                 bounds.bottom = y;
@@ -103,7 +115,12 @@ pub(super) fn already_framed(picture: &DynamicImage) -> Option<Framed> {
         }
         *pixel = r;
     }
-    let region = Region { left: 0, top: 0, width: WIDTH as u32, height: HEIGHT as u32 };
+    let region = Region {
+        left: 0,
+        top: 0,
+        width: WIDTH as u32,
+        height: HEIGHT as u32,
+    };
     [pixels, pixels.map(|pixel| 255 - pixel)]
         .into_iter()
         .find(in_frame)
@@ -123,6 +140,13 @@ fn in_frame(pixels: &[u8; PIXELS]) -> bool {
     }
     // All 70,000 images of MNIST have a box of 19 or 20 and their centre within 0.52 of the middle.
     mass > 0.0
-        && moment.iter().all(|moment| (moment / mass - CENTRE).abs() < 0.55)
-        && (19..=20).contains(&(0..2).map(|axis| high[axis] - low[axis] + 1).max().unwrap_or(0))
+        && moment
+            .iter()
+            .all(|moment| (moment / mass - CENTRE).abs() < 0.55)
+        && (19..=20).contains(
+            &(0..2)
+                .map(|axis| high[axis] - low[axis] + 1)
+                .max()
+                .unwrap_or(0),
+        )
 }

@@ -64,10 +64,13 @@ fn window(small: &Ink) -> Option<Window> {
             strength.shows_ink().then_some(Window { radius, outline })
         })
         .collect();
-    let least = LEAST * windows.iter().map(|window| window.outline).fold(0.0, f32::max);
-    let agree = |a: &Window, b: &Window| {
-        a.outline <= CHANGE * b.outline && b.outline <= CHANGE * a.outline
-    };
+    let least = LEAST
+        * windows
+            .iter()
+            .map(|window| window.outline)
+            .fold(0.0, f32::max);
+    let agree =
+        |a: &Window, b: &Window| a.outline <= CHANGE * b.outline && b.outline <= CHANGE * a.outline;
     let run = windows
         .chunk_by(agree)
         .filter(|run| run[0].outline > least)
@@ -75,7 +78,10 @@ fn window(small: &Ink) -> Option<Window> {
         .rev()
         .max_by_key(|run| run.len())?;
     // One wider than the narrowest, for strokes that are wider elsewhere.
-    let radius = windows.iter().map(|window| window.radius).find(|&radius| radius > run[0].radius);
+    let radius = windows
+        .iter()
+        .map(|window| window.radius)
+        .find(|&radius| radius > run[0].radius);
     Some(Window {
         radius: radius.unwrap_or(run[0].radius),
         outline: run[0].outline,

@@ -9,7 +9,14 @@ const SEVEN: Strokes = &[&[(0.2, 0.1), (0.8, 0.1), (0.4, 0.9)]];
 /// Its bar apart from the rest.
 const FIVE: Strokes = &[
     &[(0.4, 0.1), (0.8, 0.1)],
-    &[(0.3, 0.15), (0.28, 0.45), (0.6, 0.42), (0.75, 0.65), (0.6, 0.88), (0.25, 0.9)],
+    &[
+        (0.3, 0.15),
+        (0.28, 0.45),
+        (0.6, 0.42),
+        (0.75, 0.65),
+        (0.6, 0.88),
+        (0.25, 0.9),
+    ],
 ];
 
 /// How much ink there is at a point: 1 within `width` of a stroke, and a soft edge.
@@ -30,7 +37,10 @@ fn ink(strokes: Strokes, (x, y): (f32, f32), width: f32) -> f32 {
 /// A picture `size` pixels a side, coloured by `f(ink, x, y)` with x and y from 0 to 1.
 fn draw(strokes: Strokes, size: u32, f: impl Fn(f32, f32, f32) -> [f32; 3]) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| {
-        let (x, y) = ((x as f32 + 0.5) / size as f32, (y as f32 + 0.5) / size as f32);
+        let (x, y) = (
+            (x as f32 + 0.5) / size as f32,
+            (y as f32 + 0.5) / size as f32,
+        );
         Rgb(f(ink(strokes, (x, y), 0.09), x, y).map(|value| value.clamp(0.0, 255.0) as u8))
     })
 }
@@ -55,14 +65,21 @@ fn framed(picture: &DynamicImage) -> Framed {
 
 /// The mean difference of two images, in levels of 255.
 fn difference(a: &[u8; PIXELS], b: &[u8; PIXELS]) -> f32 {
-    let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+    let sum: u32 = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum();
     sum as f32 / PIXELS as f32
 }
 
 fn assert_like_seven(picture: &DynamicImage, what: &str) {
     let expected = framed(&on_paper(SEVEN, 400)).pixels;
     let difference = difference(&framed(picture).pixels, &expected);
-    assert!(difference < 8.0, "{what}: {difference} levels from the clean drawing");
+    assert!(
+        difference < 8.0,
+        "{what}: {difference} levels from the clean drawing"
+    );
 }
 
 #[test]
@@ -70,16 +87,28 @@ fn a_digit_fills_a_box_of_twenty_with_its_mass_in_the_middle() {
     let framed = framed(&on_paper(SEVEN, 400));
     let inked = |at: &usize| framed.pixels[*at] > 0;
     let rows: Vec<usize> = (0..PIXELS).filter(inked).map(|at| at / WIDTH).collect();
-    assert_eq!(rows.iter().max().unwrap() - rows.iter().min().unwrap() + 1, 20);
+    assert_eq!(
+        rows.iter().max().unwrap() - rows.iter().min().unwrap() + 1,
+        20
+    );
     let mass: f64 = framed.pixels.iter().map(|&pixel| f64::from(pixel)).sum();
     for place in [|at: usize| at % WIDTH, |at: usize| at / WIDTH] {
-        let centre = (0..PIXELS).map(|at| f64::from(framed.pixels[at]) * place(at) as f64).sum::<f64>() / mass;
+        let centre = (0..PIXELS)
+            .map(|at| f64::from(framed.pixels[at]) * place(at) as f64)
+            .sum::<f64>()
+            / mass;
         assert!((centre - 14.0).abs() <= 0.51, "{centre}");
     }
     assert_eq!(framed.pixels.iter().max(), Some(&255));
     let region = framed.region;
-    assert!(region.top.abs_diff(22) <= 3 && region.height.abs_diff(356) <= 6, "{region:?}");
-    assert!(region.left.abs_diff(62) <= 3 && region.width.abs_diff(276) <= 6, "{region:?}");
+    assert!(
+        region.top.abs_diff(22) <= 3 && region.height.abs_diff(356) <= 6,
+        "{region:?}"
+    );
+    assert!(
+        region.left.abs_diff(62) <= 3 && region.width.abs_diff(276) <= 6,
+        "{region:?}"
+    );
 }
 
 #[cfg(feature = "bundled")]
@@ -107,8 +136,16 @@ fn size_does_not_matter() {
 fn colours_do_not_matter() {
     for (what, ground, ink) in [
         ("light on dark", [10.0, 10.0, 10.0], [240.0, 240.0, 240.0]),
-        ("yellow on white", [255.0, 255.0, 255.0], [240.0, 220.0, 40.0]),
-        ("red on green of the same lightness", [90.0, 160.0, 90.0], [230.0, 95.0, 90.0]),
+        (
+            "yellow on white",
+            [255.0, 255.0, 255.0],
+            [240.0, 220.0, 40.0],
+        ),
+        (
+            "red on green of the same lightness",
+            [90.0, 160.0, 90.0],
+            [230.0, 95.0, 90.0],
+        ),
         ("pale pencil", [230.0, 230.0, 230.0], [180.0, 180.0, 180.0]),
     ] {
         let picture = draw(SEVEN, 400, |share, _, _| mix(ground, ink, share));
@@ -118,7 +155,12 @@ fn colours_do_not_matter() {
 
 #[test]
 fn a_transparent_ground_is_ground_whatever_colour_it_hides() {
-    for (ink_colour, hidden) in [([0_u8; 3], [0_u8; 3]), ([255; 3], [255; 3]), ([255; 3], [0; 3]), ([200, 30, 30], [0; 3])] {
+    for (ink_colour, hidden) in [
+        ([0_u8; 3], [0_u8; 3]),
+        ([255; 3], [255; 3]),
+        ([255; 3], [0; 3]),
+        ([200, 30, 30], [0; 3]),
+    ] {
         let picture = RgbaImage::from_fn(400, 400, |x, y| {
             let alpha = (255.0 * ink(SEVEN, (x as f32 / 400.0, y as f32 / 400.0), 0.09)) as u8;
             let [r, g, b] = if alpha == 0 { hidden } else { ink_colour };
@@ -131,7 +173,9 @@ fn a_transparent_ground_is_ground_whatever_colour_it_hides() {
 #[test]
 fn uneven_light_shadow_noise_and_compression_do_not_matter() {
     let mut random = Random::keyed(&[1]);
-    let noise: Vec<f32> = (0..600 * 600).map(|_| (random.next_u64() % 41) as f32 - 20.0).collect();
+    let noise: Vec<f32> = (0..600 * 600)
+        .map(|_| (random.next_u64() % 41) as f32 - 20.0)
+        .collect();
     let picture = draw(SEVEN, 600, |ink, x, y| {
         let shadow = if x + 0.4 * y > 0.75 { 0.55 } else { 1.0 };
         let light = shadow * (1.0 - 0.4 * x);
@@ -139,7 +183,9 @@ fn uneven_light_shadow_noise_and_compression_do_not_matter() {
         mix(PAPER, PEN, ink).map(|value| value * light + noise)
     });
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, 60).encode_image(&picture).unwrap();
+    JpegEncoder::new_with_quality(&mut jpeg, 60)
+        .encode_image(&picture)
+        .unwrap();
     assert_like_seven(&image::load_from_memory(&jpeg).unwrap(), "a photo");
 }
 
@@ -155,7 +201,11 @@ fn ruled_lines_go() {
 #[test]
 fn a_dark_table_beside_the_paper_is_no_ink() {
     let picture = draw(SEVEN, 600, |ink, x, y| {
-        if x < 0.08 + 0.03 * y { [80.0, 55.0, 40.0] } else { mix(PAPER, PEN, ink) }
+        if x < 0.08 + 0.03 * y {
+            [80.0, 55.0, 40.0]
+        } else {
+            mix(PAPER, PEN, ink)
+        }
     });
     assert_like_seven(&picture.into(), "a table");
 }
@@ -166,14 +216,22 @@ fn thin_pens_are_strengthened() {
         let ink = ink(SEVEN, (x as f32 / 800.0, y as f32 / 800.0), 0.012);
         Rgb(mix(PAPER, PEN, ink).map(|value| value as u8))
     });
-    let strong = framed(&picture.into()).pixels.iter().filter(|&&pixel| pixel > 200).count();
+    let strong = framed(&picture.into())
+        .pixels
+        .iter()
+        .filter(|&&pixel| pixel > 200)
+        .count();
     assert!(strong > 25, "{strong} strong pixels");
 }
 
 #[test]
 fn strokes_apart_are_one_digit_and_specks_are_none() {
     let clean = framed(&on_paper(FIVE, 400));
-    assert!(clean.region.height > 340, "the bar belongs to it: {:?}", clean.region);
+    assert!(
+        clean.region.height > 340,
+        "the bar belongs to it: {:?}",
+        clean.region
+    );
     let mut specked = on_paper(FIVE, 400).to_rgb8();
     for (x, y) in [(20, 30), (350, 380), (370, 60), (30, 350)] {
         for at in 0..16 {
@@ -190,7 +248,10 @@ fn two_digits_are_told_from_left_to_right() {
     match frame::find(&picture.into()) {
         Framing::Several(regions) => {
             assert_eq!(regions.len(), 2);
-            assert!(regions[0].left < 300 && regions[1].left > 300, "{regions:?}");
+            assert!(
+                regions[0].left < 300 && regions[1].left > 300,
+                "{regions:?}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -202,11 +263,23 @@ fn blank_pictures_show_nothing() {
     for (width, height) in [(1, 1), (28, 28), (3, 700), (400, 300)] {
         let noise = |amount: u64, random: &mut Random| (random.next_u64() % (amount + 1)) as u8;
         for amount in [0, 6] {
-            let plain = GrayImage::from_fn(width, height, |_, _| Luma([200 + noise(amount, &mut random)]));
-            assert_eq!(frame::find(&plain.into()), Framing::Nothing, "{width}x{height}, noise {amount}");
+            let plain = GrayImage::from_fn(width, height, |_, _| {
+                Luma([200 + noise(amount, &mut random)])
+            });
+            assert_eq!(
+                frame::find(&plain.into()),
+                Framing::Nothing,
+                "{width}x{height}, noise {amount}"
+            );
         }
-        let slope = GrayImage::from_fn(width, height, |x, y| Luma([250 - (x * 60 / width + y * 40 / height) as u8]));
-        assert_eq!(frame::find(&slope.into()), Framing::Nothing, "{width}x{height}, a slope");
+        let slope = GrayImage::from_fn(width, height, |x, y| {
+            Luma([250 - (x * 60 / width + y * 40 / height) as u8])
+        });
+        assert_eq!(
+            frame::find(&slope.into()),
+            Framing::Nothing,
+            "{width}x{height}, a slope"
+        );
     }
 }
 
@@ -224,11 +297,16 @@ fn files_are_known_by_their_bytes_and_turned_as_the_camera_was_held() {
     assert!(matches!(frame::read(&path), Ok(Framing::Digit(_))));
 
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, 95).encode_image(&on_paper(SEVEN, 300).rotate270()).unwrap();
+    JpegEncoder::new_with_quality(&mut jpeg, 95)
+        .encode_image(&on_paper(SEVEN, 300).rotate270())
+        .unwrap();
     // An Exif segment whose one entry says: turn by 90 degrees to show.
-    let exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let exif =
+        b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     jpeg.splice(2..2, exif.iter().copied());
-    let Ok(Framing::Digit(turned)) = frame::decode(&jpeg, "turned.jpg") else { panic!() };
+    let Ok(Framing::Digit(turned)) = frame::decode(&jpeg, "turned.jpg") else {
+        panic!()
+    };
     assert!(difference(&turned.pixels, &framed(&on_paper(SEVEN, 300)).pixels) < 4.0);
 }
 
@@ -237,7 +315,9 @@ fn bad_files_give_one_line_that_names_them_and_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let error = frame::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("not a regular file"), "{error}");
-    let error = frame::read(folder.path().join("nowhere.png")).unwrap_err().to_string();
+    let error = frame::read(folder.path().join("nowhere.png"))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("nowhere.png"), "{error}");
 
     let mut random = Random::keyed(&[3]);
@@ -253,7 +333,10 @@ fn bad_files_give_one_line_that_names_them_and_never_panic() {
             }
             if let Err(error) = frame::decode(&damaged, "damaged.png") {
                 let error = error.to_string();
-                assert!(error.contains("damaged.png") && error.lines().count() == 1, "{error}");
+                assert!(
+                    error.contains("damaged.png") && error.lines().count() == 1,
+                    "{error}"
+                );
             }
         }
     }
@@ -262,7 +345,8 @@ fn bad_files_give_one_line_that_names_them_and_never_panic() {
 #[test]
 fn pictures_that_would_exhaust_the_memory_are_refused_before_they_are_decoded() {
     // The header of a PNG of 60,000 × 60,000 pixels.
-    let mut header = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x06\0\0\0".to_vec();
+    let mut header =
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x06\0\0\0".to_vec();
     header.extend(crc32(&header[12..]).to_be_bytes());
     header.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
     let error = frame::decode(&header, "huge.png").unwrap_err();
@@ -272,6 +356,8 @@ fn pictures_that_would_exhaust_the_memory_are_refused_before_they_are_decoded() 
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }

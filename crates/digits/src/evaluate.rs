@@ -20,7 +20,8 @@ use crate::{
 };
 
 #[derive(Args)]
-#[command(after_help = "Example: digits evaluate artifacts/latest/model --dump probabilities.csv
+#[command(
+    after_help = "Example: digits evaluate artifacts/latest/model --dump probabilities.csv
 
 With --json the result is an object: checkpoint (path), test.accuracy and test.errors, and
 test.evaluation with every figure before and after calibration; shares are fractions. With --review
@@ -29,7 +30,8 @@ it has review, too.
 What machine and person reach together: --review-dir writes the test images that are not accepted
 into a folder, with review.csv; a person writes the digits under answer (none for an image that is
 no digit); --review takes the table back. A table that `digits predict --review-dir` wrote is
-counted by itself, because nobody knows the labels of the pictures that were accepted.")]
+counted by itself, because nobody knows the labels of the pictures that were accepted."
+)]
 pub struct Evaluate {
     /// Checkpoint folder
     checkpoint: PathBuf,

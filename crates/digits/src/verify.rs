@@ -34,14 +34,21 @@ impl Verify {
             whole &= problem.is_none();
             if self.json {
                 let problem = problem.map(|error| error.to_string());
-                println!("{}", json!({ "path": path, "whole": problem.is_none(), "problem": problem }));
+                println!(
+                    "{}",
+                    json!({ "path": path, "whole": problem.is_none(), "problem": problem })
+                );
             } else if let Some(error) = problem {
                 println!("{error}");
             } else {
                 println!("{}: whole", path.display());
             }
         }
-        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if whole {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 

@@ -171,11 +171,7 @@ impl Plan {
         };
         let training = &self.config.training;
         let plain_from = training.epochs - training.plain_epochs.min(training.epochs) + 1;
-        let augmentation = self
-            .config
-            .data
-            .augmentation
-            .unwrap_or_default();
+        let augmentation = self.config.data.augmentation.unwrap_or_default();
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(self.config.seed)
             .augmented(augmentation, self.config.seed, Some(plain_from))

@@ -1,12 +1,12 @@
-//! The operations on backend tensors, dispatched by Burn.
+//! Dense layers on backend tensors.
 
 #![allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
 
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
-use super::super::{
+use super::{
     backend::{HostBackend, like, make_in_order, values},
-    sized,
+    extension::sized,
 };
 use crate::{
     Affine, Normalization,

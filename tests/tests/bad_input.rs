@@ -98,6 +98,9 @@ fn copy_pretrained(sandbox: &Sandbox, name: &str) {
     }
 }
 
+/// Something that happens to a file.
+type Damage<'a> = &'a dyn Fn(&std::path::Path);
+
 #[test]
 fn every_kind_of_damage_to_a_checkpoint_is_refused_by_name() {
     let flip = |path: &std::path::Path| {
@@ -112,7 +115,7 @@ fn every_kind_of_damage_to_a_checkpoint_is_refused_by_name() {
     };
     let files = ["checkpoint.json", "model.bpk", "SHA256SUMS"];
     for file in files {
-        let damages: [(&str, &dyn Fn(&std::path::Path)); 3] = [
+        let damages: [(&str, Damage); 3] = [
             ("flip", &flip),
             ("cut", &cut),
             ("remove", &|path| fs::remove_file(path).unwrap()),

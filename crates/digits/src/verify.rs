@@ -1,6 +1,9 @@
 //! `digits verify`: whether every byte of a checkpoint is as it was written.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use model::{Classifier, checkpoint::Checkpoint};
@@ -53,9 +56,9 @@ impl Verify {
 }
 
 /// The checkpoints of a run folder, or the path itself.
-fn checkpoints(path: &PathBuf) -> Vec<PathBuf> {
+fn checkpoints(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path.join("checkpoints")) else {
-        return vec![path.clone()];
+        return vec![path.to_owned()];
     };
     let mut found: Vec<_> = entries
         .flatten()
@@ -68,7 +71,7 @@ fn checkpoints(path: &PathBuf) -> Vec<PathBuf> {
         found.push(model);
     }
     if found.is_empty() {
-        found.push(path.clone());
+        found.push(path.to_owned());
     }
     found
 }

@@ -38,7 +38,7 @@ impl Strength {
     /// With the peak of what is there now.
     pub fn with_new_peak(self) -> Self {
         Self {
-            peak: self.plane.from_top(STROKE),
+            peak: self.plane.ranked_from_top(STROKE),
             ..self
         }
     }
@@ -97,13 +97,13 @@ impl Ink {
         }
         // The opening takes the least of the noise for ground: this is where ground really is, also
         // where half of the picture is ink.
-        let base = plane.from_top(plane.values.len() * 7 / 10);
+        let base = plane.ranked_from_top(plane.values.len() * 7 / 10);
         // Smoothing has spread the noise over neighbours: compare pixels further apart.
         let spread = noise(&plane, 3);
         let plane = plane.map(|v| (v - base).max(0.0));
-        let peak = plane.from_top(STROKE);
-        let range = ground.from_top(ground.values.len() / 20)
-            - ground.from_top(ground.values.len() * 19 / 20);
+        let peak = plane.ranked_from_top(STROKE);
+        let range = ground.ranked_from_top(ground.values.len() / 20)
+            - ground.ranked_from_top(ground.values.len() * 19 / 20);
         Strength {
             plane,
             peak,
@@ -174,7 +174,7 @@ fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
 /// from 1, all, to -1, none.
 fn corners(plane: &Plane) -> f32 {
     let count = plane.values.len();
-    let middle = (plane.from_top(count / 20) + plane.from_top(count * 19 / 20)) / 2.0;
+    let middle = (plane.ranked_from_top(count / 20) + plane.ranked_from_top(count * 19 / 20)) / 2.0;
     let (right, bottom) = (plane.width - 1, plane.height - 1);
     [(0, 0), (right, 0), (0, bottom), (right, bottom)]
         .map(|(x, y)| if plane.at(x, y) > middle { 0.25 } else { -0.25 })
@@ -242,7 +242,7 @@ fn light(ground: &Plane, axis: [f32; 3]) -> Option<Plane> {
     if axis.iter().sum::<f32>() > -0.9 {
         return None;
     }
-    let full = -ground.from_top(ground.values.len() * 9 / 10);
+    let full = -ground.ranked_from_top(ground.values.len() * 9 / 10);
     // A third of the full light is the darkest that is still taken for a shadow on paper; below, only
     // noise would grow.
     let least = (full / 3.0).max(1.0);

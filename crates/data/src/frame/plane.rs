@@ -176,7 +176,7 @@ impl Plane {
     }
 
     /// The value that `rank` of the values exceed or equal.
-    pub fn from_top(&self, rank: usize) -> f32 {
+    pub fn ranked_from_top(&self, rank: usize) -> f32 {
         let mut values = self.values.clone();
         let index = rank.min(values.len() - 1);
         *values

@@ -34,7 +34,7 @@ pub struct Args {
     /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub data_dir: Option<PathBuf>,
-    /// Folder of the new run [default: artifacts/<recipe>-NNN]
+    /// Folder of the new run [default: artifacts/RECIPE-NNN]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run_dir: Option<PathBuf>,
     /// Go on with the run in this folder

@@ -12,6 +12,7 @@ use divan::{Bencher, counter::ItemsCount};
 use kernels::{
     Affine, Normalization,
     conv::{ConvBlock, Geometry, Kept, Statistics},
+    dense::Dense,
 };
 
 const BATCH: usize = 128;
@@ -242,5 +243,80 @@ mod conv_norm_relu_pool {
         bencher
             .counter(example.backward_flops())
             .bench_local(|| example.backward_train(&kept));
+    }
+}
+
+/// Dense layer with batch normalization and ReLU.
+#[divan::bench_group]
+mod dense_norm_relu {
+    use super::*;
+
+    /// Inputs, outputs.
+    const SIZES: [[usize; 2]; 2] = [[800, 128], [800, 256]];
+
+    struct Layer {
+        layer: Dense,
+        flops: usize,
+        input: Vec<f32>,
+        weight: Vec<f32>,
+        gamma: Vec<f32>,
+        beta: Vec<f32>,
+        output: Vec<f32>,
+        output_grad: Vec<f32>,
+        input_grad: Vec<f32>,
+    }
+
+    impl Layer {
+        fn new([inputs, outputs]: [usize; 2]) -> Self {
+            Self {
+                layer: Dense::new(inputs, outputs).unwrap(),
+                flops: 2 * BATCH * inputs * outputs,
+                input: random(BATCH * inputs, 1),
+                weight: random(inputs * outputs, 2),
+                gamma: random(outputs, 3),
+                beta: random(outputs, 4),
+                output: vec![0.0; BATCH * outputs],
+                output_grad: random(BATCH * outputs, 5),
+                input_grad: vec![0.0; BATCH * inputs],
+            }
+        }
+
+        fn forward(&mut self) -> kernels::dense::Kept {
+            let norm = Example::norm(&self.gamma, &self.beta);
+            let (input, weight) = (&self.input, &self.weight);
+            self.layer
+                .forward_train(input, weight, &norm, &mut self.output)
+                .unwrap()
+        }
+
+        fn backward(&mut self, kept: &kernels::dense::Kept) {
+            let norm = Example::norm(&self.gamma, &self.beta);
+            self.layer
+                .backward_train(
+                    &self.input,
+                    &self.weight,
+                    &norm,
+                    kept,
+                    &self.output_grad,
+                    Some(&mut self.input_grad),
+                )
+                .unwrap();
+        }
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn forward(bencher: Bencher, sizes: [usize; 2]) {
+        let mut layer = Layer::new(sizes);
+        bencher
+            .counter(ItemsCount::new(layer.flops))
+            .bench_local(|| layer.forward());
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn backward(bencher: Bencher, sizes: [usize; 2]) {
+        let mut layer = Layer::new(sizes);
+        let kept = layer.forward();
+        let flops = ItemsCount::new(2 * layer.flops);
+        bencher.counter(flops).bench_local(|| layer.backward(&kept));
     }
 }

@@ -3,7 +3,7 @@
 use burn::{
     module::Module,
     nn::{BatchNorm, Dropout, DropoutConfig, Linear, conv::Conv2d},
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
 use data::{CLASSES, HEIGHT, WIDTH};
 use serde::{Deserialize, Serialize};
@@ -254,7 +254,7 @@ impl Network {
         for dense in &self.dense {
             x = dense.forward(self.dropout.forward(x));
         }
-        self.output.forward(self.dropout.forward(x))
+        kernels::dense_block(self.dropout.forward(x), &self.output, None, false)
     }
 }
 
@@ -276,11 +276,6 @@ impl Dense {
     /// - x: `[batch, features]`
     /// - output: `[batch, width]`
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.linear.forward(x);
-        let x = match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        };
-        relu(x)
+        kernels::dense_block(x, &self.linear, self.norm.as_ref(), true)
     }
 }

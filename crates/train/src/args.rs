@@ -34,6 +34,9 @@ pub struct Args {
     /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub data_dir: Option<PathBuf>,
+    /// Fetch MNIST into the folder of --data-dir first, where it lacks the published files
+    #[arg(long, requires = "data_dir", conflicts_with = "resume")]
+    pub download: bool,
     /// Folder of the new run [default: artifacts/RECIPE-NNN]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run_dir: Option<PathBuf>,

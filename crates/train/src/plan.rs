@@ -13,7 +13,7 @@ use crate::{
     Args, Config, Failure, checkpointer, journal::TrainingState, run::usage, run_dir::RunDir,
 };
 
-/// Where runs and downloads go.
+/// Where runs go.
 const ARTIFACTS: &str = "artifacts";
 
 /// A run that is ready to begin.
@@ -40,11 +40,9 @@ impl Plan {
             .map_err(usage)?;
         let device = backend.device()?;
         let source = match &config.data.dir {
+            Some(dir) if args.download => Source::Download { cache: dir.clone() },
             Some(dir) => Source::Folder(dir.clone()),
-            None if cfg!(feature = "bundled") => Source::Bundled,
-            None => Source::Download {
-                cache: Path::new(ARTIFACTS).join("mnist"),
-            },
+            None => Source::Bundled,
         };
         let images = source.train()?;
         let mut split = data::split(images.labels(), config.data.validation, config.seed)?;

@@ -61,12 +61,25 @@ impl WithSimd for ForwardChunk<'_> {
                 add_border(geometry, input, bordered);
                 bordered
             };
-            let conv = conv.slice(height * width * stride);
-            convolve(simd, grid, input, self.packed, conv);
-            if !self.conv.is_empty() {
-                let to = &mut self.conv[i * geometry.conv_len()..][..geometry.conv_len()];
-                copy_channels(conv, stride, to, channels);
-            }
+            let kept = match self.conv.is_empty() {
+                true => None,
+                false => Some(&mut self.conv[i * geometry.conv_len()..][..geometry.conv_len()]),
+            };
+            let conv = match kept {
+                // Values that are kept are computed in place, unless their channels need padding.
+                Some(kept) if stride == channels => {
+                    convolve(simd, grid, input, self.packed, kept);
+                    kept
+                }
+                kept => {
+                    let conv = conv.slice(height * width * stride);
+                    convolve(simd, grid, input, self.packed, conv);
+                    if let Some(kept) = kept {
+                        copy_channels(conv, stride, kept, channels);
+                    }
+                    conv
+                }
+            };
             if self.statistics == Some(Statistics::Conv) {
                 add_moments(simd, (&*conv, stride), channels, &mut moments);
             }

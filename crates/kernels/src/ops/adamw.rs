@@ -5,12 +5,12 @@
 use burn::{
     backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor},
     optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer},
-    tensor::{DType, Device, Tensor},
+    tensor::{Device, Tensor},
 };
 
 use super::{
     backend::{HostBackend, make_in_order, reuse, values},
-    is_host,
+    fits, has_kernels,
 };
 use crate::optim::{AdamWStep, adamw};
 
@@ -60,7 +60,7 @@ impl Optimizer for AdamW {
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let covered = |tensor: &Tensor<D>| {
             let device = tensor.device();
-            tensor.dtype() == DType::F32 && !device.is_autodiff() && is_host(&device)
+            fits(tensor, &device) && !device.is_autodiff() && has_kernels(&device)
         };
         let tracks_maximum = state
             .as_ref()

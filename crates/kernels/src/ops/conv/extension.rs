@@ -4,11 +4,13 @@
 
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
-use super::backend::{HostBackend, in_order, like, values};
+use super::super::{
+    backend::{HostBackend, in_order, like, values},
+    sized,
+};
 use crate::{
     Affine, Normalization,
     conv::{ConvBlock, Geometry, Kept, Statistics},
-    error::Error,
     layout::{channels_last_to_first, dims4},
     recycle::Recycled,
 };
@@ -224,11 +226,6 @@ impl Norm {
             relu: true,
         }
     }
-}
-
-/// The result of a slice kernel whose sizes were checked before dispatch.
-pub(crate) fn sized<T>(result: Result<T, Error>) -> T {
-    result.unwrap_or_else(|error| unreachable!("sizes are checked before dispatch: {error}"))
 }
 
 fn output_shape(batch: usize, geometry: &Geometry) -> [usize; 4] {

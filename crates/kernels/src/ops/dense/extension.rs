@@ -1,12 +1,12 @@
-//! Dense layers on backend tensors.
+//! The operations on backend tensors, dispatched by Burn.
 
 #![allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
 
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
-use super::{
+use super::super::{
     backend::{HostBackend, like, make_in_order, values},
-    extension::sized,
+    sized,
 };
 use crate::{
     Affine, Normalization,

@@ -1,7 +1,4 @@
-//! Gradients of the operations.
-//!
-//! A parent that is not tracked has no node: its gradient is not computed. That is what spares the
-//! first block of a network its input gradient.
+//! Gradients of dense layers.
 
 use std::sync::Arc;
 
@@ -16,88 +13,69 @@ use burn::backend::{
 };
 
 use super::{
-    backend::{HostBackend, in_order, like, reuse, values},
-    extension::{ConvOps, Norm, run_flatten, run_norm_train, run_shift, sized},
+    super::{
+        backend::{HostBackend, like, make_in_order, reuse, values},
+        sized,
+    },
+    extension::{DenseNorm, DenseOps, layer, run_map, run_norm_train, shift_map},
 };
-use crate::{
-    conv::{ConvBlock, Geometry, Kept},
-    layout::dims4,
-    recycle::Recycled,
-};
+use crate::{dense::Kept, recycle::Recycled};
 
-impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
-    fn conv_shift(
+impl<B: DenseOps + HostBackend, C: CheckpointStrategy> DenseOps for Autodiff<B, C> {
+    fn dense_shift(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        geometry: Geometry,
         relu: bool,
     ) -> FloatTensor<Self> {
         let nodes = [input.node(), weight.node(), bias.node()];
-        let (weight, bias) = (weight.into_primitive(), bias.into_primitive());
-        let input = input.into_primitive();
+        let (input, weight) = (input.into_primitive(), weight.into_primitive());
+        let map = shift_map::<B>(bias.primitive(), relu);
+        let product = run_map::<B>(input, &weight, &map);
         match Shift.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let run = run_shift::<B>(input, &weight, &bias, geometry, relu, true);
                 let state = ShiftState {
-                    geometry,
-                    input: run.input,
+                    input: product.input,
                     weight,
-                    relu_output: relu.then(|| run.output.clone()),
-                    chosen: Arc::new(run.chosen),
+                    relu_output: relu.then(|| product.output.clone()),
                 };
-                prep.finish(state, run.output)
+                prep.finish(state, product.output)
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::conv_shift(input, weight, bias, geometry, relu))
-            }
+            OpsKind::UnTracked(prep) => prep.finish(product.output),
         }
     }
 
-    fn conv_norm_train(
+    fn dense_norm_train(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        geometry: Geometry,
-        norm: Norm,
+        norm: DenseNorm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [&input, &weight, &bias, &gamma, &beta].map(|tensor| tensor.node());
         let [input, weight, bias, gamma, beta] =
             [input, weight, bias, gamma, beta].map(|tensor| tensor.into_primitive());
-        let run = run_norm_train::<B>(input, &weight, &bias, [&gamma, &beta], geometry, norm);
+        let run = run_norm_train::<B>(input, &weight, &bias, [&gamma, &beta], norm);
         let output = match NormTrain.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let state = NormState {
-                    geometry,
                     norm,
-                    input: run.input,
+                    input: run.product.input,
                     weight,
                     gamma,
                     beta,
                     kept: Arc::new(run.kept),
                 };
-                prep.finish(state, run.output)
+                prep.finish(state, run.product.output)
             }
-            OpsKind::UnTracked(prep) => prep.finish(run.output),
+            OpsKind::UnTracked(prep) => prep.finish(run.product.output),
         };
         (
             output,
             FloatTensor::<Self>::new(run.mean),
             FloatTensor::<Self>::new(run.variance),
         )
-    }
-
-    fn flatten_channels_first(input: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [input.node()];
-        let input = input.into_primitive();
-        let shape = dims4(&input.shape());
-        let output = run_flatten::<B>(input);
-        match Flatten.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(shape, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
     }
 }
 
@@ -106,12 +84,10 @@ struct Shift;
 
 #[derive(Clone, Debug)]
 struct ShiftState<T> {
-    geometry: Geometry,
     input: T,
     weight: T,
-    /// The output, if a ReLU ended the block.
+    /// The output, if a ReLU ended the layer.
     relu_output: Option<T>,
-    chosen: Arc<Recycled<u8>>,
 }
 
 impl<B: HostBackend> Backward<B, 3> for Shift {
@@ -119,27 +95,24 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
-        let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
+        let output_grad = make_in_order::<B>(grads.consume::<B>(&ops.node));
         let [input_node, weight_node, bias_node] = ops.parents;
         let relu_output = state.relu_output.as_ref().map(values::<B>);
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
-        let gradients = sized(ConvBlock::new(state.geometry).backward(
+        let gradients = sized(layer::<B>(&state.weight).backward(
             &input,
             &values::<B>(&state.weight),
             relu_output.as_deref(),
-            &state.chosen,
             &values::<B>(&output_grad),
             input_grad.as_deref_mut(),
         ));
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(
-                node.id,
-                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
-            );
+            let shape = state.input.shape().to_vec();
+            grads.register::<B>(node.id, like::<B>(&state.input, grad.into_vec(), shape));
         }
         if let Some(node) = weight_node {
-            let shape = dims4(&state.weight.shape());
+            let shape = state.weight.shape().to_vec();
             grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
         }
         if let Some(node) = bias_node {
@@ -160,8 +133,7 @@ struct NormTrain;
 
 #[derive(Clone, Debug)]
 struct NormState<T> {
-    geometry: Geometry,
-    norm: Norm,
+    norm: DenseNorm,
     input: T,
     weight: T,
     gamma: T,
@@ -174,12 +146,12 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
 
     fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
-        let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
+        let output_grad = make_in_order::<B>(grads.consume::<B>(&ops.node));
         let [input_node, weight_node, bias_node, gamma_node, beta_node] = ops.parents;
         let (gamma, beta) = (values::<B>(&state.gamma), values::<B>(&state.beta));
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
-        let gradients = sized(ConvBlock::new(state.geometry).backward_train(
+        let gradients = sized(layer::<B>(&state.weight).backward_train(
             &input,
             &values::<B>(&state.weight),
             &state.norm.with(&gamma, &beta),
@@ -188,45 +160,26 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
             input_grad.as_deref_mut(),
         ));
         if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(
-                node.id,
-                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
-            );
+            let shape = state.input.shape().to_vec();
+            grads.register::<B>(node.id, like::<B>(&state.input, grad.into_vec(), shape));
         }
         if let Some(node) = weight_node {
-            let shape = dims4(&state.weight.shape());
+            let shape = state.weight.shape().to_vec();
             grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
         }
-        let channels = state.geometry.out_channels;
+        let outputs = gradients.shift.len();
         // The normalization subtracts the bias again, so its gradient is zero.
-        let per_channel = [
-            (bias_node, vec![0.0; channels]),
+        let per_output = [
+            (bias_node, vec![0.0; outputs]),
             (gamma_node, gradients.scale),
             (beta_node, gradients.shift),
         ];
-        for (node, grad) in per_channel {
+        for (node, grad) in per_output {
             if let Some(node) = node {
-                grads.register::<B>(node.id, like::<B>(&state.weight, grad, [channels]));
+                grads.register::<B>(node.id, like::<B>(&state.weight, grad, [outputs]));
             }
         }
         drop((input, gamma, beta));
         reuse::<B>([output_grad, state.input]);
-    }
-}
-
-#[derive(Debug)]
-struct Flatten;
-
-impl<B: HostBackend> Backward<B, 1> for Flatten {
-    /// Shape of the input, `[batch, height, width, channels]`.
-    type State = [usize; 4];
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [batch, height, width, channels] = ops.state;
-        let grad = grads.consume::<B>(&ops.node);
-        if let [Some(node)] = ops.parents {
-            let grad = B::float_reshape(grad, [batch, channels, height, width].into());
-            grads.register::<B>(node.id, B::float_permute(grad, &[0, 2, 3, 1]));
-        }
     }
 }

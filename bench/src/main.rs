@@ -57,6 +57,11 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    // As `train` does: parallel sections then begin and end without a switch of threads.
+    rayon::scope(|_| measure(&args))
+}
+
+fn measure(args: &Args) -> anyhow::Result<()> {
     let layers = if args.stock {
         Layers::Stock
     } else {

@@ -1,6 +1,9 @@
 //! Changes between `[batch, channels, height, width]` and `[batch, height, width, channels]`.
 
-use crate::chunks::{cut, cut_mut, run};
+use crate::{
+    chunks::{cut, cut_mut, run},
+    recycle::Recycled,
+};
 
 /// The sizes of a tensor of rank four.
 pub(crate) fn dims4(shape: &[usize]) -> [usize; 4] {
@@ -30,10 +33,10 @@ pub(crate) fn channels_last_to_first(
 /// Transposes `batch` matrices of `rows` by `columns`.
 fn transpose(values: &[f32], batch: usize, rows: usize, columns: usize) -> Vec<f32> {
     let image = rows * columns;
-    let mut transposed = vec![0.0; values.len()];
+    let mut transposed = Recycled::new(values.len());
     if rows == 1 || columns == 1 {
         transposed.copy_from_slice(values);
-        return transposed;
+        return transposed.into_vec();
     }
     let jobs = cut(values, image, batch)
         .zip(cut_mut(&mut transposed, image, batch))
@@ -47,5 +50,5 @@ fn transpose(values: &[f32], batch: usize, rows: usize, columns: usize) -> Vec<f
             }
         }
     });
-    transposed
+    transposed.into_vec()
 }

@@ -11,6 +11,9 @@ use std::{
 /// Most buffers of one element type that wait for reuse.
 const MOST: usize = 32;
 
+/// Fewest values of a buffer that is worth keeping: smaller ones cost nothing to get afresh.
+const LEAST: usize = 2048;
+
 /// A buffer that returns to the free list when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Recycled<T: Element>(Vec<T>);
@@ -36,8 +39,8 @@ element!(u8);
 impl<T: Element> Recycled<T> {
     /// A buffer of `len` values, which are left over from earlier use.
     pub(crate) fn new(len: usize) -> Self {
-        if len == 0 {
-            return Self(Vec::new());
+        if len < LEAST {
+            return Self(vec![T::default(); len]);
         }
         let mut free = T::free();
         // The tightest fit, so that a small request does not take a large buffer.
@@ -71,9 +74,19 @@ impl<T: Element> From<Vec<T>> for Recycled<T> {
 impl<T: Element> Drop for Recycled<T> {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);
+        if buffer.capacity() < LEAST {
+            return;
+        }
         let mut free = T::free();
-        if buffer.capacity() > 0 && free.len() < MOST {
+        if free.len() < MOST {
             free.push(buffer);
+            return;
+        }
+        // A large buffer is dearer to get afresh than a small one.
+        let smallest = free.iter_mut().min_by_key(|buffer| buffer.capacity());
+        if let Some(smallest) = smallest.filter(|smallest| smallest.capacity() < buffer.capacity())
+        {
+            *smallest = buffer;
         }
     }
 }

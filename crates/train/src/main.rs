@@ -3,17 +3,31 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use train::{Args, Failure};
+use train::{Args, Failure, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match train::run(&Args::parse()) {
+    let args = Args::parse();
+    // On a thread of the pool a parallel section begins and ends without waking another thread and
+    // being woken by it, which a training step of a few milliseconds would feel a dozen times.
+    match rayon::scope(|_| train::run(&args)) {
         Ok(code) => ExitCode::from(code),
         Err(Failure { error, usage }) => {
-            eprintln!("error: {error:#}");
+            say(format_args!("error: {}", one_line(&error)));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
+}
+
+/// What happened and why; most messages name their cause themselves.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }

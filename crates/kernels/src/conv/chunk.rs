@@ -2,7 +2,13 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{Geometry, block::Statistics, border::add_border, forward::convolve, pack::Packed};
+use super::{
+    Geometry,
+    block::Statistics,
+    border::add_border,
+    forward::{Grid, convolve},
+    pack::Packed,
+};
 use crate::{
     norm::{Affine, Moments, add_moments, apply},
     pool::{Windows, max_pool},
@@ -35,8 +41,17 @@ impl WithSimd for ForwardChunk<'_> {
         let geometry = self.geometry;
         let channels = geometry.out_channels;
         let stride = padded(channels, S::F32_LANES);
-        let [height, width] = geometry.conv_size();
-        let grid = geometry.grid(stride);
+        let whole = self.statistics == Some(Statistics::Conv) || !self.conv.is_empty();
+        let [height, width] = if whole {
+            geometry.conv_size()
+        } else {
+            geometry.seen_size()
+        };
+        let grid = Grid {
+            rows: height,
+            columns: width,
+            ..geometry.grid(stride)
+        };
         let windows = Windows {
             height,
             width,

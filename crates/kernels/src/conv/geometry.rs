@@ -103,6 +103,12 @@ impl Geometry {
         [self.height, self.width].map(|size| size + 2 * self.padding + 1 - self.kernel)
     }
 
+    /// Height and width of what the block's output depends on: the pool drops an odd last row or column.
+    pub(crate) fn seen_size(&self) -> [usize; 2] {
+        let pool = if self.pool { 2 } else { 1 };
+        self.output_size().map(|size| size * pool)
+    }
+
     /// Height and width of the input with its zero border.
     pub(crate) fn bordered_size(&self) -> [usize; 2] {
         [self.height, self.width].map(|size| size + 2 * self.padding)

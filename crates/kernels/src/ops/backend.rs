@@ -54,7 +54,10 @@ pub(crate) fn in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B>
         Some(values) => channels_first_to_last(values, shape),
         None => B::gather(&tensor),
     };
-    like::<B>(&tensor, values, shape)
+    drop(channels_first);
+    let ordered = like::<B>(&tensor, values, shape);
+    reuse::<B>([tensor]);
+    ordered
 }
 
 /// The same tensor with its values in the order of its shape.

@@ -2,28 +2,30 @@
 
 use std::cell::RefCell;
 
+use crate::recycle::Recycled;
+
 /// Alignment in bytes: one cache line, which is also the widest vector.
 const ALIGNMENT: usize = 64;
 
 /// A growing buffer of `f32` whose contents start at a cache line.
 #[derive(Default)]
 pub(crate) struct Buffer {
-    data: Vec<f32>,
+    data: Recycled<f32>,
 }
 
 impl Buffer {
     /// A zeroed buffer for `len` values.
     pub(crate) fn zeroed(len: usize) -> Self {
-        Self {
-            data: vec![0.0; len + ALIGNMENT / size_of::<f32>()],
-        }
+        let mut data = Recycled::new(len + ALIGNMENT / size_of::<f32>());
+        data.fill(0.0);
+        Self { data }
     }
 
     /// The first `len` values; what they hold is left over from earlier use.
     pub(crate) fn slice(&mut self, len: usize) -> &mut [f32] {
         let needed = len + ALIGNMENT / size_of::<f32>();
         if self.data.len() < needed {
-            self.data.resize(needed, 0.0);
+            self.data = Recycled::new(needed);
         }
         let start = self.start();
         &mut self.data[start..start + len]

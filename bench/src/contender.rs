@@ -1,11 +1,11 @@
 //! The same network with the same initial weights, computed by the kernels or by Burn alone.
 
 use burn::{
-    nn::pool::MaxPool2dConfig,
+    nn::{loss::CrossEntropyLossConfig, pool::MaxPool2dConfig},
     optim::{AdamWConfig, ModuleOptimizer},
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Int, Tensor, activation::relu},
 };
-use kernels::AdamW;
+use kernels::{AdamW, cross_entropy};
 use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
 
 /// Who computes the layers and the optimizer.
@@ -66,6 +66,16 @@ impl Contender {
                 .with_epsilon(1e-8)
                 .with_weight_decay(1e-2)
                 .init(),
+        }
+    }
+
+    /// The mean cross-entropy of `[batch, 10]` logits.
+    pub fn loss(&self, logits: Tensor<2>, labels: &[u8], targets: Tensor<1, Int>) -> Tensor<1> {
+        match self.layers {
+            Layers::Kernels => cross_entropy(logits, labels),
+            Layers::Stock => CrossEntropyLossConfig::new()
+                .init(&logits.device())
+                .forward(logits, targets),
         }
     }
 

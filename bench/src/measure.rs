@@ -4,7 +4,6 @@ use std::{hint::black_box, time::Instant};
 
 use burn::{
     module::Module,
-    nn::loss::CrossEntropyLossConfig,
     optim::GradientsParams,
     tensor::{Device, Distribution, Tensor, TensorData},
 };
@@ -82,7 +81,6 @@ impl Effort {
         let device = contender.device.clone().autodiff();
         let loader = Loader::whole(images.clone(), normalization, self.batch, &device).shuffled(0);
         let mut batches = (1..).flat_map(|epoch| loader.epoch(epoch));
-        let loss = CrossEntropyLossConfig::new().init(&device);
         let mut optimizer = contender.optimizer();
         let mut network = contender.network.clone();
         let mut trained = 0;
@@ -95,7 +93,8 @@ impl Effort {
                 break;
             };
             let logits = contender.forward(&network, batch.images);
-            let grads = loss.forward(logits, batch.targets).backward();
+            let loss = contender.loss(logits, &batch.labels, batch.targets);
+            let grads = loss.backward();
             let grads = GradientsParams::from_grads(grads, &network);
             network = optimizer.step(1e-3, network, grads);
             trained += batch.labels.len();

@@ -27,9 +27,9 @@
 //!
 //! # Layers
 //!
-//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`dense_block`], [`flatten`]: Burn tensors in, Burn tensors out, recorded for
-//!   autodiff. They decide whether the kernels cover a call.
-//! - [`conv`]: the kernels, on slices, without Burn.
+//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`flatten`], [`dense_block`], [`cross_entropy`]: Burn tensors
+//!   in, Burn tensors out, recorded for autodiff. They decide whether the kernels cover a call.
+//! - [`conv`], [`dense`]: the kernels, on slices, without Burn.
 //!
 //! Tensors that come out of a block have Burn's shape `[batch, channels, height, width]`, but their values
 //! lie with the channels last, which the next block reads without a copy.
@@ -72,5 +72,5 @@ pub use error::Error;
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
-pub use ops::{Order, conv_block, conv_relu, conv2d, dense_block, flatten};
+pub use ops::{Order, conv_block, conv_relu, conv2d, cross_entropy, dense_block, flatten};
 pub use simd::Isa;

@@ -8,11 +8,13 @@ mod adamw;
 mod backend;
 mod conv;
 mod dense;
+mod loss;
 
 #[cfg(feature = "optim")]
 pub use adamw::AdamW;
 pub use conv::{Order, conv_block, conv_relu, conv2d, flatten};
 pub use dense::dense_block;
+pub use loss::cross_entropy;
 
 use burn::{
     backend::DispatchDevice,

@@ -1,0 +1,146 @@
+//! Softmax cross-entropy.
+
+#![allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
+
+use std::sync::Arc;
+
+use burn::{
+    backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor},
+    nn::loss::CrossEntropyLossConfig,
+    tensor::{Int, Tensor, TensorData},
+};
+
+use super::{
+    backend::{HostBackend, like, values},
+    fits, has_kernels,
+};
+
+/// Mean over the batch of the cross-entropy between softmax(`logits`) and the labels, in nats: the same
+/// as Burn's `CrossEntropyLoss`, forward and backward in one pass.
+///
+/// `logits` is `[batch, classes]`; returns one value. The gradient by the logits is softmax minus
+/// one-hot, over the batch size (Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.109).
+///
+/// # Panics
+///
+/// If there is not one label for each row, or if a label is not below the number of classes.
+pub fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    assert_eq!(labels.len(), batch, "one label for each row");
+    assert!(
+        labels.iter().all(|&label| usize::from(label) < classes),
+        "labels are below {classes}"
+    );
+    let device = logits.device();
+    if batch > 0 && has_kernels(&device) && fits(&logits, &device) {
+        let loss = <Dispatch as LossOps>::cross_entropy(logits.into_dispatch(), labels.into());
+        return Tensor::from_dispatch(loss);
+    }
+    let targets: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [batch]), &device);
+    CrossEntropyLossConfig::new()
+        .init(&device)
+        .forward(logits, targets)
+}
+
+/// The operation, with a gradient.
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Autodiff: cfg(feature = "autodiff")
+)]
+pub(crate) trait LossOps: Backend {
+    /// The mean cross-entropy, `[1]`.
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self>;
+}
+
+/// The mean cross-entropy `[1]` and its gradient `[batch, classes]`. A few numbers per image: `f64` costs
+/// nothing here and keeps both from cancelling.
+fn run<B: HostBackend>(logits: &FloatTensor<B>, labels: &[u8]) -> (FloatTensor<B>, FloatTensor<B>) {
+    let values = values::<B>(logits);
+    let classes = values.len() / labels.len();
+    let share = 1.0 / labels.len() as f64;
+    let mut loss = 0.0;
+    let mut gradient = Vec::with_capacity(values.len());
+    let mut exponentials = vec![0.0; classes];
+    for (row, &label) in values.chunks_exact(classes).zip(labels) {
+        let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        for (exponential, &logit) in exponentials.iter_mut().zip(row) {
+            *exponential = (f64::from(logit) - highest).exp();
+        }
+        let sum: f64 = exponentials.iter().sum();
+        let label = usize::from(label);
+        loss += highest + sum.ln() - f64::from(row[label]);
+        for (class, exponential) in exponentials.iter().enumerate() {
+            let one_hot = if class == label { 1.0 } else { 0.0 };
+            gradient.push((share * (exponential / sum - one_hot)) as f32);
+        }
+    }
+    let shape = [labels.len(), classes];
+    (
+        like::<B>(logits, vec![(share * loss) as f32], [1]),
+        like::<B>(logits, gradient, shape),
+    )
+}
+
+#[cfg(feature = "ndarray")]
+impl LossOps for burn::backend::NdArray {
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
+        run::<Self>(&logits, &labels).0
+    }
+}
+
+#[cfg(feature = "flex")]
+impl LossOps for burn::backend::Flex {
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
+        run::<Self>(&logits, &labels).0
+    }
+}
+
+#[cfg(feature = "autodiff")]
+mod autodiff {
+    use std::sync::Arc;
+
+    use burn::backend::{
+        Autodiff, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        tensor::FloatTensor,
+    };
+
+    use super::{HostBackend, LossOps, like, run, values};
+
+    impl<B: LossOps + HostBackend, C: CheckpointStrategy> LossOps for Autodiff<B, C> {
+        fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
+            let nodes = [logits.node()];
+            let (loss, gradient) = run::<B>(&logits.into_primitive(), &labels);
+            match CrossEntropy.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(gradient, loss),
+                OpsKind::UnTracked(prep) => prep.finish(loss),
+            }
+        }
+    }
+
+    #[derive(Debug)]
+    struct CrossEntropy;
+
+    impl<B: HostBackend> Backward<B, 1> for CrossEntropy {
+        /// The gradient by the logits.
+        type State = FloatTensor<B>;
+
+        fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let upstream = grads.consume::<B>(&ops.node);
+            let factor = values::<B>(&upstream)[0];
+            let [Some(node)] = ops.parents else {
+                return;
+            };
+            let gradient = values::<B>(&ops.state);
+            let scaled = gradient.iter().map(|value| factor * value).collect();
+            let shape = ops.state.shape().to_vec();
+            grads.register::<B>(node.id, like::<B>(&ops.state, scaled, shape));
+        }
+    }
+}

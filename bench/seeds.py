@@ -51,7 +51,7 @@ def examine(args, target, seed):
     evaluation = found["test"]["evaluation"]
     after, selective = evaluation["after"], evaluation["selective"]
     kept = {point["risk"]: point["coverage"] for point in after["coverage_at_risk"]}
-    splits = {f"{split['method']} {100 * split['level']:g} %": split["coverage"] for split in found["resplits"]}
+    splits = {f"{method(split)} {100 * split['level']:g} %": split["coverage"] for split in found["resplits"]}
     return {
         "seed": seed,
         "accuracy": found["test"]["accuracy"],
@@ -66,6 +66,12 @@ def examine(args, target, seed):
         "seconds": seconds,
         **{f"conformal, {name}": value for name, value in splits.items()},
     }
+
+
+def method(split):
+    """LAC is named by a string, randomized APS by an object with its seed."""
+    name = split["method"]
+    return {"lac": "LAC", "aps": "APS", "randomized_aps": "randomized APS"}[name if isinstance(name, str) else next(iter(name))]
 
 
 def row(text, values, show):

@@ -30,11 +30,12 @@ pub fn pretrained() -> PathBuf {
 }
 
 /// The path of a binary: `cargo test --workspace` builds it beside these tests.
-fn binary(name: &str) -> PathBuf {
-    // target/<profile>/deps/<this test>
-    let exe = std::env::current_exe().expect("a test has a path");
-    let folder = exe.ancestors().nth(2).expect("a test lies in deps/");
-    let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+pub fn binary(name: &str) -> PathBuf {
+    // target/<profile>/deps/<this test> or target/<profile>/<this program>
+    let exe = std::env::current_exe().expect("a program has a path");
+    let folder = exe.ancestors().skip(1).find(|path| !path.ends_with("deps"));
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = folder.expect("a program lies in a folder").join(file);
     assert!(
         path.is_file(),
         "{}: not built; test the whole workspace, or build it with `cargo build --release` first",
@@ -47,6 +48,7 @@ fn binary(name: &str) -> PathBuf {
 pub struct Sandbox(TempDir);
 
 /// What a command did.
+#[derive(Debug)]
 pub struct Outcome {
     /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
@@ -61,6 +63,11 @@ impl Sandbox {
     #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         Sandbox(TempDir::new().expect("a temporary folder"))
+    }
+
+    /// Leaves the folder on disk, for a look at what went wrong in it, and returns its path.
+    pub fn keep(self) -> PathBuf {
+        self.0.keep()
     }
 
     /// A path in the folder.

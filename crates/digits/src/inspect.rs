@@ -26,35 +26,59 @@ impl Inspect {
                 .map(|(name, size)| (name.to_owned(), size.into()))
                 .collect();
             let json = json!({ "manifest": manifest, "files": files });
-            println!("{}", serde_json::to_string_pretty(&json)?);
+            outln!("{}", serde_json::to_string_pretty(&json)?);
             return Ok(ExitCode::SUCCESS);
         }
-        println!("{}", manifest.architecture.summary());
-        println!("format version  {}", manifest.version);
-        println!(
+        outln!("{}", manifest.architecture.summary());
+        outln!("format version  {}", manifest.version);
+        outln!(
             "normalization   (pixel/255 - {}) / {}",
-            manifest.normalization.mean, manifest.normalization.std
+            manifest.normalization.mean,
+            manifest.normalization.std
         );
-        println!("classes         {}", manifest.classes.join(" "));
+        outln!("classes         {}", manifest.classes.join(" "));
         let provenance = &manifest.provenance;
-        println!("trained on      {}", provenance.data.source);
-        println!("  images        sha256 {}", provenance.data.train.images);
-        println!("  labels        sha256 {}", provenance.data.train.labels);
-        println!("seed            {}", provenance.seed);
-        println!("backend         {}", provenance.backend);
-        println!(
+        outln!("trained on      {}", provenance.data.source);
+        outln!("  images        sha256 {}", provenance.data.train.images);
+        outln!("  labels        sha256 {}", provenance.data.train.labels);
+        outln!("seed            {}", provenance.seed);
+        outln!("backend         {}", provenance.backend);
+        outln!(
             "written by      version {} with Burn {}",
-            provenance.versions.digits, provenance.versions.burn
+            provenance.versions.digits,
+            provenance.versions.burn
         );
         for (name, value) in &manifest.metrics {
-            println!("{name:<22}{value:.6}");
+            outln!("{name:<22}{value:.6}");
+        }
+        if let Some(calibration) = &manifest.calibration {
+            let deferral = &calibration.deferral;
+            outln!("temperature     {:.4}", calibration.temperature.value());
+            outln!(
+                "accepted from   {:.4} confidence on, {} at most {:.2} % wrong",
+                deferral.threshold,
+                if deferral.certified {
+                    "certified for"
+                } else {
+                    "not certified for"
+                },
+                100.0 * deferral.target_risk
+            );
+            outln!("energy up to    {:.4} nats", calibration.energy.value);
+            if let Some(distance) = &calibration.distance {
+                let features = distance.whitening.len();
+                outln!(
+                    "distance up to  {:.4} in {features} features",
+                    distance.value
+                );
+            }
         }
         match &manifest.training {
-            Some(state) => println!("training        can go on after epoch {}", state["epoch"]),
-            None => println!("training        not included (no optimizer state)"),
+            Some(state) => outln!("training        can go on after epoch {}", state["epoch"]),
+            None => outln!("training        not included (no optimizer state)"),
         }
         for (name, size) in checkpoint.files() {
-            println!("{name:<18}{size:>10} bytes");
+            outln!("{name:<18}{size:>10} bytes");
         }
         Ok(ExitCode::SUCCESS)
     }

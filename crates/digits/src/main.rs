@@ -2,18 +2,37 @@
 
 #![recursion_limit = "256"]
 
+/// Prints to standard output, and returns from the function if that fails.
+macro_rules! out {
+    ($($text:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!($($text)*))? };
+}
+
+/// [`out`] with the end of a line.
+macro_rules! outln {
+    ($format:literal $($rest:tt)*) => { out!("{}\n", format_args!($format $($rest)*)) };
+}
+
+/// Prints a line to standard error; if nobody reads it, that is no failure.
+macro_rules! errln {
+    ($($text:tt)*) => {{
+        let line = format!($($text)*) + "\n";
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    }};
+}
+
 mod answer;
 mod csv;
 mod evaluate;
 mod inspect;
 mod pictures;
 mod predict;
+mod resplits;
 mod review;
 mod show;
 mod stress;
 mod verify;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use model::{Backend, Device};
@@ -81,9 +100,27 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        // `digits … | head` has read all that it wanted.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            errln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+/// What happened and why; most messages name their cause themselves.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }

@@ -22,7 +22,7 @@ pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
             Ok(_) => format!("{}: no PNG or JPEG files in this folder", path.display()),
             Err(error) => format!("{}: can't read the folder: {error}", path.display()),
         };
-        eprintln!("error: {problem}");
+        errln!("error: {problem}");
         problems.push(problem);
     }
     (files, problems)

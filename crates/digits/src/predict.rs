@@ -88,7 +88,7 @@ impl Predict {
             for answer in self.answers(&classifier, files) {
                 if let Finding::Unreadable(error) = &answer.finding {
                     problems.push(error.to_string());
-                    eprintln!("error: {error}");
+                    errln!("error: {error}");
                 } else if let Some(review) = review.as_mut().filter(|_| !answer.accepted()) {
                     review.copy(&answer)?;
                 }
@@ -96,7 +96,7 @@ impl Predict {
             }
         }
         if let Some(review) = review {
-            eprintln!("{}", review.finish()?);
+            errln!("{}", review.finish()?);
         }
         Ok(if problems.is_empty() {
             ExitCode::SUCCESS

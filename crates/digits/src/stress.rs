@@ -86,9 +86,9 @@ impl Stress {
         if self.json {
             let json =
                 json!({ "checkpoint": self.checkpoint, "seed": stress.seed, "rows": stress.rows });
-            println!("{}", serde_json::to_string_pretty(&json)?);
+            outln!("{}", serde_json::to_string_pretty(&json)?);
         } else {
-            print!("{stress}");
+            out!("{stress}");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -37,14 +37,14 @@ impl Verify {
             whole &= problem.is_none();
             if self.json {
                 let problem = problem.map(|error| error.to_string());
-                println!(
+                outln!(
                     "{}",
                     json!({ "path": path, "whole": problem.is_none(), "problem": problem })
                 );
             } else if let Some(error) = problem {
-                println!("{error}");
+                outln!("{error}");
             } else {
-                println!("{}: whole", path.display());
+                outln!("{}: whole", path.display());
             }
         }
         Ok(if whole {

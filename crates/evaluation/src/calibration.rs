@@ -2,7 +2,7 @@
 
 use crate::conformal::{Conformal, Method, PredictionSet};
 use crate::predictions::{argmax, check_logits};
-use crate::{Deferral, EnergyLimit, Error, Logits, RiskTarget, Temperature};
+use crate::{Deferral, DistanceLimit, EnergyLimit, Error, Logits, RiskTarget, Temperature};
 use serde::{Deserialize, Serialize};
 
 /// What to fit; the defaults are those of the project.
@@ -15,8 +15,8 @@ pub struct CalibrationConfig {
     pub confidence_level: f64,
     /// Levels of the conformal sets; LAC and APS are both fitted at each.
     pub conformal_levels: Vec<f64>,
-    /// Share of the validation digits whose energy counts as that of a digit; the others go to a
-    /// person.
+    /// Share of the validation digits whose energy counts as that of a digit, and of those whose
+    /// distance does; the others go to a person.
     pub in_distribution_share: f64,
 }
 
@@ -48,6 +48,10 @@ pub struct Calibration {
     pub deferral: Deferral,
     /// The energy up to which an image counts as a digit.
     pub energy: EnergyLimit,
+    /// The distance from its digit up to which an image counts as one; none if it was fitted without
+    /// features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance: Option<DistanceLimit>,
     /// The rules for sets of classes that can't be excluded.
     pub conformal: Vec<Conformal>,
 }
@@ -71,8 +75,8 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewReason {
-    /// The energy is above the limit, or something else tells that the image is unlike the digits the
-    /// network knows. It outranks low confidence.
+    /// The energy or the distance is above its limit, or something else tells that the image is unlike
+    /// the digits the network knows. It outranks low confidence.
     OutOfDistribution,
     /// The confidence is below the threshold.
     LowConfidence,
@@ -104,17 +108,53 @@ impl Classification {
 }
 
 impl Calibration {
-    /// Fits all parts on `validation`: the temperature first, then on the calibrated probabilities
-    /// the conformal rules and the threshold. Digits beyond the energy limit are no candidates for
-    /// acceptance, so a certified threshold speaks of what [`Self::decide`] accepts.
+    /// Fits all parts but the distance on `validation`: the temperature first, then on the calibrated
+    /// probabilities the conformal rules and the threshold. Digits beyond the energy limit are no
+    /// candidates for acceptance, so a certified threshold speaks of what [`Self::decide`] accepts.
     ///
     /// # Errors
     /// If a value of `config` is out of its range.
     pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
+        Self::fit_within(validation, config, None, |_| true)
+    }
+
+    /// The same with a distance, from features of shape `[digits, features]`. Digits beyond its limit
+    /// are no candidates for acceptance either: a certified threshold speaks of what is within the
+    /// limit, by [`Self::is_typical`], and accepted by [`Self::decide`].
+    ///
+    /// # Errors
+    /// As [`Self::fit`] and [`DistanceLimit::fit`].
+    pub fn fit_with_features(
+        validation: &Logits,
+        features: &[Vec<f32>],
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let distance = DistanceLimit::fit(validation, features, config.in_distribution_share)?;
+        let typical: Vec<bool> = validation
+            .digits()
+            .zip(features)
+            .map(|(digit, features)| {
+                let holds = |limit: &DistanceLimit| limit.holds(digit, features);
+                distance.as_ref().is_none_or(holds)
+            })
+            .collect();
+        Self::fit_within(validation, config, distance, |row| typical[row])
+    }
+
+    fn fit_within(
+        validation: &Logits,
+        config: &CalibrationConfig,
+        distance: Option<DistanceLimit>,
+        typical: impl Fn(usize) -> bool,
+    ) -> Result<Self, Error> {
         let temperature = Temperature::fit(validation);
         let predictions = validation.predictions(temperature);
         let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
-        let within: Vec<bool> = validation.rows().map(|row| energy.holds(row)).collect();
+        let within: Vec<bool> = validation
+            .rows()
+            .enumerate()
+            .map(|(row, logits)| energy.holds(logits) && typical(row))
+            .collect();
         let target = RiskTarget {
             target_risk: config.target_risk,
             confidence_level: config.confidence_level,
@@ -130,11 +170,19 @@ impl Calibration {
             temperature,
             deferral: Deferral::fit(&predictions, |row| within[row], &target)?,
             energy,
+            distance,
             conformal,
         })
     }
 
-    /// Decides on one digit by the threshold of the calibration. `logits` has shape `[classes]`.
+    /// Whether an image with these features is like `digit`; without a distance, all are.
+    pub fn is_typical(&self, digit: u8, features: &[f32]) -> bool {
+        let holds = |limit: &DistanceLimit| limit.holds(digit, features);
+        self.distance.as_ref().is_none_or(holds)
+    }
+
+    /// Decides on one digit by the threshold of the calibration. `logits` has shape `[classes]`. What
+    /// logits can't tell, [`Self::is_typical`] does.
     ///
     /// # Errors
     /// If the number of logits is not that of the calibration or one is not a finite value in the
@@ -194,6 +242,9 @@ impl Calibration {
         Temperature::new(self.temperature.value())?;
         self.deferral.validate()?;
         self.energy.validate()?;
+        if let Some(distance) = &self.distance {
+            distance.validate(self.classes)?;
+        }
         self.conformal
             .iter()
             .try_for_each(|rule| match rule.method {
@@ -227,6 +278,8 @@ struct Stored {
     temperature: Temperature,
     deferral: Deferral,
     energy: EnergyLimit,
+    #[serde(default)]
+    distance: Option<DistanceLimit>,
     conformal: Vec<Conformal>,
 }
 
@@ -239,6 +292,7 @@ impl TryFrom<Stored> for Calibration {
             temperature,
             deferral,
             energy,
+            distance,
             conformal,
         } = stored;
         let calibration = Self {
@@ -246,6 +300,7 @@ impl TryFrom<Stored> for Calibration {
             temperature,
             deferral,
             energy,
+            distance,
             conformal,
         };
         calibration.validate()?;

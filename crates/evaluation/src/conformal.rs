@@ -38,6 +38,15 @@ pub enum Method {
 }
 
 impl Method {
+    /// The name for people, such as `randomized APS`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lac => "LAC",
+            Self::Aps => "APS",
+            Self::RandomizedAps { .. } => "randomized APS",
+        }
+    }
+
     /// The score of each class of the digit in row number `row`, shapes `[classes]` to `[classes]`.
     pub fn scores(self, probabilities: &[f64], row: usize) -> Vec<f64> {
         match self {

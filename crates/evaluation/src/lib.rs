@@ -12,7 +12,7 @@
 //! | how often is it right, and on which classes? | [`metrics`] |
 //! | does 99 % mean 99 times in 100? | [`reliability`], [`Temperature`] |
 //! | does it know when it is wrong? | [`selective`] |
-//! | which digits go to a person? | [`Deferral`], [`EnergyLimit`], [`review`] |
+//! | which digits go to a person? | [`Deferral`], [`EnergyLimit`], [`DistanceLimit`], [`review`] |
 //! | which classes cannot be excluded? | [`conformal`] |
 //! | how exact are these figures? | [`interval`] |
 //!
@@ -40,6 +40,7 @@
 mod calibration;
 pub mod conformal;
 mod deferral;
+mod distance;
 mod energy;
 mod error;
 mod evaluation;
@@ -57,6 +58,7 @@ mod temperature;
 pub use calibration::{Calibration, CalibrationConfig, Classification, Decision, ReviewReason};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use deferral::{Deferral, RiskTarget, smallest_certifiable};
+pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;
 pub use evaluation::{Evaluation, SelectiveReport};

@@ -51,6 +51,11 @@ impl Logits {
         self.values.chunks_exact(self.classes)
     }
 
+    /// The predicted digits: the class of the largest logit, the lowest of them where several tie.
+    pub fn digits(&self) -> impl ExactSizeIterator<Item = u8> {
+        self.rows().map(argmax)
+    }
+
     /// The same without the rows numbered in `indices`, for instance those whose label is known to
     /// be wrong.
     ///
@@ -79,7 +84,7 @@ impl Logits {
                 .map(|value| libm::exp(*value))
                 .collect(),
             log_probabilities,
-            digits: self.rows().map(argmax).collect(),
+            digits: self.digits().collect(),
             labels: self.labels.clone(),
         }
     }

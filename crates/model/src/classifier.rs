@@ -9,7 +9,7 @@ use evaluation::{
 };
 
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, MODEL, Manifest},
+    checkpoint::{Checkpoint, CheckpointError, MANIFEST, MODEL, Manifest},
     network::Network,
 };
 
@@ -54,6 +54,15 @@ impl Classifier {
                 .unwrap_or_else(uncalibrated),
             device: device.clone().without_autodiff(),
         };
+        let blocks = &classifier.manifest.architecture.blocks;
+        let channels = blocks.last().map_or(1, |block| block.channels);
+        let distance = classifier.calibration.distance.as_ref();
+        if distance.is_some_and(|limit| limit.whitening.len() != channels) {
+            return Err(CheckpointError::Invalid {
+                path: checkpoint.path().join(MANIFEST),
+                problem: format!("its distance is not for the {channels} channels of its network"),
+            });
+        }
         // Finite weights can still overflow on the way: a negative variance, a huge scale.
         let finite = |image| classifier.logits(image)[0].iter().all(|l| l.is_finite());
         if finite(&[0; PIXELS]) && finite(&[255; PIXELS]) {
@@ -93,7 +102,7 @@ impl Classifier {
     /// classes that can't be excluded, and whether to accept the digit or have it reviewed.
     pub fn classify(&self, image: &[u8; PIXELS]) -> Classification {
         let threshold = self.calibration.deferral.threshold;
-        self.decide(image, &self.logits(image)[0], threshold)
+        self.decide(image, &self.outputs(image)[0], threshold)
     }
 
     /// Classifies many images in batches, which is much faster than one by one.
@@ -105,10 +114,10 @@ impl Classifier {
     /// caller's, instead of the checkpoint's own. No guarantee comes with it; above 1 it accepts
     /// nothing.
     pub fn classify_all_at(&self, images: &[[u8; PIXELS]], threshold: f64) -> Vec<Classification> {
-        self.logits(images.as_flattened())
+        self.outputs(images.as_flattened())
             .iter()
             .zip(images)
-            .map(|(logits, image)| self.decide(image, logits, threshold))
+            .map(|(output, image)| self.decide(image, output, threshold))
             .collect()
     }
 
@@ -116,35 +125,60 @@ impl Classifier {
     /// whole image are ignored.
     pub fn logits(&self, pixels: &[u8]) -> Vec<[f64; CLASSES]> {
         let mut rows = Vec::with_capacity(pixels.len() / PIXELS);
-        let mut input = Vec::new();
-        for chunk in pixels.chunks(CHUNK * PIXELS) {
-            let count = chunk.len() / PIXELS;
-            if count == 0 {
-                break;
-            }
-            input.clear();
-            self.normalization()
-                .apply(&chunk[..count * PIXELS], &mut input);
-            let data = TensorData::new(input.clone(), [count, HEIGHT, WIDTH]);
-            let logits = self.network.forward(Tensor::from_data(data, &self.device));
-            let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
-            rows.extend(values.as_chunks::<CLASSES>().0);
+        for input in self.batches(pixels) {
+            rows.extend(logits_of(self.network.forward(input)));
         }
         rows
     }
 
-    /// Whether the ink of an image, `[28, 28]`, is like that of digits. Where it isn't, the image goes
-    /// to a person, however sure the network is. Without limits in the checkpoint, all images pass.
+    /// The scores and the features of each of `[images, 28, 28]` bytes. Bytes after the last whole
+    /// image are ignored.
+    pub fn outputs(&self, pixels: &[u8]) -> Vec<Output> {
+        let mut outputs = Vec::with_capacity(pixels.len() / PIXELS);
+        for input in self.batches(pixels) {
+            let (logits, features) = self.network.forward_with_features(input);
+            let width = features.dims()[1];
+            let features: Vec<f32> = features.into_data().iter::<f32>().collect();
+            let mut rows = features.chunks_exact(width.max(1)).map(<[f32]>::to_vec);
+            outputs.extend(logits_of(logits).into_iter().map(|logits| Output {
+                logits,
+                features: rows.next().unwrap_or_default(),
+            }));
+        }
+        outputs
+    }
+
+    /// Whether an image, `[28, 28]`, is like those that the network knows: its ink is like that of
+    /// digits, and its features are like those of the digit that it is taken for. Where it isn't, the
+    /// image goes to a person, however sure the network is. Without limits in the checkpoint, all
+    /// images pass.
     ///
     /// # Panics
     /// If `image` has not 784 bytes.
-    pub fn is_plausible(&self, image: &[u8]) -> bool {
+    pub fn is_plausible(&self, image: &[u8], output: &Output) -> bool {
         self.manifest.ink.is_none_or(|limits| limits.hold(image))
+            && self
+                .calibration
+                .is_typical(output.digit(), &output.features)
     }
 
-    fn decide(&self, image: &[u8], logits: &[f64], threshold: f64) -> Classification {
-        let mut answer = self.decide_by_logits(logits, threshold);
-        if !self.is_plausible(image) {
+    fn batches(&self, pixels: &[u8]) -> impl Iterator<Item = Tensor<3>> {
+        let chunks = pixels.chunks(CHUNK * PIXELS);
+        chunks
+            .map(|chunk| chunk.as_chunks::<PIXELS>().0)
+            .filter(|images| !images.is_empty())
+            .map(|images| {
+                let mut input = Vec::new();
+                self.normalization()
+                    .apply(images.as_flattened(), &mut input);
+                let data = TensorData::new(input, [images.len(), HEIGHT, WIDTH]);
+                Tensor::from_data(data, &self.device)
+            })
+    }
+
+    fn decide(&self, image: &[u8], output: &Output, threshold: f64) -> Classification {
+        let mut answer = self.decide_by_logits(&output.logits, threshold);
+        if !self.is_plausible(image, output) {
             answer.decision = Decision::Review {
                 runner_up: answer.runner_up(),
                 reason: ReviewReason::OutOfDistribution,
@@ -172,6 +206,34 @@ impl Classifier {
     }
 }
 
+/// What the network makes of an image, before any decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The scores of the ten digits.
+    pub logits: [f64; CLASSES],
+    /// What the last convolution block saw: the square root of the mean of each channel.
+    pub features: Vec<f32>,
+}
+
+impl Output {
+    /// The digit with the highest score, the lowest of them where several tie.
+    pub fn digit(&self) -> u8 {
+        let best = (0..CLASSES).fold(0, |best, class| {
+            if self.logits[class] > self.logits[best] {
+                class
+            } else {
+                best
+            }
+        });
+        best as u8
+    }
+}
+
+fn logits_of(logits: Tensor<2>) -> Vec<[f64; CLASSES]> {
+    let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
+    values.as_chunks::<CLASSES>().0.to_vec()
+}
+
 /// Probabilities as they come, and nothing accepted.
 fn uncalibrated() -> Calibration {
     Calibration {
@@ -192,6 +254,7 @@ fn uncalibrated() -> Calibration {
             kept_share: 1.0,
             value: f64::MAX,
         },
+        distance: None,
         conformal: Vec::new(),
     }
 }

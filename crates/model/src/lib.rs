@@ -29,7 +29,7 @@ mod summary;
 pub use backend::{Backend, BackendError};
 pub use burn::tensor::Device;
 pub use checkpoint::{CheckpointError, Manifest, Provenance};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Output};
 pub use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
 pub use evaluation::{Calibration, Classification, Decision, ReviewReason};
 pub use network::{Block, BlockConfig, ConfigError, Dense, Network, NetworkConfig, Order};

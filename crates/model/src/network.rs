@@ -69,6 +69,10 @@ pub struct ConfigError {
 }
 
 const LIMIT: usize = 4096;
+/// Values that a layer may compute for one image: memory for hundreds of images stays in gigabytes.
+const MAX_FEATURES: usize = 1 << 20;
+/// Weights of a whole network: with the two moments of each, a checkpoint stays within its limits.
+const MAX_WEIGHTS: usize = 1 << 26;
 
 impl NetworkConfig {
     /// Checks that every layer has something to compute on.
@@ -93,8 +97,21 @@ impl NetworkConfig {
                     format!("must be 1 to {LIMIT}, is {}", block.channels),
                 );
             }
+            if block.kernel > HEIGHT {
+                return wrong(
+                    key("kernel"),
+                    format!("must be at most {HEIGHT}, is {}", block.kernel),
+                );
+            }
             if block.padding >= block.kernel.max(1) {
                 return wrong(key("padding"), "must be smaller than the kernel".into());
+            }
+            let sides = block.convolved(height).zip(block.convolved(width));
+            if sides.is_some_and(|(h, w)| block.channels * h * w > MAX_FEATURES) {
+                return wrong(
+                    key("channels"),
+                    "more than a million values for one image; use fewer channels".into(),
+                );
             }
             match block.output_size(height, width) {
                 Some((h, w)) => (height, width) = (h, w),
@@ -116,10 +133,11 @@ impl NetworkConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return wrong("dropout".into(), "must be at least 0 and below 1".into());
         }
-        if self.features() > 1 << 20 {
+        let weights = self.summary().parameters();
+        if weights > MAX_WEIGHTS {
             return wrong(
                 "blocks".into(),
-                "more than a million features reach the dense head".into(),
+                format!("{weights} weights in all, at most {MAX_WEIGHTS}; use fewer channels"),
             );
         }
         Ok(())
@@ -245,12 +263,46 @@ impl Network {
     /// - images: `[batch, 28, 28]`, normalized
     /// - output: `[batch, 10]`
     pub fn forward(&self, images: Tensor<3>) -> Tensor<2> {
+        self.head(kernels::flatten(self.convolve(images)))
+    }
+
+    /// Computes the logits and, on the way, what the filters of the last block found: the square root
+    /// of each channel's mean over the image, which spreads alike for rare and for common findings.
+    ///
+    /// # Shapes
+    /// - images: `[batch, 28, 28]`, normalized
+    /// - output: `[batch, 10]` and `[batch, channels]`
+    pub fn forward_with_features(&self, images: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let x = self.convolve(images);
+        let [batch, channels, height, width] = x.dims();
+        let flat = kernels::flatten(x);
+        let features = flat
+            .clone()
+            .reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels])
+            // Without a block these are pixels, which may lie below 0.
+            .clamp_min(0.0)
+            .sqrt();
+        (self.head(flat), features)
+    }
+
+    /// # Shapes
+    /// - images: `[batch, 28, 28]`
+    /// - output: `[batch, channels, height, width]`
+    fn convolve(&self, images: Tensor<3>) -> Tensor<4> {
         let [batch, height, width] = images.dims();
         let mut x = images.reshape([batch, 1, height, width]);
         for block in &self.blocks {
             x = block.forward(x);
         }
-        let mut x = kernels::flatten(x);
+        x
+    }
+
+    /// # Shapes
+    /// - x: `[batch, features]`
+    /// - output: `[batch, 10]`
+    fn head(&self, mut x: Tensor<2>) -> Tensor<2> {
         for dense in &self.dense {
             x = dense.forward(self.dropout.forward(x));
         }

@@ -25,6 +25,8 @@ pub struct Examination {
     pub without_mislabelled: Option<Evaluation>,
     #[serde(skip)]
     logits: Logits,
+    #[serde(skip)]
+    plausible: Vec<bool>,
 }
 
 impl Examination {
@@ -33,11 +35,15 @@ impl Examination {
     /// # Errors
     /// If there are no images.
     pub fn new(classifier: &Classifier, images: &LabelledImages) -> Result<Self, Error> {
-        let logits = labelled_logits(classifier, images)?;
-        let calibration = classifier.calibration();
-        let plausible: Vec<bool> = (0..images.len())
-            .map(|index| classifier.is_plausible(images.image(index)))
+        let outputs = classifier.outputs(images.pixels());
+        let plausible: Vec<bool> = outputs
+            .iter()
+            .enumerate()
+            .map(|(index, output)| classifier.is_plausible(images.image(index), output))
             .collect();
+        let logits = outputs.iter().flat_map(|output| output.logits).collect();
+        let logits = Logits::new(CLASSES, logits, images.labels().to_vec())?;
+        let calibration = classifier.calibration();
         let evaluation = calibration.evaluate_where(&logits, |row| plausible[row])?;
         let without_mislabelled = images
             .is_mnist_test()
@@ -55,6 +61,7 @@ impl Examination {
             evaluation,
             without_mislabelled,
             logits,
+            plausible,
         })
     }
 
@@ -62,13 +69,10 @@ impl Examination {
     pub fn logits(&self) -> &Logits {
         &self.logits
     }
-}
 
-/// The logits of labelled images, as the evaluation takes them.
-///
-/// # Errors
-/// If there are no images.
-pub fn labelled_logits(classifier: &Classifier, images: &LabelledImages) -> Result<Logits, Error> {
-    let logits = classifier.logits(images.pixels());
-    Logits::new(CLASSES, logits.into_flattened(), images.labels().to_vec())
+    /// Whether each image is like those that the network knows, `[images]`: others go to a person,
+    /// however sure it is.
+    pub fn plausible(&self) -> &[bool] {
+        &self.plausible
+    }
 }

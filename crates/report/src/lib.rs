@@ -25,7 +25,7 @@ mod page;
 mod stress;
 mod text;
 
-pub use examination::{Examination, MISLABELLED, labelled_logits};
+pub use examination::{Examination, MISLABELLED};
 pub use history::{History, Measurement};
 pub use page::{Page, PageError};
 pub use stress::{Stress, StressRow};

@@ -34,7 +34,8 @@ impl Display for Examination {
             )?;
         }
         confusion(&self.evaluation.after, f)?;
-        trust(&self.evaluation, f)
+        trust(&self.evaluation, f)?;
+        sets(&self.evaluation, f)
     }
 }
 
@@ -69,6 +70,11 @@ fn trust(evaluation: &Evaluation, f: &mut Formatter<'_>) -> fmt::Result {
     ] {
         writeln!(f, "{name:<22}{before:>12.6} {after:>12.6}")?;
     }
+    for (before, after) in before.coverage_at_risk.iter().zip(&after.coverage_at_risk) {
+        let name = format!("kept at {:.2} % wrong", 100.0 * after.risk);
+        let (before, after) = (100.0 * before.coverage, 100.0 * after.coverage);
+        writeln!(f, "{name:<22}{before:>10.2} % {after:>10.2} %")?;
+    }
     let selective = &evaluation.selective;
     writeln!(
         f,
@@ -83,6 +89,27 @@ fn trust(evaluation: &Evaluation, f: &mut Formatter<'_>) -> fmt::Result {
             interval(&risk)
         )),
     )
+}
+
+fn sets(evaluation: &Evaluation, f: &mut Formatter<'_>) -> fmt::Result {
+    if !evaluation.conformal.is_empty() {
+        writeln!(
+            f,
+            "\nconformal sets         level   hold the label   classes    empty"
+        )?;
+    }
+    for sets in &evaluation.conformal {
+        writeln!(
+            f,
+            "{:<20}{:>6.2} %{:>15.2} %{:>10.4}{:>7.2} %",
+            sets.method.name(),
+            100.0 * sets.level,
+            100.0 * sets.coverage.value,
+            sets.mean_size,
+            100.0 * sets.empty
+        )?;
+    }
+    Ok(())
 }
 
 fn interval(estimate: &Estimate) -> String {

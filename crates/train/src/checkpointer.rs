@@ -112,9 +112,16 @@ impl<R: Record> Checkpointer<R> for Part {
         let bytes = record
             .checkpoint_into_bytes()
             .and_then(R::checkpoint_from_bytes)
-            .and_then(R::checkpoint_into_bytes)
-            .map_err(CheckpointerError::Record)?;
+            .and_then(R::checkpoint_into_bytes);
         let mut set = lock(&self.shared.next);
+        let bytes = bytes.map_err(|error| {
+            // Without this answer the loop would wait for a set that is never full.
+            let _ = self.shared.done.send(Err(CheckpointError::Invalid {
+                path: set.destination.join(self.file),
+                problem: error.to_string(),
+            }));
+            CheckpointerError::Record(error)
+        })?;
         set.files.insert(self.file, bytes);
         if set.files.len() == 3 {
             let set = std::mem::take(&mut *set);

@@ -231,6 +231,13 @@ impl Config {
             epsilon,
             weight_decay,
         } = self.optimizer;
+        let CalibrationConfig {
+            target_risk,
+            confidence_level,
+            ref conformal_levels,
+            in_distribution_share,
+        } = self.calibration;
+        let between = |value: f64| value > 0.0 && value < 1.0;
         let decay = |beta: f64| (0.0..1.0).contains(&beta);
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let warmup = match self.schedule {
@@ -293,6 +300,27 @@ impl Config {
                 "optimizer.weight_decay",
                 "must be 0 or more",
             ),
+            // Found now rather than when the training is done.
+            (
+                between(target_risk),
+                "calibration.target_risk",
+                "must be between 0 and 1",
+            ),
+            (
+                between(confidence_level),
+                "calibration.confidence_level",
+                "must be between 0 and 1",
+            ),
+            (
+                conformal_levels.iter().all(|&level| between(level)),
+                "calibration.conformal_levels",
+                "must be between 0 and 1",
+            ),
+            (
+                between(in_distribution_share) || in_distribution_share == 1.0,
+                "calibration.in_distribution_share",
+                "must be above 0 and at most 1",
+            ),
             (
                 (0.0..=1.0).contains(&warmup),
                 "schedule.warmup",
@@ -336,7 +364,7 @@ fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
 
 /// One line: where, what, and for an unknown key the nearest of the known ones.
 fn explain(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().trim().replace('\n', " ");
+    let message = error.message().trim().replace(char::is_control, " ");
     let line = error
         .span()
         .filter(|_| !text.is_empty())

@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::{self, Write},
     time::{Duration, Instant},
 };
 
-use data::InkLimits;
+use anyhow::Context;
+use data::{InkLimits, LabelledImages};
 use evaluation::{Calibration, Logits};
 use model::{
     Classifier,
@@ -72,22 +74,36 @@ impl Plan {
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
-        self.run.write(&self.run.summary(), &json)?;
-        let metrics = fs::read_to_string(self.run.metrics()).unwrap_or_default();
+        // The result is told even if it can't be written down.
+        let written = self.write_result(&json, &classifier, &images, &summary.test);
+        if args.json {
+            io::stdout().write_all(&json)
+        } else {
+            self.print(&summary)
+        }
+        .context("can't write to standard output")?;
+        written
+    }
+
+    /// `summary.json` and `report.html`.
+    fn write_result(
+        &self,
+        json: &[u8],
+        classifier: &Classifier,
+        images: &LabelledImages,
+        test: &Examination,
+    ) -> Result<(), Failure> {
+        self.run.write(&self.run.summary(), json)?;
+        let metrics = fs::read(self.run.metrics()).unwrap_or_default();
         let page = Page {
-            classifier: &classifier,
-            images: &images,
-            examination: &summary.test,
-            history: Some(&History::parse(&metrics)),
+            classifier,
+            images,
+            examination: test,
+            history: Some(&History::parse(&String::from_utf8_lossy(&metrics))),
             stress: None,
         };
         self.run
             .write(&self.run.report(), page.html()?.as_bytes())?;
-        if args.json {
-            print!("{}", String::from_utf8_lossy(&json));
-        } else {
-            self.print(&summary);
-        }
         Ok(())
     }
 
@@ -108,15 +124,24 @@ impl Plan {
             return Ok(None);
         }
         let classifier = Classifier::from_checkpoint(checkpoint, &self.device)?;
-        let logits = classifier.logits(&pixels.concat()).into_flattened();
-        let logits = Logits::new(data::CLASSES, logits, labels)?;
-        Ok(Some(Calibration::fit(&logits, &self.config.calibration)?))
+        let (logits, features): (Vec<_>, Vec<_>) = classifier
+            .outputs(&pixels.concat())
+            .into_iter()
+            .map(|output| (output.logits, output.features))
+            .unzip();
+        let logits = Logits::new(data::CLASSES, logits.into_flattened(), labels)?;
+        let config = &self.config.calibration;
+        Ok(Some(Calibration::fit_with_features(
+            &logits, &features, config,
+        )?))
     }
 
-    fn print(&self, summary: &Summary) {
+    fn print(&self, summary: &Summary) -> io::Result<()> {
         let run = self.run.path().display();
-        println!("\n{}", summary.test);
-        println!(
+        let mut out = io::stdout().lock();
+        writeln!(out, "\n{}", summary.test)?;
+        writeln!(
+            out,
             "{} after {} epochs in {} ({:.0} images/s); best epoch {} with {:.2} % of the validation images right",
             summary.stopped,
             summary.epochs,
@@ -124,10 +149,10 @@ impl Plan {
             summary.train.images_per_second,
             summary.validation.epoch,
             100.0 * summary.validation.accuracy,
-        );
-        println!("model:   {run}/model");
-        println!("summary: {run}/summary.json");
-        println!("metrics: {run}/metrics.jsonl");
-        println!("report:  {run}/report.html");
+        )?;
+        writeln!(out, "model:   {run}/model")?;
+        writeln!(out, "summary: {run}/summary.json")?;
+        writeln!(out, "metrics: {run}/metrics.jsonl")?;
+        writeln!(out, "report:  {run}/report.html")
     }
 }

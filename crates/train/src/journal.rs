@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -80,38 +80,35 @@ impl TrainingState {
     }
 }
 
+/// No line of `metrics.jsonl` is longer.
+const LINE_LIMIT: u64 = 1 << 12;
+
 /// Appends to `metrics.jsonl`, an epoch at a time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Journal {
     path: PathBuf,
     pending: Vec<Measurement>,
 }
 
 impl Journal {
-    /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs, and a
-    /// last line that was cut short, come from a process that died: they are removed.
+    /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs, and lines
+    /// that are no measurements, come from a process that died or from damage: they are removed.
     ///
     /// # Errors
     /// The operating system's.
     pub fn open(path: &Path, epoch: usize) -> io::Result<Self> {
-        let mut kept = Vec::new();
         match File::open(path) {
             Ok(file) => {
-                for line in BufReader::new(file).lines() {
-                    let line = line?;
-                    let measurement: Option<Measurement> = serde_json::from_str(&line).ok();
-                    if measurement.is_some_and(|m| m.epoch <= epoch) {
-                        kept.extend_from_slice(line.as_bytes());
-                        kept.push(b'\n');
-                    }
-                }
+                let next = path.with_extension("jsonl.partial");
+                let mut kept = BufWriter::new(File::create(&next)?);
+                copy_measurements(BufReader::new(file), epoch, &mut kept)?;
+                kept.flush()?;
+                kept.get_ref().sync_all()?;
+                fs::rename(&next, path)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let next = path.with_extension("jsonl.partial");
-        fs::write(&next, kept)?;
-        fs::rename(&next, path)?;
         Ok(Journal {
             path: path.to_owned(),
             pending: Vec::new(),
@@ -152,7 +149,8 @@ impl Journal {
             lines.push(b'\n');
         }
         let mut file = File::options().append(true).create(true).open(&self.path)?;
-        file.write_all(&lines)
+        file.write_all(&lines)?;
+        file.sync_all()
     }
 
     fn note(
@@ -172,5 +170,22 @@ impl Journal {
             value,
             seconds,
         });
+    }
+}
+
+/// Copies the lines that are measurements of the first epochs: of none of them, not even of what was
+/// before them, if training begins again.
+fn copy_measurements(mut from: impl BufRead, epochs: usize, to: &mut impl Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // What is longer comes in pieces, none of which is a measurement.
+        if (&mut from).take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
+        if line.ends_with(b"\n") && measurement.is_some_and(|m| m.epoch <= epochs && epochs > 0) {
+            to.write_all(&line)?;
+        }
     }
 }

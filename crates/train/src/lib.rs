@@ -16,6 +16,7 @@ mod outcome;
 mod plan;
 mod progress;
 mod resolve;
+mod restore;
 mod run;
 pub mod run_dir;
 pub mod schedule;
@@ -24,4 +25,5 @@ mod summary;
 
 pub use args::Args;
 pub use config::Config;
+pub use progress::say;
 pub use run::{Failure, run};

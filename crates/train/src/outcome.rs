@@ -6,9 +6,10 @@ use thiserror::Error;
 use crate::journal::{Journal, TrainingState};
 
 /// Why training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stop {
     /// All epochs are done.
+    #[default]
     Finished,
     /// The validation accuracy has reached a plateau.
     Plateau,
@@ -53,7 +54,7 @@ pub enum TrainingError {
 }
 
 /// Where a run stands.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Finished epochs and what they achieved.
     pub state: TrainingState,

@@ -2,16 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::Context;
 use data::{LabelledImages, Normalization, Source, Split};
 use model::{
     Backend, Device, Manifest, Provenance,
-    checkpoint::{Checkpoint, DataDigests, FORMAT_VERSION, Versions},
+    checkpoint::{DataDigests, FORMAT_VERSION, Versions},
 };
 
-use crate::{
-    Args, Config, Failure, checkpointer, journal::TrainingState, run::usage, run_dir::RunDir,
-};
+use crate::{Args, Config, Failure, progress::say, restore::Restored, run::usage, run_dir::RunDir};
 
 /// Where runs go.
 const ARTIFACTS: &str = "artifacts";
@@ -26,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) images: LabelledImages,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
-    pub(crate) restored: Option<(usize, Checkpoint, TrainingState)>,
+    pub(crate) restored: Option<Restored>,
     pub(crate) quiet: bool,
 }
 
@@ -51,7 +48,7 @@ impl Plan {
         }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
-        let restored = restore(&run, &images, quiet)?;
+        let restored = Restored::newest(&run, &config, &images, &device, quiet)?;
         run.write(&run.config(), config.to_toml().as_bytes())?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
@@ -73,18 +70,21 @@ impl Plan {
         if self.quiet {
             return;
         }
-        eprintln!("{}", self.config.network.summary());
-        eprintln!(
+        say(self.config.network.summary());
+        say(format_args!(
             "{} training images, {} for validation, from {}; backend {}; seed {}",
             self.split.train.len(),
             self.split.validation.len(),
             self.source.name(),
             self.backend,
             self.config.seed,
-        );
-        eprintln!("run folder: {}", self.run.path().display());
-        if let Some((epoch, ..)) = &self.restored {
-            eprintln!("going on after epoch {epoch}");
+        ));
+        say(format_args!("run folder: {}", self.run.path().display()));
+        if let Some(restored) = &self.restored {
+            say(format_args!(
+                "going on after epoch {}",
+                restored.state.epoch
+            ));
         }
     }
 
@@ -123,41 +123,4 @@ fn open_run(args: &Args) -> Result<RunDir, Failure> {
         }
     };
     Ok(run)
-}
-
-/// The newest whole checkpoint of a run with its state, if it has one. Damaged newer ones are named
-/// and removed: the epochs that they held are trained again.
-fn restore(
-    run: &RunDir,
-    images: &LabelledImages,
-    quiet: bool,
-) -> Result<Option<(usize, Checkpoint, TrainingState)>, Failure> {
-    let (newest, damaged) = run.newest_checkpoint();
-    for error in &damaged {
-        if !quiet {
-            eprintln!("warning: {error}");
-        }
-    }
-    let Some((epoch, checkpoint)) = newest else {
-        run.keep_only(&[])?;
-        return Ok(None);
-    };
-    let manifest = checkpoint.manifest();
-    if manifest.provenance.data.train != *images.digest() {
-        return Err(anyhow::anyhow!(
-            "the training images are not those that this run began with; put the same files back, or start a new run"
-        )
-        .into());
-    }
-    let state = manifest
-        .training
-        .clone()
-        .and_then(|state| serde_json::from_value::<TrainingState>(state).ok())
-        .filter(|state| state.epoch == epoch && state.history.len() == epoch)
-        .with_context(|| format!("{}: its training state makes no sense; remove this checkpoint to go on from the one before", checkpoint.path().display()))?;
-    checkpointer::check_records(&checkpoint)?;
-    checkpoint.network(&Device::default())?;
-    let kept: Vec<_> = run.epochs().into_iter().filter(|&e| e <= epoch).collect();
-    run.keep_only(&kept)?;
-    Ok(Some((epoch, checkpoint, state)))
 }

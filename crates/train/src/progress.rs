@@ -1,7 +1,8 @@
 //! What a run shows while it works: a bar on a terminal, a line per epoch elsewhere.
 
 use std::{
-    io::IsTerminal,
+    fmt::Display,
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -131,6 +132,11 @@ impl TrainingProgressLogger for Progress {
     }
 
     fn log_event_training(&mut self, _event: String) {}
+}
+
+/// A line on standard error. A run is not stopped by a reader that has gone away.
+pub fn say(line: impl Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// `41 s`, `3 min 20 s` or `1 h 04 min`.

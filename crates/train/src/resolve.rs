@@ -39,7 +39,7 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
 }
 
 /// A stored recipe may be given more time, where that doesn't change what was done so far.
-fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
+pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
     let mut same = config.clone();
     same.training.epochs = stored.training.epochs;
     same.training.patience = stored.training.patience;

@@ -1,6 +1,7 @@
 //! One run from command line to result.
 
 use std::{
+    io::{self, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -24,8 +25,9 @@ use crate::{
     live,
     outcome::{Outcome, Stop},
     plan::Plan,
-    progress::Progress,
+    progress::{Progress, say},
     resolve::resolve,
+    restore::Restored,
     schedule::Schedule,
     strategy::Loop,
 };
@@ -66,7 +68,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let began = Instant::now();
     let config = resolve(args)?;
     if args.print_config {
-        print!("{}", config.to_toml());
+        write!(io::stdout(), "{}", config.to_toml()).context("can't write to standard output")?;
         return Ok(0);
     }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
@@ -75,10 +77,10 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let outcome = plan.train(args, &interrupt)?;
     if outcome.stop == Stop::Interrupted {
         let run = plan.run.path().display();
-        eprintln!(
+        say(format_args!(
             "stopped after epoch {} of {}; go on with: train --resume {run}",
             outcome.state.epoch, plan.config.training.epochs,
-        );
+        ));
         return Ok(interrupt.exit_code().unwrap_or(130));
     }
     plan.finish(args, &outcome, began)?;
@@ -89,7 +91,9 @@ impl Plan {
     /// Trains until the recipe, a plateau, the budget or a signal ends it.
     fn train(&self, args: &Args, interrupt: &Interrupt) -> Result<Outcome, Failure> {
         let (done, state, checkpoint) = match &self.restored {
-            Some((epoch, checkpoint, state)) => (*epoch, state.clone(), Some(checkpoint.clone())),
+            Some(Restored { checkpoint, state }) => {
+                (state.epoch, state.clone(), Some(checkpoint.clone()))
+            }
             None => (0, TrainingState::default(), None),
         };
         let device = self.device.clone().autodiff();
@@ -117,10 +121,7 @@ impl Plan {
             progress: Mutex::new(Outcome {
                 state,
                 journal,
-                stop: Stop::Finished,
-                error: None,
-                train_seconds: 0.0,
-                train_images: 0,
+                ..Outcome::default()
             }),
         });
         let mut training =
@@ -148,15 +149,7 @@ impl Plan {
         if let Some(error) = outcome.error.take() {
             return Err(error.into());
         }
-        Ok(Outcome {
-            state: std::mem::take(&mut outcome.state),
-            journal: Journal::open(&metrics, usize::MAX)
-                .with_context(|| metrics.display().to_string())?,
-            stop: outcome.stop,
-            error: None,
-            train_seconds: outcome.train_seconds,
-            train_images: outcome.train_images,
-        })
+        Ok(std::mem::take(&mut outcome))
     }
 
     fn loaders(&self, device: &Device, first: usize) -> (Loader, Loader) {

@@ -6,10 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{
-    CheckpointError,
-    checkpoint::{self, Checkpoint},
-};
+use model::{CheckpointError, checkpoint};
 use thiserror::Error;
 
 /// A run folder that this process may write to. The lock ends with the process, however it ends.
@@ -46,6 +43,8 @@ pub enum RunDirError {
 
 const LOCK: &str = ".lock";
 const CONFIG: &str = "config.toml";
+/// What the names of unfinished files start with, as those of unfinished checkpoints do.
+const PARTIAL: &str = ".partial-";
 
 impl RunDir {
     /// Creates the folder of a new run.
@@ -55,13 +54,14 @@ impl RunDir {
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         fs::create_dir_all(path).map_err(io_error(path))?;
         let run = Self::lock(path)?;
-        let foreign = fs::read_dir(path)
-            .map_err(io_error(path))?
-            .flatten()
-            .any(|entry| entry.file_name() != LOCK);
-        if foreign {
-            return Err(RunDirError::NotEmpty(path.to_owned()));
+        for entry in fs::read_dir(path).map_err(io_error(path))? {
+            let name = entry.map_err(io_error(path))?.file_name();
+            // A run that died before it had a config.toml may have left part of one.
+            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
+                return Err(RunDirError::NotEmpty(path.to_owned()));
+            }
         }
+        checkpoint::remove_partial(path)?;
         Ok(run)
     }
 
@@ -155,37 +155,41 @@ impl RunDir {
     }
 
     /// The epochs that have a training checkpoint, whole or not, newest first.
-    pub fn epochs(&self) -> Vec<usize> {
-        let entries = fs::read_dir(self.checkpoints()).into_iter().flatten();
-        let mut epochs: Vec<usize> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name();
-                name.to_str()?.strip_prefix("epoch-")?.parse().ok()
+    ///
+    /// # Errors
+    /// [`CheckpointError::Read`] if the folder of checkpoints is there and can't be read.
+    pub fn epochs(&self) -> Result<Vec<usize>, CheckpointError> {
+        let folder = self.checkpoints();
+        let names = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries.and_then(|entries| {
+                entries
+                    .map(|entry| Ok(entry?.file_name()))
+                    .collect::<io::Result<Vec<_>>>()
+            }),
+        };
+        let names = names.map_err(|source| CheckpointError::Read {
+            path: folder,
+            source,
+        })?;
+        let mut epochs: Vec<usize> = names
+            .iter()
+            .filter_map(|name| {
+                let epoch = name.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
+                // Other spellings of the number are not ours.
+                (self.checkpoint(epoch).file_name() == Some(name)).then_some(epoch)
             })
             .collect();
         epochs.sort_unstable_by(|a, b| b.cmp(a));
-        epochs
-    }
-
-    /// The newest whole training checkpoint, if there is any, and why newer ones were passed over.
-    pub fn newest_checkpoint(&self) -> (Option<(usize, Checkpoint)>, Vec<CheckpointError>) {
-        let mut damaged = Vec::new();
-        for epoch in self.epochs() {
-            match Checkpoint::open(self.checkpoint(epoch)) {
-                Ok(checkpoint) => return (Some((epoch, checkpoint)), damaged),
-                Err(error) => damaged.push(error),
-            }
-        }
-        (None, damaged)
+        Ok(epochs)
     }
 
     /// Removes all training checkpoints but those of the given epochs.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`] if one can't be removed.
+    /// [`CheckpointError`] if they can't be listed or one can't be removed.
     pub fn keep_only(&self, keep: &[usize]) -> Result<(), CheckpointError> {
-        for epoch in self.epochs() {
+        for epoch in self.epochs()? {
             if !keep.contains(&epoch) {
                 checkpoint::remove(&self.checkpoint(epoch))?;
             }
@@ -200,7 +204,7 @@ impl RunDir {
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
         let write = || {
             let mut file = tempfile::Builder::new()
-                .prefix(".partial-")
+                .prefix(PARTIAL)
                 .tempfile_in(&self.path)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;

@@ -29,6 +29,7 @@ use crate::{
     journal::EpochRecord,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
+    progress::say,
     run_dir::RunDir,
 };
 
@@ -343,7 +344,7 @@ impl Run<'_> {
         if let Some(bar) = &self.plan.report {
             // Above the bar where there is one; a hidden bar swallows what it is given.
             match bar.is_hidden() {
-                true => eprintln!("{line}"),
+                true => say(line),
                 false => bar.println(line),
             }
         }

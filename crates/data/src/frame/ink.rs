@@ -15,6 +15,8 @@ const SMOOTHINGS: usize = 3;
 const STROKE: usize = 12;
 /// Weight of the four corners against the shape of the distribution, both between -1 and 1.
 const CORNERS: f32 = 0.6;
+/// Range of the outermost pixels, as a share of that of the picture, up to which they are alike.
+const RIM: f32 = 0.1;
 /// Contrast of the ink, as a multiple of the range of the ground, from which the ground is even.
 const EVEN: f32 = 2.0;
 
@@ -54,11 +56,13 @@ impl Strength {
 pub(super) struct Ink {
     pub value: Plane,
     axis: [f32; 3],
+    /// Whether the rim of the picture leaves no doubt on which side of the ground the ink is.
+    pub sure: bool,
 }
 
 /// Finds the ink's colour and smooths noise away; none if all pixels are alike.
 pub(super) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
-    let axis = axis(channels)?;
+    let (axis, sure) = axis(channels)?;
     let mut value = combine(channels, axis);
     for _ in 0..SMOOTHINGS {
         if noise(&value, 1) <= NOISE {
@@ -66,7 +70,7 @@ pub(super) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
         }
         value = value.median();
     }
-    Some(Ink { value, axis })
+    Some(Ink { value, axis, sure })
 }
 
 impl Ink {
@@ -75,6 +79,7 @@ impl Ink {
         Self {
             value: self.value.at_most(long),
             axis: self.axis,
+            sure: self.sure,
         }
     }
 
@@ -83,6 +88,7 @@ impl Ink {
         Self {
             value: self.value.map(|v| -v),
             axis: self.axis.map(|v| -v),
+            sure: self.sure,
         }
     }
 
@@ -135,8 +141,9 @@ impl Ink {
 /// It is the first principal component of the differences to the local median, which the ground sets
 /// because ink covers less than half of any large surrounding. The side is that of the larger
 /// squares: edges of shadows differ equally to both sides, ink to one. Where that is undecided, as on
-/// pictures cut to the digit's own size, the corners decide: they are ground.
-fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
+/// pictures cut to the digit's own size, the corners decide: they are ground. An even rim decides
+/// alone, and without doubt.
+fn axis(channels: &[Plane; 3]) -> Option<([f32; 3], bool)> {
     let differences = channels.each_ref().map(|channel| {
         let small = channel.at_most(64);
         local_median_difference(&small)
@@ -166,8 +173,36 @@ fn axis(channels: &[Plane; 3]) -> Option<[f32; 3]> {
         .fold((0.0, 0.0), |(sum, magnitude), d| {
             (sum + d * d.abs(), magnitude + d * d)
         });
-    let side = sum / magnitude - CORNERS * corners(&combine(channels, axis).at_most(64));
-    Some(axis.map(|v| v * side.signum()))
+    let small = combine(channels, axis).at_most(64);
+    let rim = even_rim(&small);
+    let side = match rim {
+        Some(ground) => -ground,
+        None => sum / magnitude - CORNERS * corners(&small),
+    };
+    Some((axis.map(|v| v * side.signum()), rim.is_some()))
+}
+
+/// If the outermost pixels are alike and much of the picture is like them, they are ground: 1 where
+/// it is the upper end of the range of values, -1 where it is the lower.
+fn even_rim(plane: &Plane) -> Option<f32> {
+    let (width, height) = (plane.width, plane.height);
+    let last = (height - 1) * width;
+    let mut rim: Vec<f32> = plane.values[..width].to_vec();
+    rim.extend(&plane.values[last..]);
+    rim.extend(plane.values.iter().step_by(width));
+    rim.extend(plane.values[width - 1..].iter().step_by(width));
+    rim.sort_unstable_by(f32::total_cmp);
+    let count = plane.values.len();
+    let (low, high) = (
+        plane.ranked_from_top(count - 1 - count / 100),
+        plane.ranked_from_top(count / 100),
+    );
+    let ground = rim[rim.len() / 2];
+    let range = rim[rim.len() * 19 / 20] - rim[rim.len() / 20];
+    let nearer = |value: f32| (value - ground).abs() < 0.5 * (high - low);
+    let alike = plane.values.iter().filter(|v| nearer(**v)).count();
+    (range <= RIM * (high - low) && 2 * alike >= count)
+        .then(|| (ground - (low + high) / 2.0).signum())
 }
 
 /// How many of the four corners lie in the upper half of the range of values rather than the lower:

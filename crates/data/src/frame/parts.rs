@@ -8,6 +8,11 @@ use super::plane::Plane;
 const INK: f32 = 0.3;
 /// Share of the peak that the strongest ink of a stroke must reach: a faint smear does not.
 const STRONG: f32 = 0.5;
+/// Share of the ground (a fraction) whose strength is at most [`EVEN`] of the peak where it is even;
+/// the rest may be the soft edges of strokes.
+const EVEN_SHARE: (usize, usize) = (9, 10);
+/// See [`EVEN_SHARE`].
+const EVEN: f32 = 0.12;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
 const LEAST_EXTENT: f32 = 0.03;
 /// How many times longer than wide a ruled line is at least.
@@ -108,9 +113,36 @@ impl Part {
     }
 }
 
+/// Whether strokes lie on ground of one shade, and none runs out of the picture. `strength` is that of
+/// a window as wide as the picture, which leaves shadows as they are.
+pub(super) fn on_even_ground(strength: &Strength) -> bool {
+    let faint = INK * strength.peak;
+    let mut ground: Vec<f32> = strength.plane.values.clone();
+    ground.retain(|value| *value <= faint);
+    if 2 * ground.len() < strength.plane.values.len() {
+        return false;
+    }
+    let rank = ground.len() * EVEN_SHARE.0 / EVEN_SHARE.1;
+    let shade = *ground.select_nth_unstable_by(rank, f32::total_cmp).1;
+    shade <= EVEN * strength.peak
+        && connected(strength)
+            .1
+            .iter()
+            .all(|part| !part.touches_border)
+}
+
+/// Which outlines count.
+#[derive(Clone, Copy)]
+pub(super) enum Outlines {
+    All,
+    /// Those of strokes that don't touch the picture's border: what lies between a digit and the
+    /// border is ground.
+    Inside,
+}
+
 /// The length of the outlines of all strokes, weighted by how much steeper than half of the peak the
 /// picture is there: large for whole strokes of ink, small or below 0 for anything else.
-pub(super) fn steep_outline(strength: &Strength, steepness: &Plane) -> f32 {
+pub(super) fn steep_outline(strength: &Strength, steepness: &Plane, outlines: Outlines) -> f32 {
     let (labels, parts) = connected(strength);
     let outline = |part: &Part| -> f32 {
         edge(&labels, steepness.width, part)
@@ -122,6 +154,7 @@ pub(super) fn steep_outline(strength: &Strength, steepness: &Plane) -> f32 {
     parts
         .iter()
         .filter(|part| part.bounds.extent() >= least && !is_line(part, &strength.plane))
+        .filter(|part| matches!(outlines, Outlines::All) || !part.touches_border)
         .map(outline)
         .sum()
 }

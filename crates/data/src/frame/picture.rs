@@ -11,7 +11,7 @@ use super::FrameError;
 use super::plane::Plane;
 
 /// Pixels that a picture may have: more than telephones make (50 megapixels).
-pub const MAX_PIXELS: u64 = 64_000_000;
+pub const MAX_PIXELS: u64 = 52_000_000;
 /// Pixels that one side of a picture may have.
 pub const MAX_SIDE: u32 = 32_768;
 /// Bytes that a file may have.
@@ -19,6 +19,9 @@ pub const MAX_BYTES: u64 = 128_000_000;
 /// Bytes that decoding may allocate at a time: three 8-bit channels of the largest picture, and as
 /// much again for the decoder's own work.
 const MAX_ALLOCATION: u64 = 6 * MAX_PIXELS;
+/// Bytes of a decoded picture and one copy of it, turned upright or laid on a ground: enough for four
+/// 8-bit channels of the largest picture. Reading a picture thus stays below 512 MB.
+const MAX_DECODED: u64 = 8 * MAX_PIXELS;
 
 /// Long side to which larger pictures are reduced. On a photo of a whole page (A5), a digit of
 /// 8 mm is still 39 pixels high, twice what the frame shows.
@@ -61,6 +64,14 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameErro
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(too_large(format!("{width}×{height} pixels")));
+    }
+    let decoded = decoder.total_bytes();
+    let copy = match decoder.color_type().has_alpha() {
+        true => decoded.max(4 * u64::from(width) * u64::from(height)),
+        false => decoded,
+    };
+    if decoded + copy > MAX_DECODED {
+        return Err(too_large("it needs too much memory".into()));
     }
     // A camera's note on how it was held; without one, or with a damaged one, as it is.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

@@ -114,7 +114,8 @@ impl Plane {
         }
     }
 
-    fn transposed(&self) -> Self {
+    /// Rows for columns.
+    pub fn transposed(&self) -> Self {
         let mut values = Vec::with_capacity(self.values.len());
         for x in 0..self.width {
             values.extend(self.values[x..].iter().step_by(self.width));

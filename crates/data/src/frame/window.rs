@@ -1,7 +1,7 @@
 //! How wide the window is in which the ground is looked for.
 
 use super::ink::{Ink, Strength};
-use super::parts;
+use super::parts::{self, Outlines};
 
 /// Long side of the reduced picture on which windows are tried.
 const SMALL: usize = 256;
@@ -22,22 +22,33 @@ const LEAST: f32 = 0.2;
 /// hollowed out run through even ink, and those of shadows are soft. They tell the side, too: light
 /// holes between dark strokes have the inner outlines only.
 ///
+/// Where the ground is even there is nothing to follow, and a window as wide as the picture is safe
+/// from strokes however thick.
+///
 /// A picture that had to be enlarged was cut or drawn by a program: it has no room for shadows, but
 /// its strokes may fill it and touch its border. There the window is all of it.
 pub(super) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
     if enlarged {
         let strength = ink.strength(ink.value.long_side());
         let steepness = ink.steepness(&strength, ink.value.long_side() / 14);
-        let outlined = strength.shows_ink() && parts::steep_outline(&strength, &steepness) > 0.0;
+        let outlined = strength.shows_ink()
+            && parts::steep_outline(&strength, &steepness, Outlines::All) > 0.0;
         return outlined.then_some(strength);
     }
     let other = ink.other_side();
-    let of = |ink: &Ink| window(&ink.at_most(SMALL));
-    let (ink, window) = match (of(ink), of(&other)) {
+    let this = window(&ink.at_most(SMALL), Outlines::All);
+    let that = (!ink.sure)
+        .then(|| window(&other.at_most(SMALL), Outlines::Inside))
+        .flatten();
+    let (ink, window) = match (this, that) {
         (Some(this), Some(that)) if that.outline > OTHER_SIDE * this.outline => (&other, that),
         (None, Some(that)) => (&other, that),
         (this, _) => (ink, this?),
     };
+    let whole = ink.strength(ink.value.long_side());
+    if whole.shows_ink() && parts::on_even_ground(&whole) {
+        return Some(whole);
+    }
     let radius = window.radius * ink.value.long_side();
     let strength = ink.strength(radius.div_ceil(ink.value.long_side().min(SMALL)));
     Some(parts::without_border(strength)).filter(Strength::shows_ink)
@@ -52,7 +63,7 @@ struct Window {
 
 /// The window for a reduced picture. As it widens, the outlines grow until the strokes are whole,
 /// then stay, until shadows join: the longest run of windows that agree is where strokes are whole.
-fn window(small: &Ink) -> Option<Window> {
+fn window(small: &Ink, outlines: Outlines) -> Option<Window> {
     let windows: Vec<Window> = RADII
         .into_iter()
         .filter(|&radius| 4 * radius <= small.value.long_side())
@@ -60,7 +71,7 @@ fn window(small: &Ink) -> Option<Window> {
             let strength = parts::without_border(small.strength(radius));
             // A blurred picture has soft edges, but never as soft as its strokes are wide.
             let steepness = small.steepness(&strength, (radius / 3).max(2));
-            let outline = parts::steep_outline(&strength, &steepness);
+            let outline = parts::steep_outline(&strength, &steepness, outlines);
             strength.shows_ink().then_some(Window { radius, outline })
         })
         .collect();

@@ -133,6 +133,29 @@ fn size_does_not_matter() {
 }
 
 #[test]
+fn where_strokes_meet_there_is_ink() {
+    const CROSS: Strokes = &[&[(0.25, 0.25), (0.75, 0.75)], &[(0.75, 0.25), (0.25, 0.75)]];
+    let pixels = framed(&on_paper(CROSS, 200)).pixels;
+    for (x, y) in [(13, 13), (13, 14), (14, 13), (14, 14)] {
+        let found = pixels[y * WIDTH + x];
+        assert!(found > 200, "{found} in column {x}, row {y}");
+    }
+}
+
+#[test]
+fn a_faint_straight_stroke_is_no_ruled_line() {
+    const UPRIGHT: Strokes = &[&[(0.35, 0.15), (0.35, 0.85)]];
+    const FOOT: Strokes = &[&[(0.35, 0.85), (0.7, 0.85)]];
+    let picture = RgbImage::from_fn(200, 200, |x, y| {
+        let place = ((x as f32 + 0.5) / 200.0, (y as f32 + 0.5) / 200.0);
+        let share = f32::max(0.6 * ink(UPRIGHT, place, 0.08), ink(FOOT, place, 0.12));
+        Rgb(mix(PAPER, PEN, share).map(|value| value as u8))
+    });
+    let region = framed(&picture.into()).region;
+    assert!(region.height.abs_diff(160) <= 4, "{region:?}");
+}
+
+#[test]
 fn colours_do_not_matter() {
     for (what, ground, ink) in [
         ("light on dark", [10.0, 10.0, 10.0], [240.0, 240.0, 240.0]),

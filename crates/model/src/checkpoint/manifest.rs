@@ -97,7 +97,8 @@ impl Manifest {
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
         let invalid = |problem: String| CheckpointError::Invalid {
             path: path.to_owned(),
-            problem,
+            // It may quote what it found; the message stays one line.
+            problem: problem.replace(char::is_control, " "),
         };
         // The version comes first: a newer format may differ in everything else.
         #[derive(Deserialize)]

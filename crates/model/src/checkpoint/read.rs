@@ -2,23 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
     store::ModuleRecord,
-    tensor::{Bytes, Device, Tensor},
+    tensor::{Bytes, DType, Device, Tensor},
 };
 
 use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, write::sums};
-use crate::network::Network;
+use crate::network::{Network, NetworkConfig};
 
 /// No file of a checkpoint is larger than this many bytes: 4096×4096 weights a layer leave room.
 const LIMIT: u64 = 1 << 30;
-/// `checkpoint.json` and `SHA256SUMS` are far smaller.
-const TEXT_LIMIT: u64 = 1 << 20;
+/// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
+const MANIFEST_LIMIT: u64 = 1 << 25;
+/// `SHA256SUMS` has a line for each of at most four files.
+const SUMS_LIMIT: u64 = 1 << 12;
 
 /// A checkpoint whose bytes are known to be the ones that were written.
 #[derive(Clone, Debug)]
@@ -93,8 +96,9 @@ impl Checkpoint {
             path: path.clone(),
             problem,
         };
-        let bytes = self.file(MODEL).unwrap_or_default().to_vec();
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
+        let bytes = Bytes::from_bytes_vec(self.file(MODEL).unwrap_or_default().to_vec());
+        check_tensors(bytes.clone(), &self.manifest.architecture).map_err(invalid)?;
+        let record = ModuleRecord::from_bytes(bytes)
             .map_err(|error| invalid(format!("not a burnpack file: {error}")))?;
         let device = device.clone().without_autodiff();
         let network = self
@@ -111,6 +115,31 @@ impl Checkpoint {
         }
         Ok(network)
     }
+}
+
+/// Checks what loading takes for granted: that all tensors are of the type that the network has, and
+/// that the file is large enough for the network, which is built first.
+fn check_tensors(file: Bytes, architecture: &NetworkConfig) -> Result<(), String> {
+    let weights = architecture.summary().parameters();
+    if weights * size_of::<f32>() > file.len() {
+        return Err(format!(
+            "{} bytes can't hold the {weights} weights of the architecture",
+            file.len()
+        ));
+    }
+    let not_a_pack = |error: burn_pack::Error| format!("not a burnpack file: {error}");
+    let tensors = burn_pack::Reader::from_bytes(file)
+        .and_then(burn_pack::Reader::into_tensors)
+        .map_err(not_a_pack)?;
+    for tensor in tensors {
+        let (name, dtype, ..) = tensor.into_parts().map_err(not_a_pack)?;
+        if dtype != DType::F32 {
+            return Err(format!(
+                "`{name}` does not hold 32-bit floating-point numbers"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Whether all visited values are finite.
@@ -168,8 +197,8 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
     }
     let mut files = BTreeMap::new();
     for (name, required, limit) in [
-        (SUMS, true, TEXT_LIMIT),
-        (MANIFEST, true, TEXT_LIMIT),
+        (SUMS, true, SUMS_LIMIT),
+        (MANIFEST, true, MANIFEST_LIMIT),
         (MODEL, true, LIMIT),
         (OPTIMIZER, false, LIMIT),
         (SCHEDULER, false, LIMIT),
@@ -179,18 +208,18 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
             path: file.clone(),
             problem,
         };
+        // Asked before opening: opening a pipe would wait for a writer.
         match fs::metadata(&file) {
             Ok(metadata) if !metadata.is_file() => {
                 return Err(damaged("not a regular file".into()));
             }
-            Ok(metadata) if metadata.len() > limit => {
-                return Err(damaged(format!(
-                    "{} bytes are more than such a file has",
-                    metadata.len()
-                )));
-            }
             Ok(_) => {
-                let bytes = fs::read(&file).map_err(read_error(&file))?;
+                let bytes = read_file(&file, limit).map_err(read_error(&file))?;
+                let bytes = bytes.ok_or_else(|| {
+                    damaged(format!(
+                        "more than the {limit} bytes that such a file may have"
+                    ))
+                })?;
                 files.insert(name, bytes);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}
@@ -201,6 +230,18 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
         }
     }
     Ok(files)
+}
+
+/// Reads a file of at most `limit` bytes; none if it is larger, whatever its metadata says.
+fn read_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(length as usize + 1);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
 /// Says which file differs from what `SHA256SUMS` states.
@@ -232,10 +273,12 @@ fn first_difference(path: &Path, stated: &[u8], actual: &str) -> CheckpointError
             .any(|line| line.ends_with(&format!("  {name}")))
     });
     match missing {
-        Some((_, name)) if !name.contains('/') => CheckpointError::Damaged {
-            path: path.join(name),
-            problem: "the file is missing".into(),
-        },
+        Some((_, name)) if !name.contains(|c: char| c == '/' || c.is_control()) => {
+            CheckpointError::Damaged {
+                path: path.join(name),
+                problem: "the file is missing, SHA256SUMS lists it".into(),
+            }
+        }
         _ => CheckpointError::Damaged {
             path: path.join(SUMS),
             problem: "its text is not as it was written".into(),

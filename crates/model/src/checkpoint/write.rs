@@ -11,8 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::{CheckpointError, SUMS};
 
-/// What the names of unfinished folders start with.
+/// What the names of unfinished folders and files start with.
 const PARTIAL: &str = ".partial-";
+/// What the name of a whole checkpoint starts with while another takes its place.
+const REPLACED: &str = ".replaced-";
 
 /// Writes the files as the checkpoint folder `destination`. The rename at the end is the commit:
 /// before it the folder is as it was, after it every byte is on disk. An existing folder is
@@ -47,42 +49,56 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     sync_folder(&parent).map_err(failed(&parent))
 }
 
-/// Removes a checkpoint so that no half of it is ever seen under its name.
+/// Removes a checkpoint so that no half of it is ever seen under its name. One that isn't there is
+/// removed already.
 ///
 /// # Errors
 /// [`CheckpointError::Write`] if it can't be removed.
 pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
-    let aside = aside(checkpoint);
-    fs::rename(checkpoint, &aside)
-        .and_then(|()| fs::remove_dir_all(&aside))
-        .map_err(|source| CheckpointError::Write {
-            path: checkpoint.to_owned(),
-            source,
-        })
+    let aside = beside(checkpoint, PARTIAL);
+    let set_aside = || {
+        remove_any(&aside)?;
+        match fs::rename(checkpoint, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => remove_any(&aside),
+        }
+    };
+    set_aside().map_err(|source| CheckpointError::Write {
+        path: checkpoint.to_owned(),
+        source,
+    })
 }
 
-/// Removes what interrupted writes left in `folder`; a folder that isn't there has nothing left.
+/// Removes what interrupted writes left in `folder`, and brings back a checkpoint whose replacement
+/// was interrupted. A folder that isn't there has nothing left.
 ///
 /// # Errors
 /// [`CheckpointError::Write`] if something can't be removed.
 pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => {
-            return Err(CheckpointError::Read {
-                path: folder.to_owned(),
-                source,
-            });
-        }
+    let read_error = |source| CheckpointError::Read {
+        path: folder.to_owned(),
+        source,
     };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            fs::remove_dir_all(entry.path()).map_err(|source| CheckpointError::Write {
-                path: entry.path(),
-                source,
-            })?;
-        }
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(read_error)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(read_error)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let result = match name.strip_prefix(REPLACED) {
+            Some(replaced) if !folder.join(replaced).exists() => {
+                fs::rename(&path, folder.join(replaced))
+            }
+            Some(_) => remove_any(&path),
+            None if name.starts_with(PARTIAL) => remove_any(&path),
+            None => Ok(()),
+        };
+        result.map_err(|source| CheckpointError::Write {
+            path: path.clone(),
+            source,
+        })?;
     }
     Ok(())
 }
@@ -104,16 +120,42 @@ pub(super) fn sums(files: &[(&str, &[u8])]) -> String {
 
 fn commit(partial: &Path, destination: &Path) -> io::Result<()> {
     match fs::rename(partial, destination) {
-        // A folder that has files in it can't be renamed over: move it aside first.
-        Err(_) if destination.is_dir() => {
-            let aside = aside(destination);
-            fs::rename(destination, &aside)?;
-            if let Err(error) = fs::rename(partial, destination) {
-                fs::rename(&aside, destination)?;
-                return Err(error);
-            }
-            fs::remove_dir_all(&aside)
+        // A folder that has files in it can't be renamed over.
+        Err(_) if destination.is_dir() => replace(partial, destination),
+        result => result,
+    }
+}
+
+/// Puts the new checkpoint in the place of the old one and removes the old one.
+fn replace(partial: &Path, destination: &Path) -> io::Result<()> {
+    // Linux can exchange the two names at once.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, partial, CWD, destination, RenameFlags::EXCHANGE).is_ok() {
+            return remove_any(partial);
         }
+    }
+    // Elsewhere there is an instant between two renames; `remove_partial` mends what ends there.
+    let aside = beside(destination, REPLACED);
+    remove_any(&aside)?;
+    fs::rename(destination, &aside)?;
+    if let Err(error) = fs::rename(partial, destination) {
+        fs::rename(&aside, destination)?;
+        return Err(error);
+    }
+    remove_any(&aside)
+}
+
+/// Removes a folder, file or link, if it is there.
+fn remove_any(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
 }
@@ -139,9 +181,8 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A name beside `path` that the next [`remove_partial`] takes away.
-fn aside(path: &Path) -> PathBuf {
+/// The name of `path` with a prefix that [`remove_partial`] knows.
+fn beside(path: &Path, prefix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let id = std::process::id();
-    parent_of(path).join(format!("{PARTIAL}old-{id}-{name}"))
+    parent_of(path).join(format!("{prefix}{name}"))
 }

@@ -45,6 +45,15 @@ pub fn section(page: &Page) -> Section {
             format!("{:.4} nats", calibration.energy.value),
         ),
         row(
+            "Greatest distance accepted",
+            calibration
+                .distance
+                .as_ref()
+                .map_or("any".to_owned(), |limit| {
+                    format!("{:.4} in {} features", limit.value, limit.whitening.len())
+                }),
+        ),
+        row(
             "Ink of a plausible image",
             manifest.ink.as_ref().map_or("any".to_owned(), limits),
         ),

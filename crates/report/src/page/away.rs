@@ -8,18 +8,20 @@ use super::{
 use crate::{Stress, StressRow};
 
 pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
+    let target = page.classifier.calibration().deferral.target_risk;
     let (mut rows, mut fooled, mut shown) = (String::new(), 0, 0);
     for row in &stress.rows {
         if row.accuracy.is_none() {
             fooled += row.accepted;
             shown += row.images;
         }
-        rows.push_str(&table_row(row)?);
+        rows.push_str(&table_row(row, target)?);
     }
     let lead = format!(
         "Digits are damaged in sixteen ways, and images are shown that hold no digit. Of {} images \
          without a digit the machine accepts <strong>{}</strong>{}. Low accuracy with a high share \
-         to a person is safe; wrong answers among the accepted are not.",
+         to a person is safe; wrong answers among the accepted are not: they are marked where they are \
+         surely more than the {} promised for clean digits.",
         count(shown),
         count(fooled),
         if page.classifier.manifest().ink.is_some() {
@@ -27,12 +29,13 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
         } else {
             "; this checkpoint has no limits on the ink of an image, which a newly trained one has"
         },
+        percent(target, 1),
     );
     let label = "Corrupted digits and images without a digit";
     let table = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\"><table class=\"stress\">\
          <caption class=\"unseen\">{label}</caption><thead><tr><th scope=\"col\">Images</th>\
-         <th scope=\"col\">First</th><th scope=\"col\">Right</th><th scope=\"col\">To a person</th>\
+         <th scope=\"col\">Example</th><th scope=\"col\">Right</th><th scope=\"col\">To a person</th>\
          <th scope=\"col\">Wrong among accepted</th></tr></thead><tbody>\n{rows}</tbody></table></div>"
     );
     Ok(Section {
@@ -47,7 +50,7 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
     })
 }
 
-fn table_row(row: &StressRow) -> Result<String, PageError> {
+fn table_row(row: &StressRow, target: f64) -> Result<String, PageError> {
     let right = row
         .accuracy
         .map_or("<td class=\"none\">no digit</td>".to_owned(), |accuracy| {
@@ -61,9 +64,13 @@ fn table_row(row: &StressRow) -> Result<String, PageError> {
         let share = percent(risk.value, 2);
         format!("{} of {} ({share})", count(row.errors), count(row.accepted))
     });
+    let mark = match row.risk {
+        Some(risk) if risk.lower > target => " class=\"over\"",
+        _ => "",
+    };
     Ok(format!(
         "<tr><th scope=\"row\">{name}</th><td>{picture}</td>{right}\
-         <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td>{risk}</td></tr>\n",
+         <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td{mark}>{risk}</td></tr>\n",
         name = escape(&row.name),
         picture = picture::digit(&row.example, &format!("Example: {}", row.name))?,
         share = row.deferral_rate,

@@ -1,6 +1,6 @@
 //! What the threshold does, and which classes can't be excluded.
 
-use evaluation::{Method, Predictions, selective};
+use evaluation::{Predictions, selective};
 
 use super::{
     Page, PageError,
@@ -99,13 +99,8 @@ pub fn sets(page: &Page) -> String {
     let rows: Vec<Vec<String>> = sets
         .iter()
         .map(|set| {
-            let method = match set.method {
-                Method::Lac => "LAC",
-                Method::Aps => "APS",
-                Method::RandomizedAps { .. } => "randomized APS",
-            };
             vec![
-                format!("{method} at {}", percent(set.level, 1)),
+                format!("{} at {}", set.method.name(), percent(set.level, 1)),
                 percent(set.coverage.value, 2),
                 format!("{:.4}", set.mean_size),
                 percent(set.single, 2),

@@ -137,11 +137,9 @@ impl Page<'_> {
             .logits()
             .rows()
             .zip(predictions.confidences())
-            .enumerate()
-            .map(|(row, (logits, confidence))| {
-                confidence >= threshold
-                    && calibration.energy.holds(logits)
-                    && self.classifier.is_plausible(self.images.image(row))
+            .zip(self.examination.plausible())
+            .map(|((logits, confidence), plausible)| {
+                confidence >= threshold && calibration.energy.holds(logits) && *plausible
             })
             .collect()
     }

@@ -27,8 +27,8 @@ pub fn html(page: &Page) -> String {
         "It accepts no answer of its own: every image goes to a person.".to_owned()
     } else {
         format!(
-            "It keeps {} of them for itself, with <strong>{} wrong</strong> among those, and hands \
-             {} ({}) to a person.",
+            "It keeps {} answers for itself, <strong>{} of them wrong</strong>, and hands {} images \
+             ({}) to a person.",
             count(selective.accepted),
             count(selective.errors),
             count(deferred),

@@ -1,0 +1,271 @@
+//! Whether an image is like the digit that it is taken for, judged by what the network saw on the way
+//! to its answer.
+
+use crate::{Error, Logits};
+use serde::{Deserialize, Serialize};
+
+/// Digits needed for each number that a distance is fitted with; with fewer, the distances of the
+/// fitted digits are much smaller than those of any others.
+const DIGITS_PER_NUMBER: usize = 10;
+/// Share of each variance that is added to it, so that no direction counts for more than the few
+/// digits that it was fitted on can tell.
+const RIDGE: f64 = 0.01;
+/// The same as a share of the mean variance, for features that never vary.
+const FLOOR: f64 = 1e-6;
+
+/// The greatest distance at which an image is taken for a digit.
+///
+/// The distance is Mahalanobis' between the features of an image and the mean of its predicted digit,
+/// with one covariance for all digits (Lee, Lee, Lee and Shin 2018, "A Simple Unified Framework for
+/// Detecting Out-of-Distribution Samples and Adversarial Attacks", eq. 1 and 2, for the predicted
+/// class instead of the nearest one).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistanceLimit {
+    /// Share of the validation digits that lie within the limit.
+    pub kept_share: f64,
+    /// The limit, a squared distance.
+    pub value: f64,
+    /// Mean features of each digit, `[classes, features]`.
+    #[serde(with = "rows")]
+    pub means: Vec<Vec<f32>>,
+    /// The inverse of the Cholesky factor of the covariance: row `i` holds its first `i + 1` values,
+    /// the others are 0. It turns differences of features into uncorrelated ones of variance 1.
+    #[serde(with = "rows")]
+    pub whitening: Vec<Vec<f32>>,
+}
+
+impl DistanceLimit {
+    /// Fits means, covariance and the limit that keeps `kept_share` of the digits in `validation`,
+    /// whose features have shape `[digits, features]`. None if there are too few digits to tell the
+    /// covariance of so many features.
+    ///
+    /// # Errors
+    /// If `kept_share` is not above 0 and at most 1, or features are missing, differ in number or are
+    /// not finite.
+    pub fn fit(
+        validation: &Logits,
+        features: &[Vec<f32>],
+        kept_share: f64,
+    ) -> Result<Option<Self>, Error> {
+        let valid = kept_share > 0.0 && kept_share <= 1.0;
+        let expected = "above 0 and at most 1";
+        Error::check(valid, "distance.kept_share", kept_share, expected)?;
+        let n = validation.len();
+        if features.len() != n {
+            return Err(Error::Length {
+                what: "rows of features",
+                found: features.len(),
+                expected: n,
+            });
+        }
+        let width = features.first().map_or(0, Vec::len);
+        for row in features {
+            Error::check(
+                row.len() == width,
+                "features",
+                row.len() as f64,
+                "as many in each row",
+            )?;
+            if let Some(value) = row.iter().find(|value| !value.is_finite()) {
+                return Err(Error::Parameter {
+                    key: "features",
+                    value: f64::from(*value),
+                    expected: "finite",
+                });
+            }
+        }
+        if width == 0 || n < DIGITS_PER_NUMBER * (width + validation.classes()) {
+            return Ok(None);
+        }
+        let means = means(validation, features, width);
+        let Some(whitening) = whitening(validation, features, &means) else {
+            return Ok(None);
+        };
+        let mut limit = Self {
+            kept_share,
+            value: f64::MAX,
+            means,
+            whitening,
+        };
+        let mut distances: Vec<f64> = validation
+            .digits()
+            .zip(features)
+            .map(|(digit, features)| limit.distance(digit, features))
+            .collect();
+        distances.sort_unstable_by(f64::total_cmp);
+        let kept = (kept_share * n as f64 - 1e-9).ceil() as usize;
+        limit.value = distances[kept.clamp(1, n) - 1];
+        Ok(limit.value.is_finite().then_some(limit))
+    }
+
+    /// The squared distance between features and the mean of `digit`; infinite for features that are
+    /// not as many as were fitted, and for a digit that there is none of.
+    pub fn distance(&self, digit: u8, features: &[f32]) -> f64 {
+        let mean = self.means.get(usize::from(digit));
+        let Some(mean) = mean.filter(|mean| mean.len() == features.len()) else {
+            return f64::INFINITY;
+        };
+        let difference: Vec<f64> = features
+            .iter()
+            .zip(mean)
+            .map(|(value, mean)| f64::from(*value) - f64::from(*mean))
+            .collect();
+        self.whitening
+            .iter()
+            .map(|row| {
+                let products = row.iter().zip(&difference).map(|(w, d)| f64::from(*w) * d);
+                products.sum::<f64>().powi(2)
+            })
+            .sum()
+    }
+
+    /// Whether an image with these features is like `digit`.
+    pub fn holds(&self, digit: u8, features: &[f32]) -> bool {
+        self.distance(digit, features) <= self.value
+    }
+
+    pub(crate) fn validate(&self, classes: usize) -> Result<(), Error> {
+        let in_range = self.kept_share > 0.0 && self.kept_share <= 1.0;
+        let expected = "above 0 and at most 1";
+        Error::check(in_range, "distance.kept_share", self.kept_share, expected)?;
+        let valid = self.value.is_finite() && self.value >= 0.0;
+        Error::check(valid, "distance.value", self.value, "finite and at least 0")?;
+        let width = self.whitening.len();
+        let shaped = self.means.len() == classes
+            && self.means.iter().all(|mean| mean.len() == width)
+            && (1..).zip(&self.whitening).all(|(i, row)| row.len() == i);
+        let expected = "as many for each digit, with a row of the whitening for each";
+        Error::check(shaped, "distance.means", width as f64, expected)?;
+        let numbers = self.means.iter().chain(&self.whitening).flatten();
+        match numbers.copied().find(|value| !value.is_finite()) {
+            Some(value) => Err(Error::Parameter {
+                key: "distance.whitening",
+                value: f64::from(value),
+                expected: "finite",
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The mean features of each label; of all digits for a label that none has.
+fn means(validation: &Logits, features: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
+    let mean_of = |label: Option<u8>| -> Option<Vec<f32>> {
+        let mut sums = vec![0.0; width];
+        let mut count = 0.0;
+        for (_, row) in validation
+            .labels()
+            .iter()
+            .zip(features)
+            .filter(|(found, _)| label.is_none_or(|label| **found == label))
+        {
+            count += 1.0;
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += f64::from(*value);
+            }
+        }
+        (count > 0.0).then(|| sums.iter().map(|sum| (sum / count) as f32).collect())
+    };
+    (0..validation.classes())
+        .map(|class| {
+            mean_of(Some(class as u8))
+                .or_else(|| mean_of(None))
+                .unwrap_or_default()
+        })
+        .collect()
+}
+
+/// The inverse of the Cholesky factor of the covariance around the means of the labels.
+fn whitening(
+    validation: &Logits,
+    features: &[Vec<f32>],
+    means: &[Vec<f32>],
+) -> Option<Vec<Vec<f32>>> {
+    let width = means.first()?.len();
+    let mut covariance = vec![vec![0.0; width]; width];
+    let mut difference = vec![0.0; width];
+    for (label, row) in validation.labels().iter().zip(features) {
+        for ((difference, value), mean) in difference
+            .iter_mut()
+            .zip(row)
+            .zip(&means[usize::from(*label)])
+        {
+            *difference = f64::from(*value) - f64::from(*mean);
+        }
+        for (i, line) in covariance.iter_mut().enumerate() {
+            for (sum, other) in line[..=i].iter_mut().zip(&difference) {
+                *sum += difference[i] * other / features.len() as f64;
+            }
+        }
+    }
+    let trace: f64 = (0..width).map(|i| covariance[i][i]).sum();
+    for (i, line) in covariance.iter_mut().enumerate() {
+        line[i] += RIDGE * line[i] + FLOOR * trace / width as f64;
+    }
+    let factor = cholesky(&covariance)?;
+    Some(inverse(&factor))
+}
+
+/// The lower triangular factor of a positive definite matrix, of which the lower half is read (Golub
+/// and Van Loan, "Matrix Computations", section 4.2).
+fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+    let mut factor: Vec<Vec<f64>> = Vec::with_capacity(matrix.len());
+    for (i, line) in matrix.iter().enumerate() {
+        let mut row: Vec<f64> = Vec::with_capacity(i + 1);
+        for j in 0..=i {
+            let above = factor.get(j).unwrap_or(&row);
+            let sum: f64 = row.iter().zip(above).take(j).map(|(a, b)| a * b).sum();
+            let rest = line[j] - sum;
+            row.push(if i == j { rest.sqrt() } else { rest / above[j] });
+        }
+        if !(row[i] > 0.0 && row[i].is_finite()) {
+            return None;
+        }
+        factor.push(row);
+    }
+    Some(factor)
+}
+
+/// The inverse of a lower triangular matrix, row by row.
+fn inverse(factor: &[Vec<f64>]) -> Vec<Vec<f32>> {
+    let mut inverse: Vec<Vec<f64>> = Vec::with_capacity(factor.len());
+    for (i, line) in factor.iter().enumerate() {
+        let row = (0..=i).map(|j| {
+            let unit = f64::from(u8::from(i == j));
+            let sum: f64 = (j..i).map(|k| line[k] * inverse[k][j]).sum();
+            (unit - sum) / line[i]
+        });
+        let row = row.collect();
+        inverse.push(row);
+    }
+    inverse
+        .into_iter()
+        .map(|row| row.into_iter().map(|value| value as f32).collect())
+        .collect()
+}
+
+/// Rows of numbers as one text each, so that a checkpoint stays readable.
+mod rows {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(rows: &[Vec<f32>], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(rows.iter().map(|row| {
+            let numbers: Vec<String> = row.iter().map(f32::to_string).collect();
+            numbers.join(" ")
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Vec<f32>>, D::Error> {
+        let number = |text: &str| {
+            let problem = || D::Error::custom(format!("{text:?} is not a number"));
+            text.parse().map_err(|_| problem())
+        };
+        Vec::<String>::deserialize(deserializer)?
+            .iter()
+            .map(|row| row.split(' ').map(number).collect())
+            .collect()
+    }
+}

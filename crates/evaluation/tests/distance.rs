@@ -1,0 +1,166 @@
+//! How far an image is from the digits, seen through the public interface.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use evaluation::{Calibration, CalibrationConfig, DistanceLimit, Error, Logits};
+use serde_json::{Value, json};
+
+/// Three digits around (0, 0), (10, 0) and (0, 10), each with the covariance [[4, 3], [3, 9]], and a
+/// feature that never varies; logits that know the digit.
+fn digits(n: usize) -> (Logits, Vec<Vec<f32>>) {
+    // Evenly spread pairs (the golden ratio and the square root of 2), made normal by Box and Muller.
+    let even = |i: usize, step: f64| (0.5 + step * i as f64).fract();
+    let (mut logits, mut labels, mut features) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..n {
+        let label = i % 3;
+        let mut row = [0.0; 3];
+        row[label] = 8.0 + even(i, 3_f64.sqrt());
+        logits.extend(row);
+        labels.push(label as u8);
+        let radius = (-2.0 * (1.0 - even(i, 5_f64.sqrt() / 2.0)).ln()).sqrt();
+        let (b, a) = (std::f64::consts::TAU * even(i, 2_f64.sqrt())).sin_cos();
+        let (a, b) = (radius * a, radius * b);
+        let x = 2.0 * a + [0.0, 10.0, 0.0][label];
+        let y = 1.5 * a + 6.75_f64.sqrt() * b + [0.0, 0.0, 10.0][label];
+        features.push(vec![x as f32, y as f32, 1.0]);
+    }
+    (Logits::new(3, logits, labels).unwrap(), features)
+}
+
+fn fitted(kept_share: f64) -> DistanceLimit {
+    let (logits, features) = digits(30_000);
+    DistanceLimit::fit(&logits, &features, kept_share)
+        .unwrap()
+        .unwrap()
+}
+
+#[test]
+fn the_distance_is_that_of_mahalanobis() {
+    let limit = fitted(0.99);
+    for (digit, x, y) in [(0, 2.0, -1.0), (1, 13.0, 4.0), (2, -5.0, 10.0)] {
+        let centre = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]][usize::from(digit)];
+        let (u, v) = (x - centre[0], y - centre[1]);
+        // The inverse of [[4, 3], [3, 9]] is [[9, -3], [-3, 4]] / 27.
+        let expected = (9.0 * u * u - 6.0 * u * v + 4.0 * v * v) / 27.0;
+        let found = limit.distance(digit, &[x as f32, y as f32, 1.0]);
+        assert!(
+            (found / expected - 1.0).abs() < 0.06,
+            "{digit}: {found} for {expected}"
+        );
+    }
+}
+
+#[test]
+fn the_limit_keeps_the_share_that_was_asked_for() {
+    let (logits, features) = digits(30_000);
+    for kept_share in [0.9, 0.99, 1.0] {
+        let limit = fitted(kept_share);
+        let held = logits
+            .digits()
+            .zip(&features)
+            .filter(|(digit, features)| limit.holds(*digit, features))
+            .count();
+        assert_eq!(held, (kept_share * 30_000.0) as usize);
+    }
+    let limit = fitted(0.99);
+    assert!(limit.holds(0, &[0.0, 0.0, 1.0]));
+    assert!(!limit.holds(1, &[0.0, 0.0, 1.0]), "it is no 1");
+    assert!(
+        !limit.holds(0, &[0.0, 0.0, 3.0]),
+        "what never varied varies"
+    );
+    assert!(!limit.holds(0, &[0.0, 0.0]), "a feature is missing");
+    assert!(!limit.holds(3, &[0.0, 0.0, 1.0]), "there is no such digit");
+    assert!(!limit.holds(0, &[f32::NAN, 0.0, 1.0]));
+}
+
+#[test]
+fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
+    let (logits, features) = digits(6_000);
+    let config = CalibrationConfig {
+        in_distribution_share: 0.9,
+        ..CalibrationConfig::default()
+    };
+    let without = Calibration::fit(&logits, &config).unwrap();
+    let with = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    assert_eq!(without.deferral.accepted, 5_400, "nine tenths by energy");
+    let typical = |row: usize| with.is_typical((row % 3) as u8, &features[row]);
+    let both = logits
+        .rows()
+        .enumerate()
+        .filter(|(row, logits)| with.energy.holds(logits) && typical(*row))
+        .count();
+    assert_eq!(with.deferral.accepted, both as u64);
+    assert_eq!(
+        (with.temperature, with.energy),
+        (without.temperature, without.energy)
+    );
+}
+
+#[test]
+fn too_few_digits_fit_no_distance() {
+    let (logits, features) = digits(59);
+    assert_eq!(DistanceLimit::fit(&logits, &features, 0.99), Ok(None));
+    let (logits, features) = digits(60);
+    assert!(
+        DistanceLimit::fit(&logits, &features, 0.99)
+            .unwrap()
+            .is_some()
+    );
+    let none = vec![Vec::new(); 60];
+    assert_eq!(DistanceLimit::fit(&logits, &none, 0.99), Ok(None));
+    let alike = vec![vec![1.0, 1.0]; 60];
+    assert_eq!(DistanceLimit::fit(&logits, &alike, 0.99), Ok(None));
+}
+
+#[test]
+fn features_that_do_not_fit_are_refused() {
+    let (logits, mut features) = digits(90);
+    features[7][1] = f32::INFINITY;
+    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    assert_eq!(error.to_string(), "`features` is inf: it must be finite");
+    features[7].pop();
+    assert!(DistanceLimit::fit(&logits, &features, 0.99).is_err());
+    features.pop();
+    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Length {
+                found: 89,
+                expected: 90,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let (logits, features) = digits(90);
+    assert!(DistanceLimit::fit(&logits, &features, 0.0).is_err());
+}
+
+#[test]
+fn what_is_written_is_read_back_and_nothing_else() {
+    let (logits, features) = digits(90);
+    let config = CalibrationConfig::default();
+    let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let stored = serde_json::to_value(&calibration).unwrap();
+    let read = |stored: Value| serde_json::from_value::<Calibration>(stored);
+    assert_eq!(read(stored.clone()).unwrap(), calibration);
+    for (key, value) in [
+        ("value", json!(-1.0)),
+        ("kept_share", json!(2.0)),
+        ("means", json!(["0 0 0", "0 0 0"])),
+        ("means", json!(["0 0 0", "0 0 0", "0 0"])),
+        ("means", json!(["0 0 0", "0 0 0", "0 0 NaN"])),
+        ("whitening", json!(["1", "0 1", "0 0"])),
+        ("whitening", json!(["1", "0 1", "0 0 inf"])),
+        ("whitening", json!(["1", "0 1", "0 0 x"])),
+    ] {
+        let mut damaged = stored.clone();
+        damaged["distance"][key] = value.clone();
+        assert!(read(damaged).is_err(), "{key} = {value}");
+    }
+    let mut without = stored;
+    without.as_object_mut().unwrap().remove("distance");
+    assert_eq!(read(without).unwrap().distance, None);
+}

@@ -1,0 +1,80 @@
+//! A checkpoint folder with files made of the input, mostly with digests that are right, so that the
+//! fuzzer gets behind `SHA256SUMS` to everything that believes it.
+//!
+//! The input is a byte of flags, then `checkpoint.json`, `optimizer.bpk` and `scheduler.bpk`, each
+//! after its length in two bytes, then `model.bpk`.
+
+#![no_main]
+
+use std::{fmt::Write, fs, path::PathBuf, sync::LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use model::{
+    Backend, Classifier,
+    checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a temporary folder"));
+
+/// `SHA256SUMS` is the second section of the input instead of the right one.
+const RAW_SUMS: u8 = 1;
+/// The optimizer's and the scheduler's files are there.
+const TRAINING: u8 = 2;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&flags, mut rest)) = bytes.split_first() else {
+        return;
+    };
+    let [manifest, second, scheduler] = std::array::from_fn(|_| section(&mut rest));
+    let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
+    if flags & TRAINING != 0 {
+        files.extend([(OPTIMIZER, second), (SCHEDULER, scheduler)]);
+    }
+    let folder = folder(&files, (flags & RAW_SUMS != 0).then_some(second));
+    let checkpoint = match Checkpoint::open(&folder) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => {
+            assert!(error.to_string().contains(&*folder.to_string_lossy()));
+            return;
+        }
+    };
+    if checkpoint.manifest().training.is_some() {
+        let _ = train::checkpointer::check_records(&checkpoint);
+    }
+    let device = Backend::Flex.device().expect("flex is compiled in");
+    if let Ok(classifier) = Classifier::from_checkpoint(&checkpoint, &device) {
+        let answer = classifier.classify(&std::array::from_fn(|pixel| pixel as u8));
+        let sum: f64 = answer.probabilities.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-6 && answer.digit < 10);
+    }
+});
+
+fn section<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let Some((length, after)) = rest.split_first_chunk::<2>() else {
+        return &[];
+    };
+    let length = usize::from(u16::from_le_bytes(*length)).min(after.len());
+    let (section, after) = after.split_at(length);
+    *rest = after;
+    section
+}
+
+fn folder(files: &[(&str, &[u8])], raw_sums: Option<&[u8]>) -> PathBuf {
+    let path = FOLDER.path().join("checkpoint");
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir(&path).expect("the folder can be made");
+    let mut files = files.to_vec();
+    files.sort_unstable();
+    let mut sums = String::new();
+    for (name, content) in &files {
+        fs::write(path.join(name), content).expect("the file can be written");
+        for byte in Sha256::digest(content) {
+            let _ = write!(sums, "{byte:02x}");
+        }
+        let _ = writeln!(sums, "  {name}");
+    }
+    fs::write(path.join(SUMS), raw_sums.unwrap_or(sums.as_bytes())).expect("it can be written");
+    path
+}

@@ -247,10 +247,10 @@ fn pictures_without_a_single_digit_go_to_a_person() {
 #[test]
 fn a_threshold_of_one_accepts_nothing_and_one_that_is_no_share_is_bad_usage() {
     let sandbox = Sandbox::new();
-    sandbox.digit("three.png", 18);
+    sandbox.digit("seven.png", 0);
     let line: Value = serde_json::from_slice(
         &sandbox
-            .digits("predict", &["--json", "--threshold", "1", "three.png"])
+            .digits("predict", &["--json", "--threshold", "1", "seven.png"])
             .stdout,
     )
     .unwrap();
@@ -261,7 +261,7 @@ fn a_threshold_of_one_accepts_nothing_and_one_that_is_no_share_is_bad_usage() {
     for threshold in ["2", "-1", "nan", "much"] {
         let output = sandbox.digits(
             "predict",
-            &[&format!("--threshold={threshold}"), "three.png"],
+            &[&format!("--threshold={threshold}"), "seven.png"],
         );
         assert_eq!(output.status.code(), Some(2), "{threshold}");
     }

@@ -51,7 +51,13 @@
 // Without a backend in main memory the slice kernels serve only those who call them directly.
 #![cfg_attr(
     not(any(feature = "ndarray", feature = "flex")),
-    allow(dead_code, unused_imports, unused_macros, unused_variables, unreachable_code)
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        unused_variables,
+        unreachable_code
+    )
 )]
 
 mod chunks;

@@ -134,7 +134,7 @@ mod flex {
         }
 
         fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>> {
-            let whole = tensor.as_slice::<f32>()?.len() * size_of::<f32>() == tensor.bytes().len();
+            let whole = size_of_val(tensor.as_slice::<f32>()?) == tensor.bytes().len();
             if whole && tensor.is_unique() {
                 tensor.into_data().try_into_vec().ok()
             } else {

@@ -15,7 +15,8 @@ use super::{fits, has_kernels, running, update_running};
 
 /// One dense layer: `linear`, `norm` if given, ReLU if asked for.
 ///
-/// `x` is `[batch, inputs]`; returns `[batch, outputs]`. The normalization behaves as in [`conv_block`].
+/// `x` is `[batch, inputs]`; returns `[batch, outputs]`. The normalization behaves as in
+/// [`conv_block`](crate::conv_block).
 pub fn dense_block(
     x: Tensor<2>,
     linear: &Linear,

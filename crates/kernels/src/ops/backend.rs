@@ -8,6 +8,7 @@ use burn::{
 };
 
 use crate::{
+    Moments,
     layout::{channels_first_to_last, dims4},
     recycle::Recycled,
 };
@@ -67,6 +68,23 @@ pub(crate) fn make_in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTens
     }
     let shape = tensor.shape().to_vec();
     like::<B>(&tensor, B::gather(&tensor), shape)
+}
+
+/// Mean and biased variance of what a layer normalizes. The kernels leave the layer's bias out, since the
+/// normalization subtracts it again.
+pub(crate) fn statistics<B: HostBackend>(
+    moments: &Moments,
+    bias: &FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let channels = moments.mean.len();
+    let means = moments
+        .mean
+        .iter()
+        .zip(values::<B>(bias).iter())
+        .map(|(mean, bias)| (mean + f64::from(*bias)) as f32)
+        .collect();
+    let variances = (0..channels).map(|c| moments.variance(c) as f32).collect();
+    [means, variances].map(|vector| like::<B>(bias, vector, [channels]))
 }
 
 /// A tensor of the given values on the device of another one.

@@ -8,6 +8,8 @@ mod adamw;
 mod backend;
 mod conv;
 mod dense;
+#[cfg(feature = "autodiff")]
+mod grads;
 mod loss;
 
 #[cfg(feature = "optim")]

@@ -17,7 +17,8 @@ use burn::backend::{
 
 use super::{
     super::{
-        backend::{HostBackend, in_order, like, reuse, values},
+        backend::{HostBackend, in_order, reuse, values},
+        grads::{register, register_vectors},
         sized,
     },
     extension::{ConvOps, Norm, run_flatten, run_norm_train, run_shift},
@@ -123,7 +124,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
         let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
-        let [input_node, weight_node, bias_node] = ops.parents;
+        let [input_node, weight_node, bias_node] = ops.parents.map(|node| node.map(|node| node.id));
         let relu_output = state.relu_output.as_ref().map(values::<B>);
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
@@ -135,20 +136,10 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             &values::<B>(&output_grad),
             input_grad.as_deref_mut(),
         ));
-        if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(
-                node.id,
-                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
-            );
-        }
-        if let Some(node) = weight_node {
-            let shape = dims4(&state.weight.shape());
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
-        }
-        if let Some(node) = bias_node {
-            let shape = [gradients.shift.len()];
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.shift, shape));
-        }
+        let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
+        register::<B>(grads, input_node, &state.input, input_grad);
+        register::<B>(grads, weight_node, &state.weight, gradients.weight);
+        register_vectors::<B, 1>(grads, &state.weight, [(bias_node, gradients.shift)]);
         drop((input, relu_output));
         reuse::<B>(
             [output_grad, state.input]
@@ -178,7 +169,8 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
     fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
         let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
-        let [input_node, weight_node, bias_node, gamma_node, beta_node] = ops.parents;
+        let [input_node, weight_node, bias_node, gamma_node, beta_node] =
+            ops.parents.map(|node| node.map(|node| node.id));
         let (gamma, beta) = (values::<B>(&state.gamma), values::<B>(&state.beta));
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
@@ -190,28 +182,17 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
             &values::<B>(&output_grad),
             input_grad.as_deref_mut(),
         ));
-        if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            grads.register::<B>(
-                node.id,
-                like::<B>(&state.input, grad.into_vec(), dims4(&state.input.shape())),
-            );
-        }
-        if let Some(node) = weight_node {
-            let shape = dims4(&state.weight.shape());
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
-        }
-        let channels = state.geometry.out_channels;
+        let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
+        register::<B>(grads, input_node, &state.input, input_grad);
+        register::<B>(grads, weight_node, &state.weight, gradients.weight);
+        let channels = gradients.shift.len();
         // The normalization subtracts the bias again, so its gradient is zero.
-        let per_channel = [
+        let vectors = [
             (bias_node, vec![0.0; channels]),
             (gamma_node, gradients.scale),
             (beta_node, gradients.shift),
         ];
-        for (node, grad) in per_channel {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, like::<B>(&state.weight, grad, [channels]));
-            }
-        }
+        register_vectors::<B, 3>(grads, &state.weight, vectors);
         drop((input, gamma, beta));
         reuse::<B>([output_grad, state.input]);
     }

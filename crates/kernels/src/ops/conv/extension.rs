@@ -5,7 +5,7 @@
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 use super::super::{
-    backend::{HostBackend, in_order, like, values},
+    backend::{HostBackend, in_order, like, statistics, values},
     sized,
 };
 use crate::{
@@ -149,19 +149,8 @@ pub(crate) fn run_norm_train<B: HostBackend>(
         norm.statistics,
         &mut output,
     ));
-    let moments = kept.moments();
-    // The kernels leave the bias out, since the normalization subtracts it again.
-    let bias = values::<B>(bias);
-    let means = moments.mean.iter().zip(bias.iter());
-    let mean = means
-        .map(|(mean, bias)| (mean + f64::from(*bias)) as f32)
-        .collect();
-    let variance = (0..geometry.out_channels)
-        .map(|c| moments.variance(c) as f32)
-        .collect();
+    let [mean, variance] = statistics::<B>(kept.moments(), bias);
     let output = like::<B>(&input, output.into_vec(), output_shape(batch, &geometry));
-    let mean = like::<B>(&input, mean, [geometry.out_channels]);
-    let variance = like::<B>(&input, variance, [geometry.out_channels]);
     drop(input_values);
     Normalized {
         input,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::backend::{
-    Autodiff, TensorMetadata,
+    Autodiff,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -14,7 +14,8 @@ use burn::backend::{
 
 use super::{
     super::{
-        backend::{HostBackend, like, make_in_order, reuse, values},
+        backend::{HostBackend, make_in_order, reuse, values},
+        grads::{register, register_vectors},
         sized,
     },
     extension::{DenseNorm, DenseOps, layer, run_map, run_norm_train, shift_map},
@@ -96,7 +97,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
         let output_grad = make_in_order::<B>(grads.consume::<B>(&ops.node));
-        let [input_node, weight_node, bias_node] = ops.parents;
+        let [input_node, weight_node, bias_node] = ops.parents.map(|node| node.map(|node| node.id));
         let relu_output = state.relu_output.as_ref().map(values::<B>);
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
@@ -107,18 +108,10 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             &values::<B>(&output_grad),
             input_grad.as_deref_mut(),
         ));
-        if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            let shape = state.input.shape().to_vec();
-            grads.register::<B>(node.id, like::<B>(&state.input, grad.into_vec(), shape));
-        }
-        if let Some(node) = weight_node {
-            let shape = state.weight.shape().to_vec();
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
-        }
-        if let Some(node) = bias_node {
-            let shape = [gradients.shift.len()];
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.shift, shape));
-        }
+        let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
+        register::<B>(grads, input_node, &state.input, input_grad);
+        register::<B>(grads, weight_node, &state.weight, gradients.weight);
+        register_vectors::<B, 1>(grads, &state.weight, [(bias_node, gradients.shift)]);
         drop((input, relu_output));
         reuse::<B>(
             [output_grad, state.input]
@@ -147,7 +140,8 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
     fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
         let output_grad = make_in_order::<B>(grads.consume::<B>(&ops.node));
-        let [input_node, weight_node, bias_node, gamma_node, beta_node] = ops.parents;
+        let [input_node, weight_node, bias_node, gamma_node, beta_node] =
+            ops.parents.map(|node| node.map(|node| node.id));
         let (gamma, beta) = (values::<B>(&state.gamma), values::<B>(&state.beta));
         let input = values::<B>(&state.input);
         let mut input_grad = input_node.as_ref().map(|_| Recycled::new(input.len()));
@@ -159,26 +153,17 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
             &values::<B>(&output_grad),
             input_grad.as_deref_mut(),
         ));
-        if let (Some(node), Some(grad)) = (input_node, input_grad) {
-            let shape = state.input.shape().to_vec();
-            grads.register::<B>(node.id, like::<B>(&state.input, grad.into_vec(), shape));
-        }
-        if let Some(node) = weight_node {
-            let shape = state.weight.shape().to_vec();
-            grads.register::<B>(node.id, like::<B>(&state.weight, gradients.weight, shape));
-        }
+        let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
+        register::<B>(grads, input_node, &state.input, input_grad);
+        register::<B>(grads, weight_node, &state.weight, gradients.weight);
         let outputs = gradients.shift.len();
         // The normalization subtracts the bias again, so its gradient is zero.
-        let per_output = [
+        let vectors = [
             (bias_node, vec![0.0; outputs]),
             (gamma_node, gradients.scale),
             (beta_node, gradients.shift),
         ];
-        for (node, grad) in per_output {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, like::<B>(&state.weight, grad, [outputs]));
-            }
-        }
+        register_vectors::<B, 3>(grads, &state.weight, vectors);
         drop((input, gamma, beta));
         reuse::<B>([output_grad, state.input]);
     }

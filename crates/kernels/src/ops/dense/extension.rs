@@ -5,7 +5,7 @@
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
 use super::super::{
-    backend::{HostBackend, like, make_in_order, values},
+    backend::{HostBackend, like, make_in_order, statistics, values},
     sized,
 };
 use crate::{
@@ -137,16 +137,7 @@ pub(crate) fn run_norm_train<B: HostBackend>(
         &norm.with(&values::<B>(gamma), &values::<B>(beta)),
         &mut output,
     ));
-    let moments = kept.moments();
-    // The kernels leave the bias out, since the normalization subtracts it again.
-    let bias = values::<B>(bias);
-    let means = moments.mean.iter().zip(bias.iter());
-    let mean = means
-        .map(|(mean, bias)| (mean + f64::from(*bias)) as f32)
-        .collect();
-    let variance = (0..outputs).map(|c| moments.variance(c) as f32).collect();
-    let mean = like::<B>(&input, mean, [outputs]);
-    let variance = like::<B>(&input, variance, [outputs]);
+    let [mean, variance] = statistics::<B>(kept.moments(), bias);
     let output = like::<B>(&input, output.into_vec(), [rows, outputs]);
     Normalized {
         product: Product { input, output },

@@ -33,6 +33,12 @@ impl RiskTarget {
         Error::check_open_unit("target_risk", self.target_risk)?;
         Error::check_open_unit("confidence_level", self.confidence_level)
     }
+
+    /// Whether `errors` among `accepted` digits certify the target, if the set was declared before
+    /// they were seen: as few are less likely than `1 - confidence_level` at the target rate.
+    fn passes(&self, errors: u64, accepted: u64) -> bool {
+        binomial_cdf(errors, accepted, self.target_risk) <= 1.0 - self.confidence_level
+    }
 }
 
 /// A confidence threshold, and what it did on the validation digits.
@@ -49,9 +55,8 @@ impl RiskTarget {
 /// Classification for Deep Neural Networks", whose binary search pays with a level divided by the
 /// number of its steps):
 ///
-/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits,
-///    from the smallest `m` that could pass at all ([`smallest_certifiable`]: 2,996 for 0.1 % at 95
-///    %) up to all of them. Digits of equal confidence enter together.
+/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits, from
+///    [`first_tested`] up to all of them. Digits of equal confidence enter together.
 /// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the
 ///    target.
 /// 3. The threshold is the least confidence in the last set that passed before the first that
@@ -75,6 +80,10 @@ impl RiskTarget {
 /// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
 /// this strictest set. With fewer digits than [`smallest_certifiable`], only those as confident as
 /// the most confident are accepted.
+///
+/// *What limits it.* Of 5,000 digits the first 2,995 must be right, and the first 4,742 but for one.
+/// A single digit that is misjudged with confidence, or labelled wrongly, costs the certificate of
+/// all that follow. Of 10,000 digits any three of the first 7,752 may be wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deferral {
@@ -120,18 +129,15 @@ impl Deferral {
                 .filter(|(row, _)| eligible(*row))
                 .map(|(_, digit)| digit),
         ));
-        let smallest = smallest_certifiable(target);
-        let start = sets.iter().position(|set| set.count >= smallest);
+        let n = validation.len() as u64;
+        let first = first_tested(target, n);
+        let start = sets.iter().position(|set| set.count >= first);
         let passing = sets[start.unwrap_or(sets.len())..]
             .iter()
-            .take_while(|set| {
-                let chance = binomial_cdf(set.errors, set.count, target.target_risk);
-                chance <= 1.0 - target.confidence_level
-            })
+            .take_while(|set| target.passes(set.errors, set.count))
             .last();
         let strictest = sets.get(start.unwrap_or(0)).ok_or(Error::Empty)?;
         let chosen = passing.unwrap_or(strictest);
-        let n = validation.len() as u64;
         Ok(Self {
             threshold: chosen.confidence,
             target_risk: target.target_risk,
@@ -171,6 +177,42 @@ impl Deferral {
 pub fn smallest_certifiable(target: &RiskTarget) -> u64 {
     let digits = libm::log(1.0 - target.confidence_level) / libm::log1p(-target.target_risk);
     digits.ceil() as u64 + 1
+}
+
+/// The most errors that the first tested set may hold. More would keep small sets from being tested
+/// at all, to the loss of classifiers that are good on those alone.
+const MOST_FORGIVEN: u64 = 3;
+
+/// The number of digits in the first set that [`Deferral::fit`] tests, for `n` validation digits.
+///
+/// A set may hold the more errors, the larger it is. Beginning with a larger one therefore forgives
+/// errors that a smaller one would fail by; but then nothing smaller can be certified. The rule
+/// between the two: the smallest set that passes with three errors, or with fewer if that set is more
+/// than four fifths of the digits, and one digit more, as in [`smallest_certifiable`].
+///
+/// ```
+/// use evaluation::{RiskTarget, first_tested};
+/// let target = RiskTarget::default();
+/// assert_eq!(first_tested(&target, 5_000), 2_996); // all must be right
+/// assert_eq!(first_tested(&target, 10_000), 7_753); // three may be wrong
+/// ```
+pub fn first_tested(target: &RiskTarget, n: u64) -> u64 {
+    let most = n / 5 * 4;
+    (1..=MOST_FORGIVEN)
+        .rev()
+        .find(|&errors| target.passes(errors, most))
+        .map_or(smallest_certifiable(target), |errors| {
+            let (mut fails, mut passes) = (errors, most);
+            while passes - fails > 1 {
+                let middle = fails + (passes - fails) / 2;
+                if target.passes(errors, middle) {
+                    passes = middle;
+                } else {
+                    fails = middle;
+                }
+            }
+            passes + 1
+        })
 }
 
 /// The sets of most confident digits: each tie with all those before it.

@@ -57,7 +57,7 @@ mod temperature;
 
 pub use calibration::{Calibration, CalibrationConfig, Classification, Decision, ReviewReason};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
-pub use deferral::{Deferral, RiskTarget, smallest_certifiable};
+pub use deferral::{Deferral, RiskTarget, first_tested, smallest_certifiable};
 pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;

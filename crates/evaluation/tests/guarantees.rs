@@ -54,6 +54,10 @@ fn a_certified_threshold_keeps_to_its_risk_in_19_of_20_draws() {
         ("target crossed at the smallest set", crossing(0.599, 0.2)),
         ("target crossed slowly", crossing(0.7, 0.2)),
         (
+            "target crossed just below three errors of 10,000",
+            crossing(0.774, 0.2),
+        ),
+        (
             "target crossed where two errors may pass",
             crossing(0.95, 1.0),
         ),
@@ -81,6 +85,18 @@ fn a_classifier_that_knows_when_it_is_wrong_is_certified() {
         levels: None,
     };
     let (certified, _) = certified_and_violated(classifier, 5_000);
+    assert!(certified > DRAWS * 9 / 10, "{certified} of {DRAWS}");
+}
+
+#[test]
+fn with_10_000_digits_an_error_made_with_confidence_does_not_cost_the_certificate() {
+    let mislabelled = Doubting {
+        factor: 0.0002,
+        power: 0.0,
+        levels: None,
+    };
+    let (certified, violated) = certified_and_violated(mislabelled, 10_000);
+    assert_eq!(violated, 0);
     assert!(certified > DRAWS * 9 / 10, "{certified} of {DRAWS}");
 }
 

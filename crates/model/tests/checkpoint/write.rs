@@ -1,0 +1,93 @@
+//! Writing, replacing and removing, interrupted or not.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use model::checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER};
+
+use crate::common::{Folder, seeded};
+
+#[test]
+fn a_failing_write_leaves_the_older_checkpoint_and_nothing_else() {
+    let folder = Folder::new();
+    let path = folder.published("a", 7);
+    let files = [
+        (MANIFEST, &b"new"[..]),
+        ("no-such-folder/model.bpk", b"new"),
+    ];
+    let error = checkpoint::write(&path, &files).unwrap_err();
+    assert!(error.to_string().contains("model.bpk"), "{error}");
+    assert_eq!(folder.names(), ["a"]);
+    assert_eq!(
+        Checkpoint::open(&path).unwrap().file(MODEL),
+        Some(&seeded(7)[..])
+    );
+
+    fs::write(folder.path("file"), "mine").unwrap();
+    let error = checkpoint::write(&folder.path("file/a"), &files).unwrap_err();
+    assert!(error.to_string().contains("file"), "{error}");
+    assert_eq!(fs::read(folder.path("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_checkpoint_is_replaced_as_a_whole() {
+    let folder = Folder::new();
+    folder.training("a", 7);
+    let path = folder.published("a", 8);
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.file(MODEL), Some(&seeded(8)[..]));
+    assert_eq!(checkpoint.file(OPTIMIZER), None);
+    assert_eq!(folder.names(), ["a"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_is_never_without_a_checkpoint_while_another_takes_its_place() {
+    let folder = Folder::new();
+    let path = folder.published("a", 0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seed in 1..200 {
+                folder.published("a", seed);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        while !done.load(Ordering::Relaxed) {
+            assert!(path.is_dir());
+        }
+    });
+}
+
+#[test]
+fn what_interrupted_writes_left_is_removed_and_what_they_took_away_comes_back() {
+    let folder = Folder::new();
+    let kept = folder.published("kept", 7);
+    for name in [".partial-folder", ".replaced-kept", ".replaced-lost"] {
+        folder.published(name, 8);
+    }
+    fs::write(folder.path(".partial-file"), "half").unwrap();
+    fs::write(folder.path("notes.txt"), "mine").unwrap();
+    checkpoint::remove_partial(&folder.path("")).unwrap();
+    assert_eq!(folder.names(), ["kept", "lost", "notes.txt"]);
+    assert_eq!(
+        Checkpoint::open(kept).unwrap().file(MODEL),
+        Some(&seeded(7)[..])
+    );
+    Checkpoint::open(folder.path("lost")).unwrap();
+    checkpoint::remove_partial(&folder.path("nowhere")).unwrap();
+}
+
+#[test]
+fn a_removed_checkpoint_is_gone_with_whatever_kept_it_from_going_before() {
+    let folder = Folder::new();
+    let path = folder.published("a", 7);
+    folder.published(".partial-a", 8);
+    checkpoint::remove(&path).unwrap();
+    checkpoint::remove(&path).unwrap();
+    fs::write(&path, "a file under the name of a checkpoint").unwrap();
+    checkpoint::remove(&path).unwrap();
+    assert!(folder.names().is_empty());
+}

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use tests::{Sandbox, pretrained, root, smoke};
+use tests::{Outcome, Sandbox, pretrained, root, smoke};
 
 #[test]
 fn an_unknown_key_names_the_nearest_known_one() {
@@ -156,12 +156,7 @@ fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
     let text = fs::read_to_string(sandbox.path("model/checkpoint.json")).unwrap();
     let text = text.replacen("\"version\": 1", "\"version\": 99", 1);
     fs::write(sandbox.path("model/checkpoint.json"), text).unwrap();
-    let sums = std::process::Command::new("sha256sum")
-        .args(["checkpoint.json", "model.bpk"])
-        .current_dir(sandbox.path("model"))
-        .output()
-        .unwrap();
-    fs::write(sandbox.path("model/SHA256SUMS"), sums.stdout).unwrap();
+    sandbox.reseal("model");
     let error = sandbox.fail("digits", &["inspect", "model"]);
     assert!(
         error.contains("version 99") && error.contains("update"),
@@ -188,6 +183,30 @@ fn a_backend_that_is_not_compiled_in_is_refused() {
     let sandbox = Sandbox::new();
     let error = sandbox.fail("train", &["--backend", "wgpu"]);
     assert!(error.contains("--features wgpu"), "{error}");
+}
+
+#[test]
+fn a_seed_that_the_run_folder_could_not_keep_is_refused() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run("train", &["--seed", "9223372036854775808"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("--seed"), "{}", outcome.stderr);
+    let largest = ["--seed", "9223372036854775807", "--print-config"];
+    sandbox.succeed("train", &largest);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_data_folder_that_the_run_folder_could_not_name_is_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let sandbox = Sandbox::new();
+    let folder = OsStr::from_bytes(b"m\xffnist");
+    fs::create_dir(sandbox.path("").join(folder)).unwrap();
+    let mut command = sandbox.command("train", &["--data-dir"]);
+    let outcome = Outcome::from(command.arg(folder).output().unwrap());
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("UTF-8"), "{}", outcome.stderr);
+    assert!(!sandbox.path("artifacts").exists());
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    process::Stdio,
+    path::Path,
+    process::{Command, Stdio},
 };
 
 use tests::{Sandbox, root};
@@ -31,15 +32,25 @@ fn flip(sandbox: &Sandbox, file: &str) {
     fs::write(sandbox.path(file), bytes).unwrap();
 }
 
+/// Copies a folder over another.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, target).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_a_killed_process_left_is_removed() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);
-    let left = [
-        "run/.partial-summary",
-        "run/checkpoints/.partial-file",
-        "run/metrics.jsonl.partial",
-    ];
+    let left = ["run/.partial-summary", "run/checkpoints/.partial-file"];
     for name in left {
         fs::write(sandbox.path(name), "half").unwrap();
     }
@@ -131,17 +142,7 @@ fn checkpoints_that_a_newer_program_wrote_are_left_alone() {
         "\"version\": 1",
         "\"version\": 9",
     );
-    let sums = std::process::Command::new("sha256sum")
-        .args([
-            "checkpoint.json",
-            "model.bpk",
-            "optimizer.bpk",
-            "scheduler.bpk",
-        ])
-        .current_dir(&folder)
-        .output()
-        .unwrap();
-    fs::write(folder.join("SHA256SUMS"), sums.stdout).unwrap();
+    sandbox.reseal("run/checkpoints/epoch-002");
     let error = sandbox.fail("train", &["--resume", "run"]);
     assert!(
         error.contains("version 9") && error.contains("update"),
@@ -159,6 +160,92 @@ fn a_checkpoint_of_another_epoch_is_passed_over() {
     let outcome = sandbox.succeed("train", &["--resume", "run"]);
     assert!(outcome.stderr.contains("epoch-007"), "{}", outcome.stderr);
     assert_eq!(sandbox.json("run/summary.json")["epochs"], 2);
+}
+
+#[test]
+fn a_best_epoch_of_another_run_is_not_published() {
+    let sandbox = Sandbox::new();
+    sandbox.train("whole", &CONSTANT);
+    let another = ["--seed", "1", "--set", "training.epochs=1"];
+    sandbox.train("other", &[&CONSTANT[..], &another].concat());
+    copy(&sandbox.path("whole"), &sandbox.path("run"));
+    // The last epoch now says that the first was the best, and that one comes from elsewhere.
+    let manifest = "run/checkpoints/epoch-002/checkpoint.json";
+    let mut json = sandbox.json(manifest);
+    json["training"]["history"][0]["validation_accuracy"] = 1.0.into();
+    fs::write(sandbox.path(manifest), serde_json::to_vec(&json).unwrap()).unwrap();
+    sandbox.reseal("run/checkpoints/epoch-002");
+    let first = "checkpoints/epoch-001";
+    copy(
+        &sandbox.path(&format!("other/{first}")),
+        &sandbox.path(&format!("run/{first}")),
+    );
+    let outcome = sandbox.run("train", &["--resume", "run"]);
+    assert_eq!(outcome.code, Some(1));
+    let text = outcome.stderr;
+    assert!(
+        text.contains("epoch-001/checkpoint.json: it is the checkpoint of another run"),
+        "{text}"
+    );
+    assert_eq!(
+        sandbox.bytes("whole/model/model.bpk"),
+        sandbox.bytes("run/model/model.bpk")
+    );
+}
+
+#[test]
+fn files_of_another_network_or_another_step_are_passed_over() {
+    let sandbox = Sandbox::new();
+    sandbox.train("whole", &[]);
+    sandbox.train("wider", &["--set", "network.dense=[48]"]);
+    sandbox.train("longer", &["--set", "data.limit=4200"]);
+    let last = "checkpoints/epoch-002";
+    for (file, from) in [
+        ("optimizer.bpk", format!("whole/{last}/model.bpk")),
+        ("optimizer.bpk", format!("whole/{last}/scheduler.bpk")),
+        ("optimizer.bpk", format!("wider/{last}/optimizer.bpk")),
+        ("optimizer.bpk", format!("longer/{last}/optimizer.bpk")),
+        ("scheduler.bpk", format!("longer/{last}/scheduler.bpk")),
+        ("scheduler.bpk", format!("whole/{last}/model.bpk")),
+        ("model.bpk", format!("wider/{last}/model.bpk")),
+        ("*", format!("wider/{last}")),
+    ] {
+        let _ = fs::remove_dir_all(sandbox.path("run"));
+        copy(&sandbox.path("whole"), &sandbox.path("run"));
+        let checkpoint = format!("run/{last}");
+        if file == "*" {
+            // All of the other network but what is stated of its recipe.
+            let mut manifest = sandbox.json(&format!("{from}/checkpoint.json"));
+            manifest["provenance"] =
+                sandbox.json(&format!("{checkpoint}/checkpoint.json"))["provenance"].take();
+            copy(&sandbox.path(&from), &sandbox.path(&checkpoint));
+            let manifest = serde_json::to_vec(&manifest).unwrap();
+            fs::write(
+                sandbox.path(&format!("{checkpoint}/checkpoint.json")),
+                manifest,
+            )
+            .unwrap();
+        } else {
+            fs::copy(
+                sandbox.path(&from),
+                sandbox.path(&format!("{checkpoint}/{file}")),
+            )
+            .unwrap();
+        }
+        sandbox.reseal(&checkpoint);
+        let outcome = sandbox.succeed("train", &["--resume", "run"]);
+        let named = if file == "*" { "checkpoint.json" } else { file };
+        assert!(
+            outcome.stderr.contains(&format!("epoch-002/{named}")),
+            "{file} from {from}: {}",
+            outcome.stderr
+        );
+        assert_eq!(
+            sandbox.bytes("whole/model/model.bpk"),
+            sandbox.bytes("run/model/model.bpk"),
+            "{file} from {from}"
+        );
+    }
 }
 
 #[test]
@@ -180,6 +267,34 @@ fn damaged_metrics_cost_the_damaged_lines_only() {
     let finished = epochs.iter().filter(|&&epoch| epoch < 3).count();
     assert_eq!(finished, lines - 1);
     assert!(epochs.contains(&3));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_an_endless_file_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    for name in [".lock", "metrics.jsonl"] {
+        let path = sandbox.path(&format!("run/{name}"));
+        for endless in [false, true] {
+            fs::remove_file(&path).unwrap();
+            if endless {
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            } else {
+                let made = Command::new("mkfifo").arg(&path).status().unwrap();
+                assert!(made.success());
+            }
+            let error = sandbox.fail("train", &["--resume", "run"]);
+            assert!(
+                error.contains(name) && error.contains("not a regular"),
+                "{error}"
+            );
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    sandbox.succeed("train", &["--resume", "run"]);
+    let error = sandbox.fail("train", &["--config", "/dev/zero"]);
+    assert!(error.contains("megabyte"), "{error}");
 }
 
 #[test]
@@ -232,6 +347,35 @@ fn a_run_whose_reader_goes_away_trains_to_its_end() {
     drop(reader);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     sandbox.succeed("digits", &["verify", "run"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_resumed_through_a_link_stays_where_it_is_when_the_link_moves_on() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::new();
+    sandbox.train("one", &CONSTANT);
+    sandbox.train("other", &["--seed", "1"]);
+    let link = sandbox.path("latest");
+    symlink("one", &link).unwrap();
+    let mut child = sandbox
+        .command(
+            "train",
+            &["--resume", "latest", "--set", "training.epochs=5"],
+        )
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("going on")));
+    fs::remove_file(&link).unwrap();
+    symlink("other", &link).unwrap();
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(sandbox.json("one/summary.json")["epochs"], 5);
+    assert_eq!(sandbox.json("other/summary.json")["epochs"], 2);
+    sandbox.succeed("digits", &["verify", "other"]);
 }
 
 #[test]

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Read as _, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Read as _,
+    process::{Child, Command},
+    time::Duration,
+};
 
 use tests::Sandbox;
 
@@ -349,22 +354,55 @@ fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
     sandbox.succeed("digits", &["verify", "run"]);
 }
 
+/// A long run in the folder `run`, and one of its files once it is there.
+fn long_run(sandbox: &Sandbox, file: &str) -> Child {
+    let smoke = tests::smoke();
+    let epochs = "training.epochs=1000";
+    let args = ["--config", &smoke, "--run-dir", "run", "--set", epochs];
+    let child = sandbox.start("train", &args);
+    while !sandbox.path(file).exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_folder_was_moved_leaves_the_next_of_that_name_alone() {
+    let sandbox = Sandbox::new();
+    let child = long_run(&sandbox, "run/checkpoints/epoch-001");
+    fs::rename(sandbox.path("run"), sandbox.path("moved")).unwrap();
+    sandbox.train("run", &["--seed", "1"]);
+    let error = error_of(child);
+    assert!(error.contains("error: run: "), "{error}");
+    let manifest = sandbox.json("run/model/checkpoint.json");
+    assert_eq!(manifest["provenance"]["seed"], 1);
+    sandbox.succeed("digits", &["verify", "run"]);
+    sandbox.succeed("digits", &["verify", "moved"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_lock_was_taken_away_stops() {
+    let sandbox = Sandbox::new();
+    let child = long_run(&sandbox, "run/checkpoints/epoch-001");
+    fs::remove_file(sandbox.path("run/.lock")).unwrap();
+    let error = error_of(child);
+    assert!(error.contains("error: run: "), "{error}");
+    sandbox.succeed("digits", &["verify", "run"]);
+}
+
+#[cfg(unix)]
+fn error_of(child: Child) -> String {
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
 fn a_run_in_use_is_refused() {
     let sandbox = Sandbox::new();
-    let smoke = tests::smoke();
-    let args = [
-        "--config",
-        &smoke,
-        "--run-dir",
-        "run",
-        "--set",
-        "training.epochs=1000",
-    ];
-    let mut child = sandbox.start("train", &args);
-    while !sandbox.path("run/config.toml").is_file() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut child = long_run(&sandbox, "run/config.toml");
     let error = sandbox.fail("train", &["--resume", "run"]);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -143,13 +143,12 @@ pub fn source(dir: Option<&Path>) -> Source {
 /// How the run went that a checkpoint lies in: a run folder holds `model` and `checkpoints/epoch-…`.
 pub fn history(checkpoint: &Path) -> Option<History> {
     let checkpoint = fs::canonicalize(checkpoint).ok()?;
-    let metrics = checkpoint
+    checkpoint
         .ancestors()
         .skip(1)
         .take(2)
         .map(|folder| folder.join("metrics.jsonl"))
-        .find_map(|file| fs::read_to_string(file).ok())?;
-    Some(History::parse(&metrics))
+        .find_map(|file| History::read(&file).ok())
 }
 
 /// One row per image: the label and ten probabilities, with all digits that an `f64` has.

@@ -122,5 +122,6 @@ fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line
+    // Paths may hold line breaks.
+    line.replace(char::is_control, " ")
 }

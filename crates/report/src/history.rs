@@ -1,59 +1,102 @@
 //! How a run went: what it wrote into `metrics.jsonl`.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
 
 use serde::Deserialize;
 
+/// No line of `metrics.jsonl` is longer.
+const LINE_LIMIT: u64 = 1 << 12;
+
 /// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Measurement {
+#[derive(Deserialize)]
+struct Measurement {
     /// The epoch, from 1; 0 is before training.
-    pub epoch: usize,
+    epoch: usize,
     /// The optimizer step, from 1, for values of one step.
-    pub step: Option<usize>,
+    step: Option<usize>,
     /// `train` or `validation`.
-    pub split: String,
+    split: String,
     /// `loss` (nats per image), `accuracy` (fraction), `learning_rate` or `images_per_second`.
-    pub name: String,
-    /// The value.
-    pub value: f64,
+    name: String,
+    value: f64,
 }
 
-/// All measurements of a run in the order in which they were made.
+/// The finite measurements of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    measurements: Vec<Measurement>,
+    /// By split and name, in the order in which they were made.
+    series: BTreeMap<(String, String), Vec<Point>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    epoch: usize,
+    step: Option<usize>,
+    value: f64,
 }
 
 impl History {
+    /// Reads a `metrics.jsonl`; see [`Self::parse`].
+    ///
+    /// # Errors
+    /// The operating system's, or that it is not a regular file.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        // Asked before opening: opening a pipe would wait for a writer.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Self::parse(BufReader::new(File::open(path)?))
+    }
+
     /// Reads the text of a `metrics.jsonl`. Lines that are no finite measurement are left out: the
     /// last one may be cut short where a run is still going on.
-    pub fn parse(jsonl: &str) -> Self {
-        let measurements = jsonl
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Measurement>(line).ok())
-            .filter(|measurement| measurement.value.is_finite())
-            .collect();
-        History { measurements }
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn parse(mut jsonl: impl BufRead) -> io::Result<Self> {
+        let mut history = History::default();
+        let mut line = Vec::new();
+        // What is longer than a line may be comes in pieces, none of which is a measurement.
+        while (&mut jsonl).take(LINE_LIMIT).read_until(b'\n', &mut line)? > 0 {
+            let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
+            line.clear();
+            if let Some(m) = measurement.filter(|m| m.value.is_finite()) {
+                let series = history.series.entry((m.split, m.name)).or_default();
+                series.push(Point {
+                    epoch: m.epoch,
+                    step: m.step,
+                    value: m.value,
+                });
+            }
+        }
+        Ok(history)
     }
 
     /// The number of the last epoch; 0 if there is none.
     pub fn epochs(&self) -> usize {
-        self.measurements.iter().map(|m| m.epoch).max().unwrap_or(0)
+        let points = self.series.values().flatten();
+        points.map(|point| point.epoch).max().unwrap_or(0)
     }
 
     /// A value of whole epochs: pairs of epoch and value.
     pub(crate) fn by_epoch(&self, split: &str, name: &str) -> Vec<(f64, f64)> {
-        let whole = self.named(split, name).filter(|m| m.step.is_none());
-        whole.map(|m| (m.epoch as f64, m.value)).collect()
+        let whole = self.named(split, name).filter(|point| point.step.is_none());
+        whole
+            .map(|point| (point.epoch as f64, point.value))
+            .collect()
     }
 
     /// A value of single steps: pairs of the epochs done by then, a fraction, and value. At most
     /// `most` pairs come back, each the mean over a stretch of equal length.
     pub(crate) fn by_step(&self, split: &str, name: &str, most: usize) -> Vec<(f64, f64)> {
-        let steps: BTreeMap<usize, &Measurement> = self
+        let steps: BTreeMap<usize, &Point> = self
             .named(split, name)
-            .filter_map(|m| Some((m.step?, m)))
+            .filter_map(|point| Some((point.step?, point)))
             .collect();
         let steps: Vec<_> = steps.into_iter().collect();
         let per_epoch = match steps.last() {
@@ -66,15 +109,14 @@ impl History {
             .map(|chunk| {
                 let count = chunk.len() as f64;
                 let step = chunk.iter().map(|(step, _)| *step as f64).sum::<f64>() / count;
-                let value = chunk.iter().map(|(_, m)| m.value).sum::<f64>() / count;
+                let value = chunk.iter().map(|(_, point)| point.value).sum::<f64>() / count;
                 (step / per_epoch, value)
             })
             .collect()
     }
 
-    fn named<'a>(&'a self, split: &'a str, name: &'a str) -> impl Iterator<Item = &'a Measurement> {
-        self.measurements
-            .iter()
-            .filter(move |m| m.split == split && m.name == name)
+    fn named(&self, split: &str, name: &str) -> impl Iterator<Item = &Point> {
+        let key = (split.to_owned(), name.to_owned());
+        self.series.get(&key).into_iter().flatten()
     }
 }

@@ -26,6 +26,6 @@ mod stress;
 mod text;
 
 pub use examination::{Examination, MISLABELLED};
-pub use history::{History, Measurement};
+pub use history::History;
 pub use page::{Page, PageError};
 pub use stress::{Stress, StressRow};

@@ -57,7 +57,7 @@ fn history() -> History {
             );
         }
     }
-    History::parse(&(lines + "{\"epoch\":3,\"spl"))
+    History::parse((lines + "{\"epoch\":3,\"spl").as_bytes()).unwrap()
 }
 
 /// The page with all sections, for a classifier.

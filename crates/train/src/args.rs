@@ -29,7 +29,8 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub changes: Vec<String>,
     /// Seed of all randomness
-    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    // The integers of TOML, in which the run folder keeps it, are signed.
+    #[arg(long, value_name = "N", conflicts_with = "resume", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]

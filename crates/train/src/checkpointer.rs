@@ -14,8 +14,6 @@ use std::{
 };
 
 use burn::{
-    optim::{OptimizerRecord, lr_scheduler::LrSchedulerRecord},
-    store::ModuleRecord,
     tensor::Bytes,
     train::{
         LearnerModel, SupervisedTraining,
@@ -151,23 +149,6 @@ impl<R: Record> Checkpointer<R> for Part {
         R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
             .map_err(CheckpointerError::Record)
     }
-}
-
-/// Checks that Burn can read the records of a training checkpoint, so that restoring can't fail
-/// half-way.
-///
-/// # Errors
-/// [`CheckpointError::Invalid`] with the file that it can't read.
-pub fn check_records(checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-    let bytes = |file| Bytes::from_bytes_vec(checkpoint.file(file).unwrap_or_default().to_vec());
-    let invalid = |file: &str, error: burn::store::RecordError| CheckpointError::Invalid {
-        path: checkpoint.path().join(file),
-        problem: format!("not a burnpack file: {error}"),
-    };
-    ModuleRecord::from_bytes(bytes(MODEL)).map_err(|e| invalid(MODEL, e))?;
-    OptimizerRecord::from_bytes(bytes(OPTIMIZER)).map_err(|e| invalid(OPTIMIZER, e))?;
-    LrSchedulerRecord::from_bytes(bytes(SCHEDULER)).map_err(|e| invalid(SCHEDULER, e))?;
-    Ok(())
 }
 
 struct EveryEpoch;

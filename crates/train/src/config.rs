@@ -2,7 +2,8 @@
 //! the run folder.
 
 use std::{
-    fs,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -138,6 +139,9 @@ pub enum ConfigError {
         /// What would be right.
         problem: String,
     },
+    /// TOML can't hold a value.
+    #[error("the recipe can't be kept in config.toml: {0} (is the name of the data folder UTF-8?)")]
+    Unwritable(String),
     /// The architecture can't be built.
     #[error(transparent)]
     Network(#[from] model::ConfigError),
@@ -156,10 +160,14 @@ impl Config {
             return Self::parse(DEFAULT_RECIPE, "configs/default.toml", changes);
         };
         let read = |path: &Path| {
-            if fs::metadata(path)?.len() > LIMIT {
-                return Err(std::io::Error::other("larger than a megabyte"));
+            let mut text = String::new();
+            let read = File::open(path)?
+                .take(LIMIT + 1)
+                .read_to_string(&mut text)?;
+            match read as u64 {
+                0..=LIMIT => Ok(text),
+                _ => Err(io::Error::other("larger than a megabyte")),
             }
-            fs::read_to_string(path)
         };
         let text = read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
@@ -202,8 +210,11 @@ impl Config {
     }
 
     /// The recipe as TOML text.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
+    ///
+    /// # Errors
+    /// If TOML can't hold a value: a path that is not UTF-8.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        toml::to_string(self).map_err(|error| ConfigError::Unwritable(error.to_string()))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {

@@ -1,7 +1,6 @@
 //! The end of a run: the best epoch is calibrated, published, examined and presented.
 
 use std::{
-    fs,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -20,6 +19,7 @@ use crate::{
     outcome::{Outcome, Stop},
     plan::Plan,
     progress::human,
+    restore,
     summary::{Summary, TrainResult, ValidationResult},
 };
 
@@ -31,8 +31,7 @@ impl Plan {
         outcome: &Outcome,
         began: Instant,
     ) -> Result<(), Failure> {
-        let epoch = outcome.state.best().unwrap_or(outcome.state.epoch);
-        let checkpoint = Checkpoint::open(self.run.checkpoint(epoch))?;
+        let (epoch, checkpoint) = restore::best(&self.run, &outcome.state)?;
         let mut manifest = checkpoint.manifest().clone();
         manifest.training = None;
         manifest.calibration = self.calibrate(&checkpoint)?;
@@ -44,6 +43,7 @@ impl Plan {
         );
         let weights = checkpoint.file(MODEL).unwrap_or_default();
         let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
+        self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
@@ -94,12 +94,12 @@ impl Plan {
         test: &Examination,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
-        let metrics = fs::read(self.run.metrics()).unwrap_or_default();
+        let history = History::read(&self.run.metrics()).ok();
         let page = Page {
             classifier,
             images,
             examination: test,
-            history: Some(&History::parse(&String::from_utf8_lossy(&metrics))),
+            history: history.as_ref(),
             stress: None,
         };
         self.run

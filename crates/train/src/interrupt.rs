@@ -34,6 +34,10 @@ impl Interrupt {
             flag::register(signal, Arc::clone(&armed))?;
             flag::register_usize(signal, Arc::clone(&interrupt.signal), signal as usize)?;
         }
+        // With a handler, whatever it does, a write beyond the limit on the size of files is an error
+        // like others, and does not end the process without a word.
+        #[cfg(unix)]
+        flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         Ok(interrupt)
     }
 

@@ -1,14 +1,17 @@
 //! What a run has measured: every step and epoch in `metrics.jsonl`, every epoch in the checkpoint.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
-    path::{Path, PathBuf},
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
+    path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::learner::BatchResult;
+use crate::{
+    learner::BatchResult,
+    run_dir::{RunDir, RunDirError},
+};
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +85,8 @@ impl TrainingState {
 
 /// No line of `metrics.jsonl` is longer.
 const LINE_LIMIT: u64 = 1 << 12;
+/// After so many bytes that are to be removed, what follows isn't looked at.
+const REMOVED_LIMIT: usize = 1 << 26;
 
 /// Appends to `metrics.jsonl`, an epoch at a time.
 #[derive(Debug, Default)]
@@ -95,22 +100,16 @@ impl Journal {
     /// that are no measurements, come from a process that died or from damage: they are removed.
     ///
     /// # Errors
-    /// The operating system's.
-    pub fn open(path: &Path, epoch: usize) -> io::Result<Self> {
-        match File::open(path) {
-            Ok(file) => {
-                let next = path.with_extension("jsonl.partial");
-                let mut kept = BufWriter::new(File::create(&next)?);
-                copy_measurements(BufReader::new(file), epoch, &mut kept)?;
-                kept.flush()?;
-                kept.get_ref().sync_all()?;
-                fs::rename(&next, path)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    /// The operating system's, or that `metrics.jsonl` is not a regular file.
+    pub fn open(run: &RunDir, epoch: usize) -> Result<Self, RunDirError> {
+        let path = run.metrics();
+        if run.has_file(&path)? {
+            run.replace(&path, |kept| {
+                copy_measurements(BufReader::new(File::open(&path)?), epoch, kept)
+            })?;
         }
         Ok(Journal {
-            path: path.to_owned(),
+            path,
             pending: Vec::new(),
         })
     }
@@ -177,15 +176,19 @@ impl Journal {
 /// before them, if training begins again.
 fn copy_measurements(mut from: impl BufRead, epochs: usize, to: &mut impl Write) -> io::Result<()> {
     let mut line = Vec::new();
-    loop {
+    let mut removed = 0;
+    while removed < REMOVED_LIMIT {
         line.clear();
         // What is longer comes in pieces, none of which is a measurement.
         if (&mut from).take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
+            break;
         }
         let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
         if line.ends_with(b"\n") && measurement.is_some_and(|m| m.epoch <= epochs && epochs > 0) {
             to.write_all(&line)?;
+        } else {
+            removed += line.len();
         }
     }
+    Ok(())
 }

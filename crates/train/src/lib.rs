@@ -15,6 +15,7 @@ mod live;
 mod outcome;
 mod plan;
 mod progress;
+mod records;
 mod resolve;
 mod restore;
 mod run;

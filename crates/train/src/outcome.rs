@@ -3,7 +3,10 @@
 use model::CheckpointError;
 use thiserror::Error;
 
-use crate::journal::{Journal, TrainingState};
+use crate::{
+    journal::{Journal, TrainingState},
+    run_dir::RunDirError,
+};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub enum TrainingError {
     /// A checkpoint can't be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The run folder is no longer this run's.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
     /// `metrics.jsonl` can't be written.
     #[error("{path}: can't write: {source}; check free space and permissions", path = .path.display())]
     Journal {

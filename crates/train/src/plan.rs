@@ -29,6 +29,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(args: &Args, config: Config) -> Result<Self, Failure> {
+        let recipe = config.to_toml()?;
         let backend: Backend = config
             .backend
             .as_deref()
@@ -49,7 +50,7 @@ impl Plan {
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let restored = Restored::newest(&run, &config, &images, &device, quiet)?;
-        run.write(&run.config(), config.to_toml().as_bytes())?;
+        run.write(&run.config(), recipe.as_bytes())?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
             normalization: Normalization::of(&images),

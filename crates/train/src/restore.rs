@@ -7,7 +7,7 @@ use model::{
 };
 
 use crate::{
-    Config, Failure, checkpointer, journal::TrainingState, progress::say, resolve::extended,
+    Config, Failure, journal::TrainingState, progress::say, records, resolve::extended,
     run_dir::RunDir,
 };
 
@@ -48,25 +48,11 @@ impl Restored {
 
     /// The checkpoint of an epoch, if all is there that the run needs to go on after it.
     fn epoch(run: &RunDir, epoch: usize, device: &Device) -> Result<Self, CheckpointError> {
-        let checkpoint = Checkpoint::open(run.checkpoint(epoch))?;
-        let invalid = |problem: &str| CheckpointError::Invalid {
-            path: checkpoint.path().join(MANIFEST),
-            problem: problem.to_owned(),
-        };
-        let state = checkpoint.manifest().training.clone();
-        let state: TrainingState = state
-            .and_then(|state| serde_json::from_value(state).ok())
-            .ok_or_else(|| invalid("its training state makes no sense"))?;
-        if state.epoch != epoch || state.history.len() != epoch {
-            return Err(invalid("it is the checkpoint of another epoch"));
-        }
-        checkpointer::check_records(&checkpoint)?;
+        let (checkpoint, state) = open(run, epoch)?;
         checkpoint.network(device)?;
-        let restored = Restored { checkpoint, state };
-        for &needed in restored.needed().iter().filter(|&&needed| needed != epoch) {
-            Checkpoint::open(run.checkpoint(needed))?;
-        }
-        Ok(restored)
+        records::check(&checkpoint, state.step)?;
+        best(run, &state)?;
+        Ok(Restored { checkpoint, state })
     }
 
     /// The epochs whose checkpoints the run needs from here: the last and the best.
@@ -95,10 +81,55 @@ impl Restored {
         stated.data.dir.clone_from(&config.data.dir);
         extended(&stated, config.clone()).map_err(|error| {
             error.context(format!(
-                "config.toml is no longer the recipe of {}",
+                "config.toml is not the recipe of {}, which someone may have put there",
                 self.checkpoint.path().display()
             ))
         })?;
         Ok(())
+    }
+}
+
+/// The best epoch of a run and its checkpoint, which has to be of the same run: what its own history
+/// says is how that of the run begins.
+pub(crate) fn best(
+    run: &RunDir,
+    state: &TrainingState,
+) -> Result<(usize, Checkpoint), CheckpointError> {
+    let epoch = state.best().unwrap_or(state.epoch);
+    let (checkpoint, then) = open(run, epoch)?;
+    if !state.history.starts_with(&then.history) {
+        let problem = "it is the checkpoint of another run";
+        return Err(invalid(&checkpoint, problem));
+    }
+    Ok((epoch, checkpoint))
+}
+
+/// The training checkpoint that has the name of an epoch, and is of that epoch.
+fn open(run: &RunDir, epoch: usize) -> Result<(Checkpoint, TrainingState), CheckpointError> {
+    let checkpoint = Checkpoint::open(run.checkpoint(epoch))?;
+    let manifest = checkpoint.manifest();
+    let state: TrainingState = manifest
+        .training
+        .clone()
+        .and_then(|state| serde_json::from_value(state).ok())
+        .ok_or_else(|| invalid(&checkpoint, "its training state makes no sense"))?;
+    if state.epoch != epoch || state.history.len() != epoch {
+        return Err(invalid(
+            &checkpoint,
+            "it is the checkpoint of another epoch",
+        ));
+    }
+    let recipe = serde_json::from_value::<Config>(manifest.provenance.config.clone());
+    if recipe.is_ok_and(|recipe| recipe.network != manifest.architecture) {
+        let problem = "its network is not the one in the recipe that it states";
+        return Err(invalid(&checkpoint, problem));
+    }
+    Ok((checkpoint, state))
+}
+
+fn invalid(checkpoint: &Checkpoint, problem: &str) -> CheckpointError {
+    CheckpointError::Invalid {
+        path: checkpoint.path().join(MANIFEST),
+        problem: problem.to_owned(),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     progress::{Progress, say},
     resolve::resolve,
     restore::Restored,
+    run_dir::behind_links,
     schedule::Schedule,
     strategy::Loop,
 };
@@ -66,9 +67,15 @@ pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Failure {
 /// A [`Failure`] with one line for people. What was on disk before is whole.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let began = Instant::now();
+    let args = &Args {
+        resume: args.resume.as_deref().map(behind_links),
+        run_dir: args.run_dir.as_deref().map(behind_links),
+        ..args.clone()
+    };
     let config = resolve(args)?;
     if args.print_config {
-        write!(io::stdout(), "{}", config.to_toml()).context("can't write to standard output")?;
+        let recipe = config.to_toml()?;
+        write!(io::stdout(), "{recipe}").context("can't write to standard output")?;
         return Ok(0);
     }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
@@ -106,9 +113,7 @@ impl Plan {
         );
         let network = self.config.network.init(self.config.seed, &device)?;
         let progress = Progress::new(self.quiet);
-        let metrics = self.run.metrics();
-        let journal =
-            Journal::open(&metrics, done).with_context(|| metrics.display().to_string())?;
+        let journal = Journal::open(&self.run, done)?;
         let plan = Arc::new(Loop {
             device,
             seed: self.config.seed,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write as _},
+    io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +13,7 @@ use thiserror::Error;
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why a run folder can't be used.
@@ -28,6 +28,9 @@ pub enum RunDirError {
     /// Another process writes to it.
     #[error("{path}: another `train` is writing to this run; wait for it to end or stop it", path = .0.display())]
     InUse(PathBuf),
+    /// The folder is gone, or another has its name.
+    #[error("{path}: the folder of this run was moved, or its .lock taken away, while it was in use; nothing more is written to it; go on by `--resume` with the folder where it is now", path = .0.display())]
+    Lost(PathBuf),
     /// The operating system refused.
     #[error("{path}: {source}; check free space and permissions", path = .path.display())]
     Io {
@@ -98,6 +101,7 @@ impl RunDir {
 
     fn lock(path: &Path) -> Result<Self, RunDirError> {
         let file = path.join(LOCK);
+        is_file(&file).map_err(io_error(&file))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -107,11 +111,31 @@ impl RunDir {
         match lock.try_lock() {
             Ok(()) => Ok(RunDir {
                 path: path.to_owned(),
-                _lock: lock,
+                lock,
             }),
             Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(RunDirError::Io { path: file, source }),
         }
+    }
+
+    /// Checks that the folder is still the one that was locked: where someone has moved it, taken its
+    /// lock away or put another run in its place, that other run is not to be written to. Where files
+    /// have no identity that can be asked for, nothing is checked.
+    ///
+    /// # Errors
+    /// [`RunDirError::Lost`] if it isn't.
+    pub fn check(&self) -> Result<(), RunDirError> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let identity = |file: fs::Metadata| (file.dev(), file.ino());
+            let there = fs::metadata(self.path.join(LOCK)).map(identity);
+            let held = self.lock.metadata().map(identity);
+            if !matches!((there, held), (Ok(there), Ok(held)) if there == held) {
+                return Err(RunDirError::Lost(self.path.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -200,13 +224,29 @@ impl RunDir {
     /// Writes a file as a whole: under a temporary name, synced, renamed.
     ///
     /// # Errors
-    /// [`RunDirError::Io`]; the file is as it was.
+    /// [`RunDirError::Io`] or [`RunDirError::Lost`]; the file is as it was.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+        self.replace(path, |file| file.write_all(bytes))
+    }
+
+    /// Does the same with what `fill` writes.
+    ///
+    /// # Errors
+    /// As for [`Self::write`], and those of `fill`.
+    pub fn replace(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        self.check()?;
         let write = || {
-            let mut file = tempfile::Builder::new()
+            let file = tempfile::Builder::new()
                 .prefix(PARTIAL)
                 .tempfile_in(&self.path)?;
-            file.write_all(bytes)?;
+            let mut buffer = BufWriter::new(file.as_file());
+            fill(&mut buffer)?;
+            buffer.flush()?;
+            drop(buffer);
             file.as_file().sync_all()?;
             #[cfg(unix)]
             {
@@ -217,6 +257,14 @@ impl RunDir {
             Ok(())
         };
         write().map_err(io_error(path))
+    }
+
+    /// Whether there is a file of that name.
+    ///
+    /// # Errors
+    /// [`RunDirError::Io`] if it isn't a regular one: opening a pipe would wait for its other end.
+    pub fn has_file(&self, path: &Path) -> Result<bool, RunDirError> {
+        is_file(path).map_err(io_error(path))
     }
 
     /// Points `artifacts/latest` to this run, if it lies in `artifacts` under a name of its own and
@@ -234,6 +282,32 @@ impl RunDir {
         }
         #[cfg(not(unix))]
         let _ = artifacts;
+    }
+}
+
+/// The folder that a path leads to by links, or the path if there are none on the way. A link such as
+/// `artifacts/latest` may come to lead elsewhere while a run is at work behind it.
+pub(crate) fn behind_links(path: &Path) -> PathBuf {
+    let find = || {
+        let real = fs::canonicalize(path)?;
+        if real == std::path::absolute(path)? {
+            return Ok(path.to_owned());
+        }
+        let here = fs::canonicalize(".")?;
+        Ok(real
+            .strip_prefix(&here)
+            .map_or(real.clone(), Path::to_owned))
+    };
+    // What can't be found is an error where it is used.
+    find().unwrap_or_else(|_: io::Error| path.to_owned())
+}
+
+fn is_file(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(true),
+        Ok(_) => Err(io::Error::other("not a regular file, take it away")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -268,6 +268,7 @@ impl Run<'_> {
         ] {
             outcome.journal.epoch(epoch, split, name, value, seconds);
         }
+        self.plan.run.check()?;
         let journal = self.plan.run.metrics();
         outcome
             .journal

@@ -103,7 +103,6 @@ fn chain(
         last = newest;
         strays = run::strays(&folder);
         // Rewritten under the same name at every start.
-        strays.retain(|path| !path.ends_with("metrics.jsonl.partial"));
     }
     chain.epochs = last.max(1);
     // Ends the run where it is, and makes another of the same length in one go.

@@ -5,13 +5,13 @@ use std::path::Path;
 use burn::tensor::{Bytes, DType};
 use burn_pack::Writer;
 use model::{
-    CheckpointError, Manifest,
-    checkpoint::{Checkpoint, MANIFEST, MODEL},
+    CheckpointError, Classifier, Manifest,
+    checkpoint::{MANIFEST, MODEL},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    common::{Folder, device, manifest, refused, seeded, tiny},
+    common::{Folder, device, manifest, refused, seeded, tiny, weights},
     with,
 };
 
@@ -126,8 +126,8 @@ fn weights_that_do_not_fit_are_refused_and_their_file_named() {
     deeper.dense = vec![4, 4];
     let mut without_norm = tiny();
     without_norm.norm = false;
-    let other = [wider, deeper, without_norm]
-        .map(|network| common::weights(network.init(7, &device()).unwrap()));
+    let other =
+        [wider, deeper, without_norm].map(|network| weights(network.init(7, &device()).unwrap()));
     let infinite = {
         let mut bytes = seeded(7);
         let last = bytes.len() - 4;

@@ -10,10 +10,11 @@ use model::{
     CheckpointError,
     checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
 };
+use serde_json::json;
 
 use crate::{
     ALL,
-    common::{Folder, refused, seeded},
+    common::{Folder, manifest, refused, seeded, tiny},
 };
 
 /// Overwrites one byte in place, which costs the disk nothing.

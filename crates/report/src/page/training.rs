@@ -1,6 +1,6 @@
 //! How training went.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     PageError, Section,
@@ -182,30 +182,28 @@ fn numbers(history: &History) -> String {
         ("train", "accuracy", true),
         ("validation", "accuracy", true),
     ];
-    let speeds = history.by_epoch("train", "images_per_second");
-    let at = |values: &[(f64, f64)], epoch: usize| {
-        values
-            .iter()
-            .find(|(at, _)| *at == epoch as f64)
-            .map(|(_, value)| *value)
+    let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut put = |column: usize, (epoch, value): (f64, f64), show: &dyn Fn(f64) -> String| {
+        let row = rows
+            .entry(epoch as u64)
+            .or_insert_with(|| vec!["–".into(); 6]);
+        row[0] = (epoch as u64).to_string();
+        row[column] = show(value);
     };
-    let rows: Vec<Vec<String>> = (1..=history.epochs())
-        .map(|epoch| {
-            let mut row = vec![epoch.to_string()];
-            for (split, name, share) in columns {
-                let value = at(&history.by_epoch(split, name), epoch);
-                row.push(value.map_or("–".into(), |value| {
-                    if share {
-                        percent(value, 2)
-                    } else {
-                        format!("{value:.4}")
-                    }
-                }));
-            }
-            row.push(at(&speeds, epoch).map_or("–".into(), |speed| count(speed as u64)));
-            row
-        })
-        .collect();
+    for (column, (split, name, share)) in (1..).zip(columns) {
+        for point in history.by_epoch(split, name) {
+            put(column, point, &|value| match share {
+                true => percent(value, 2),
+                false => format!("{value:.4}"),
+            });
+        }
+    }
+    for point in history.by_epoch("train", "images_per_second") {
+        put(5, point, &|speed| count(speed as u64));
+    }
+    // Before the first epoch nothing was learned.
+    rows.remove(&0);
+    let rows: Vec<Vec<String>> = rows.into_values().collect();
     let heads = [
         "Epoch",
         "Training loss",

@@ -173,7 +173,10 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
         }
         Err(error) => return Err(read_error(path)(error)),
     }
-    if !path.join(MANIFEST).exists() && !path.join(SUMS).exists() {
+    let names: Vec<_> = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
+        .map_err(read_error(path))?;
+    if !names.iter().any(|name| name == MANIFEST || name == SUMS) {
         let problem = if path.join("checkpoints").is_dir() {
             "this is a run folder; its trained model is in `model`, its checkpoints are in `checkpoints`".into()
         } else {
@@ -184,13 +187,11 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
             problem,
         });
     }
-    for entry in fs::read_dir(path).map_err(read_error(path))? {
-        let entry = entry.map_err(read_error(path))?;
-        let name = entry.file_name();
+    for name in names {
         let known = [MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS];
         if !known.iter().any(|known| name == *known) {
             return Err(CheckpointError::Damaged {
-                path: entry.path(),
+                path: path.join(name),
                 problem: "this file doesn't belong to the checkpoint".into(),
             });
         }

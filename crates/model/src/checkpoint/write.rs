@@ -28,6 +28,7 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
         let path = path.to_owned();
         move |source| CheckpointError::Write { path, source }
     };
+    check_removable(destination).map_err(failed(destination))?;
     fs::create_dir_all(&parent).map_err(failed(&parent))?;
     let partial = tempfile::Builder::new()
         .prefix(PARTIAL)
@@ -57,6 +58,7 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
 pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
     let aside = beside(checkpoint, PARTIAL);
     let set_aside = || {
+        check_removable(checkpoint)?;
         remove_any(&aside)?;
         match fs::rename(checkpoint, &aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -145,6 +147,25 @@ fn replace(partial: &Path, destination: &Path) -> io::Result<()> {
         return Err(error);
     }
     remove_any(&aside)
+}
+
+/// Refuses a folder whose files may not be removed, while it still has its name.
+fn check_removable(path: &Path) -> io::Result<()> {
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(());
+    };
+    #[cfg(target_os = "linux")]
+    let protected = {
+        use rustix::fs::{Access, access};
+        access(path, Access::WRITE_OK | Access::EXEC_OK).is_err()
+    };
+    #[cfg(not(target_os = "linux"))]
+    let protected = metadata.permissions().readonly();
+    if metadata.is_dir() && protected {
+        let problem = "what is there is write-protected, make it writable";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+    }
+    Ok(())
 }
 
 /// Removes a folder, file or link, if it is there.

@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use model::checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER};
+use model::{
+    CheckpointError,
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER},
+};
 
 use crate::common::{Folder, seeded};
 
@@ -29,6 +32,31 @@ fn a_failing_write_leaves_the_older_checkpoint_and_nothing_else() {
     let error = checkpoint::write(&folder.path("file/a"), &files).unwrap_err();
     assert!(error.to_string().contains("file"), "{error}");
     assert_eq!(fs::read(folder.path("file")).unwrap(), b"mine");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_write_protected_checkpoint_is_neither_replaced_nor_removed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.published("a", 7);
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o555);
+    let root = fs::write(path.join("probe"), "").is_ok();
+    if !root {
+        let files = [(MANIFEST, &b"new"[..]), (MODEL, b"new")];
+        let replaced = checkpoint::write(&path, &files).unwrap_err();
+        let removed = checkpoint::remove(&path).unwrap_err();
+        for error in [replaced, removed] {
+            assert!(error.to_string().contains("write-protected"), "{error}");
+        }
+        assert_eq!(folder.names(), ["a"]);
+        Checkpoint::open(&path).unwrap();
+        mode(0);
+        let error = Checkpoint::open(&path).unwrap_err();
+        assert!(matches!(error, CheckpointError::Read { .. }), "{error}");
+    }
+    mode(0o755);
 }
 
 #[test]

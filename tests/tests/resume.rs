@@ -298,8 +298,12 @@ fn a_pipe_or_an_endless_file_is_not_waited_for() {
 }
 
 #[test]
-fn more_epochs_are_refused_where_they_would_change_those_that_are_done() {
+fn other_epochs_are_refused_where_they_would_change_those_that_are_done() {
     let sandbox = Sandbox::new();
+    sandbox.train("constant", &CONSTANT);
+    let fewer = ["--resume", "constant", "--set", "training.epochs=1"];
+    let error = sandbox.fail("train", &fewer);
+    assert!(error.contains("finished 2 epochs"), "{error}");
     sandbox.train("run", &[]);
     let more = ["--resume", "run", "--set", "training.epochs=3"];
     let error = sandbox.fail("train", &more);

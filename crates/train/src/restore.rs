@@ -7,7 +7,7 @@ use model::{
 };
 
 use crate::{
-    Config, Failure, journal::TrainingState, progress::say, records, resolve::extended,
+    Config, Failure, journal::TrainingState, progress::say, records, resolve::extended, run::usage,
     run_dir::RunDir,
 };
 
@@ -69,6 +69,13 @@ impl Restored {
                 "the training images are not those that this run began with; put the same files back, or start a new run"
             )
             .into());
+        }
+        if config.training.epochs < self.state.epoch {
+            return Err(usage(anyhow::anyhow!(
+                "training.epochs can't be {}: the run has finished {} epochs",
+                config.training.epochs,
+                self.state.epoch
+            )));
         }
         let mut stated: Config =
             serde_json::from_value(provenance.config.clone()).map_err(|error| {

@@ -150,6 +150,23 @@ fn every_kind_of_damage_to_a_checkpoint_is_refused_by_name() {
 }
 
 #[test]
+fn a_run_without_its_model_or_with_an_epoch_under_another_name_is_not_whole() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let folder = sandbox.path("run/checkpoints");
+    fs::rename(folder.join("epoch-002"), folder.join("epoch-007")).unwrap();
+    fs::remove_dir_all(sandbox.path("run/model")).unwrap();
+    let outcome = sandbox.run("digits", &["verify", "run"]);
+    assert_eq!(outcome.code, Some(1));
+    for problem in [
+        "epoch-007/checkpoint.json: it is the checkpoint of epoch 2",
+        "run/model: ",
+    ] {
+        assert!(outcome.stdout.contains(problem), "{}", outcome.stdout);
+    }
+}
+
+#[test]
 fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
     let sandbox = Sandbox::new();
     copy_pretrained(&sandbox, "model");

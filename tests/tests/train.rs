@@ -171,6 +171,11 @@ fn another_data_set_in_the_same_format_trains_with_its_own_normalization() {
     fs::write(&file, bytes).unwrap();
     let error = sandbox.fail("train", &["--resume", "run"]);
     assert!(error.contains("training images"), "{error}");
+    // Not when an hour of training is done.
+    fs::remove_file(sandbox.path("inverted/t10k-labels-idx1-ubyte")).unwrap();
+    let error = sandbox.fail("train", &["--data-dir", "inverted", "--run-dir", "new"]);
+    assert!(error.contains("t10k-labels"), "{error}");
+    assert!(!sandbox.path("new").exists());
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use model::{Classifier, checkpoint::Checkpoint};
+use model::{
+    CheckpointError, Classifier, Device,
+    checkpoint::{Checkpoint, MANIFEST},
+};
 use serde_json::json;
 
 use crate::BackendArg;
@@ -31,9 +34,7 @@ impl Verify {
         let device = self.backend.device()?;
         let mut whole = true;
         for path in self.paths.iter().flat_map(|path| checkpoints(path)) {
-            let problem = Checkpoint::open(&path)
-                .and_then(|checkpoint| Classifier::from_checkpoint(&checkpoint, &device))
-                .err();
+            let problem = check(&path, &device).err();
             whole &= problem.is_none();
             if self.json {
                 let problem = problem.map(|error| error.to_string());
@@ -55,6 +56,24 @@ impl Verify {
     }
 }
 
+fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
+    let checkpoint = Checkpoint::open(path)?;
+    Classifier::from_checkpoint(&checkpoint, device)?;
+    let training = checkpoint.manifest().training.as_ref();
+    let stated = training.and_then(|training| training["epoch"].as_u64());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let named = name
+        .strip_prefix("epoch-")
+        .and_then(|n| n.parse::<u64>().ok());
+    match (stated, named) {
+        (Some(stated), Some(named)) if stated != named => Err(CheckpointError::Invalid {
+            path: path.join(MANIFEST),
+            problem: format!("it is the checkpoint of epoch {stated}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The checkpoints of a run folder, or the path itself.
 fn checkpoints(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path.join("checkpoints")) else {
@@ -67,7 +86,8 @@ fn checkpoints(path: &Path) -> Vec<PathBuf> {
         .collect();
     found.sort();
     let model = path.join("model");
-    if model.exists() {
+    // A finished run has one, whatever has become of it.
+    if model.symlink_metadata().is_ok() || path.join("summary.json").exists() {
         found.push(model);
     }
     if found.is_empty() {

@@ -10,6 +10,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Err(error) = rayon::ThreadPoolBuilder::new().build_global() {
+        say(format_args!(
+            "error: can't start threads to compute on: {error}"
+        ));
+        return ExitCode::FAILURE;
+    }
     // On a thread of the pool a parallel section begins and ends without waking another thread and
     // being woken by it, which a training step of a few milliseconds would feel a dozen times.
     match rayon::scope(|_| train::run(&args)) {

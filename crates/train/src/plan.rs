@@ -43,13 +43,15 @@ impl Plan {
             None => Source::Bundled,
         };
         let images = source.train()?;
+        // What is wrong with them is said now and not when the training is done.
+        source.test()?;
         let mut split = data::split(images.labels(), config.data.validation, config.seed)?;
         if let Some(limit) = config.data.limit {
             split.train.truncate(limit);
         }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
-        let restored = Restored::newest(&run, &config, &images, &device, quiet)?;
+        let restored = Restored::newest(&run, &config, &images, &device)?;
         run.write(&run.config(), recipe.as_bytes())?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
@@ -89,8 +91,8 @@ impl Plan {
         }
     }
 
-    pub(crate) fn manifest(&self) -> Manifest {
-        Manifest {
+    pub(crate) fn manifest(&self) -> serde_json::Result<Manifest> {
+        Ok(Manifest {
             version: FORMAT_VERSION,
             architecture: self.config.network.clone(),
             normalization: self.normalization,
@@ -100,7 +102,7 @@ impl Plan {
             metrics: Default::default(),
             provenance: Provenance {
                 seed: self.config.seed,
-                config: serde_json::to_value(&self.config).unwrap_or_default(),
+                config: serde_json::to_value(&self.config)?,
                 data: DataDigests {
                     source: self.source.name(),
                     train: self.images.digest().clone(),
@@ -109,7 +111,7 @@ impl Plan {
                 versions: Versions::current(),
             },
             training: None,
-        }
+        })
     }
 }
 

@@ -26,7 +26,6 @@ impl Restored {
         config: &Config,
         images: &LabelledImages,
         device: &Device,
-        quiet: bool,
     ) -> Result<Option<Self>, Failure> {
         for epoch in run.epochs()? {
             match Self::epoch(run, epoch, device) {
@@ -38,8 +37,10 @@ impl Restored {
                 Err(error @ (CheckpointError::Newer { .. } | CheckpointError::Read { .. })) => {
                     return Err(error.into());
                 }
-                Err(error) if quiet => drop(error),
-                Err(error) => say(format_args!("warning: {error}")),
+                Err(error) => say(format_args!(
+                    "warning: {} is passed over: {error}",
+                    run.checkpoint(epoch).display()
+                )),
             }
         }
         run.keep_only(&[])?;

@@ -119,7 +119,7 @@ impl Plan {
             seed: self.config.seed,
             config: self.config.training.clone(),
             run: Arc::clone(&self.run),
-            manifest: self.manifest(),
+            manifest: self.manifest()?,
             checkpoints: CheckpointSet::new(checkpoint),
             interrupt: interrupt.clone(),
             report: (!self.quiet && !shows_dashboard(args)).then(|| progress.bar()),

@@ -278,7 +278,9 @@ impl RunDir {
             let link = artifacts.join("latest");
             let next = artifacts.join(format!(".latest-{}", std::process::id()));
             // A convenience: a run without it is as good.
-            let _ = std::os::unix::fs::symlink(name, &next).and_then(|()| fs::rename(&next, &link));
+            let _ = std::os::unix::fs::symlink(name, &next)
+                .and_then(|()| fs::rename(&next, &link))
+                .or_else(|_| fs::remove_file(&next));
         }
         #[cfg(not(unix))]
         let _ = artifacts;

@@ -139,7 +139,7 @@ impl Effort {
         let mut answer = |index: usize| {
             let started = Instant::now();
             input.clear();
-            normalization.apply(images.image(index), &mut input);
+            normalization.apply(images.image(index % images.len()), &mut input);
             let data = TensorData::new(input.clone(), [1, HEIGHT, WIDTH]);
             let image = Tensor::from_data(data, &contender.device);
             black_box(contender.forward(&network, image).into_data());

@@ -132,6 +132,59 @@ fn without_its_best_epoch_a_run_goes_back_to_where_it_ends_the_same() {
 }
 
 #[test]
+fn what_is_passed_over_is_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.train("whole", &CONSTANT);
+    copy(&sandbox.path("whole"), &sandbox.path("run"));
+    // Someone's file in the one, and the other says that an epoch that is gone was the best.
+    fs::write(sandbox.path("run/checkpoints/epoch-002/.DS_Store"), "").unwrap();
+    sandbox.succeed("train", &["--resume", "run"]);
+    let aside = "run/checkpoints/passed-over-epoch-002";
+    assert!(sandbox.path(aside).join(".DS_Store").is_file());
+    let manifest = "run/checkpoints/epoch-002/checkpoint.json";
+    let mut json = sandbox.json(manifest);
+    json["training"]["history"][0]["validation_accuracy"] = 1.0.into();
+    fs::write(sandbox.path(manifest), serde_json::to_vec(&json).unwrap()).unwrap();
+    sandbox.reseal("run/checkpoints/epoch-002");
+    let outcome = sandbox.succeed("train", &["--resume", "run"]);
+    let text = outcome.stderr;
+    assert!(
+        text.contains(&format!("kept as {aside}: run/checkpoints/epoch-001: ")),
+        "{text}"
+    );
+    sandbox.succeed("digits", &["verify", aside, "run"]);
+    assert_eq!(
+        sandbox.bytes("whole/model/model.bpk"),
+        sandbox.bytes("run/model/model.bpk")
+    );
+}
+
+#[test]
+fn a_run_without_normalization_goes_on() {
+    let sandbox = Sandbox::new();
+    let plain = [&CONSTANT[..], &["--set", "network.norm=false"]].concat();
+    sandbox.train("run", &plain);
+    let more = ["--resume", "run", "--set", "training.epochs=3"];
+    let outcome = sandbox.succeed("train", &more);
+    assert!(
+        outcome.stderr.contains("going on after epoch 2"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_run_can_be_named_from_inside_of_it() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    for (inside, name) in [("run", "../run"), ("run", "."), ("run/model", "..")] {
+        let mut command = sandbox.command("train", &["--resume", name]);
+        let output = command.current_dir(sandbox.path(inside)).output().unwrap();
+        assert!(output.status.success(), "{name} from {inside}: {output:?}");
+    }
+}
+
+#[test]
 fn checkpoints_that_a_newer_program_wrote_are_left_alone() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);
@@ -180,13 +233,9 @@ fn a_best_epoch_of_another_run_is_not_published() {
         &sandbox.path(&format!("other/{first}")),
         &sandbox.path(&format!("run/{first}")),
     );
-    let outcome = sandbox.run("train", &["--resume", "run"]);
-    assert_eq!(outcome.code, Some(1));
-    let text = outcome.stderr;
-    assert!(
-        text.contains("epoch-001/checkpoint.json: it is the checkpoint of another run"),
-        "{text}"
-    );
+    let error = sandbox.fail("train", &["--resume", "run"]);
+    assert!(error.contains("epoch-001, which someone"), "{error}");
+    assert!(sandbox.path("run/checkpoints/epoch-002").is_dir());
     assert_eq!(
         sandbox.bytes("whole/model/model.bpk"),
         sandbox.bytes("run/model/model.bpk")

@@ -364,8 +364,9 @@ fn long_run(sandbox: &Sandbox, file: &str) -> Child {
     let smoke = tests::smoke();
     let epochs = "training.epochs=1000";
     let args = ["--config", &smoke, "--run-dir", "run", "--set", epochs];
-    let child = sandbox.start("train", &args);
+    let mut child = sandbox.start("train", &args);
     while !sandbox.path(file).exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
         std::thread::sleep(Duration::from_millis(20));
     }
     child

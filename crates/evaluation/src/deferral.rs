@@ -78,12 +78,13 @@ impl RiskTarget {
 /// `tests/guarantees.rs` keep to the level with a temperature fitted so.
 ///
 /// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
-/// this strictest set. With fewer digits than [`smallest_certifiable`], only those as confident as
-/// the most confident are accepted.
+/// this strictest set. With fewer eligible digits than [`first_tested`] asks for, only those as
+/// confident as the most confident are accepted.
 ///
-/// *What limits it.* Of 5,000 digits the first 2,995 must be right, and the first 4,742 but for one.
-/// A single digit that is misjudged with confidence, or labelled wrongly, costs the certificate of
-/// all that follow. Of 10,000 digits any three of the first 7,752 may be wrong.
+/// *What limits it.* Of 5,000 digits the first 2,996 must be right for any certificate, and the first
+/// 4,741 for one that reaches further: a single digit that is misjudged with confidence, or labelled
+/// wrongly, costs the certificate of all that follow. Of 10,000 digits any three of the first 7,753
+/// may be wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deferral {
@@ -130,7 +131,8 @@ impl Deferral {
                 .map(|(_, digit)| digit),
         ));
         let n = validation.len() as u64;
-        let first = first_tested(target, n);
+        // Who is eligible doesn't depend on who is right, so that their number may decide.
+        let first = first_tested(target, sets.last().map_or(0, |all| all.count));
         let start = sets.iter().position(|set| set.count >= first);
         let passing = sets[start.unwrap_or(sets.len())..]
             .iter()
@@ -183,7 +185,8 @@ pub fn smallest_certifiable(target: &RiskTarget) -> u64 {
 /// at all, to the loss of classifiers that are good on those alone.
 const MOST_FORGIVEN: u64 = 3;
 
-/// The number of digits in the first set that [`Deferral::fit`] tests, for `n` validation digits.
+/// The number of digits in the first set that [`Deferral::fit`] tests, for `n` eligible validation
+/// digits.
 ///
 /// A set may hold the more errors, the larger it is. Beginning with a larger one therefore forgives
 /// errors that a smaller one would fail by; but then nothing smaller can be certified. The rule
@@ -203,7 +206,7 @@ pub fn first_tested(target: &RiskTarget, n: u64) -> u64 {
         .find(|&errors| target.passes(errors, most))
         .map_or(smallest_certifiable(target), |errors| {
             let (mut fails, mut passes) = (errors, most);
-            while passes - fails > 1 {
+            while passes.saturating_sub(fails) > 1 {
                 let middle = fails + (passes - fails) / 2;
                 if target.passes(errors, middle) {
                     passes = middle;

@@ -95,8 +95,7 @@ fn with_10_000_digits_an_error_made_with_confidence_does_not_cost_the_certificat
         power: 0.0,
         levels: None,
     };
-    let (certified, violated) = certified_and_violated(mislabelled, 10_000);
-    assert_eq!(violated, 0);
+    let (certified, _) = certified_and_violated(mislabelled, 10_000);
     assert!(certified > DRAWS * 9 / 10, "{certified} of {DRAWS}");
 }
 

@@ -19,32 +19,42 @@ pub(crate) struct Restored {
 
 impl Restored {
     /// The newest whole checkpoint of a run, if it has one, whose best epoch is whole too: without
-    /// it the run would end with another model. Damaged ones are named, then removed with whatever
-    /// else isn't needed; the epochs that they held are trained again.
+    /// it the run would end with another model. Those that are passed over are named and set aside; the
+    /// epochs that they held are trained again.
     pub(crate) fn newest(
         run: &RunDir,
         config: &Config,
         images: &LabelledImages,
         device: &Device,
     ) -> Result<Option<Self>, Failure> {
+        let mut found = None;
+        let mut passed_over = Vec::new();
         for epoch in run.epochs()? {
             match Self::epoch(run, epoch, device) {
                 Ok(restored) => {
                     restored.belongs_to(config, images)?;
-                    run.keep_only(&restored.needed())?;
-                    return Ok(Some(restored));
+                    found = Some(restored);
+                    break;
                 }
                 Err(error @ (CheckpointError::Newer { .. } | CheckpointError::Read { .. })) => {
                     return Err(error.into());
                 }
-                Err(error) => say(format_args!(
-                    "warning: {} is passed over: {error}",
-                    run.checkpoint(epoch).display()
-                )),
+                Err(error) => passed_over.push((epoch, error)),
             }
         }
-        run.keep_only(&[])?;
-        Ok(None)
+        // Only now: what is refused as a whole stays as it is.
+        for (epoch, error) in passed_over {
+            let aside = run.set_aside(epoch)?;
+            say(format_args!(
+                "warning: {} is passed over, and kept as {}: {error}",
+                run.checkpoint(epoch).display(),
+                aside.display(),
+            ));
+        }
+        if let Some(restored) = &found {
+            run.keep_only(&restored.needed())?;
+        }
+        Ok(found)
     }
 
     /// The checkpoint of an epoch, if all is there that the run needs to go on after it.

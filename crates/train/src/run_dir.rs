@@ -208,11 +208,28 @@ impl RunDir {
         Ok(epochs)
     }
 
+    /// Gives the training checkpoint of an epoch a name by which no run goes on from it, and returns
+    /// that name. An earlier one under it gives way.
+    ///
+    /// # Errors
+    /// [`RunDirError`] if it can't be renamed.
+    pub fn set_aside(&self, epoch: usize) -> Result<PathBuf, RunDirError> {
+        self.check()?;
+        let path = self.checkpoint(epoch);
+        let aside = self
+            .checkpoints()
+            .join(format!("passed-over-epoch-{epoch:03}"));
+        checkpoint::remove(&aside)?;
+        fs::rename(&path, &aside).map_err(io_error(&path))?;
+        Ok(aside)
+    }
+
     /// Removes all training checkpoints but those of the given epochs.
     ///
     /// # Errors
-    /// [`CheckpointError`] if they can't be listed or one can't be removed.
-    pub fn keep_only(&self, keep: &[usize]) -> Result<(), CheckpointError> {
+    /// [`RunDirError`] if they can't be listed or one can't be removed.
+    pub fn keep_only(&self, keep: &[usize]) -> Result<(), RunDirError> {
+        self.check()?;
         for epoch in self.epochs()? {
             if !keep.contains(&epoch) {
                 checkpoint::remove(&self.checkpoint(epoch))?;
@@ -296,9 +313,11 @@ pub(crate) fn behind_links(path: &Path) -> PathBuf {
             return Ok(path.to_owned());
         }
         let here = fs::canonicalize(".")?;
-        Ok(real
-            .strip_prefix(&here)
-            .map_or(real.clone(), Path::to_owned))
+        Ok(match real.strip_prefix(&here) {
+            Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
+            Ok(below) => below.to_owned(),
+            Err(_) => real,
+        })
     };
     // What can't be found is an error where it is used.
     find().unwrap_or_else(|_: io::Error| path.to_owned())

@@ -286,6 +286,7 @@ impl Run<'_> {
         self.plan
             .checkpoints
             .prepare(run.checkpoint(epoch), &manifest);
+        run.check()?;
         if let Some(checkpointer) = &mut self.components.checkpointer {
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);
             self.plan.checkpoints.wait()?;

@@ -102,7 +102,6 @@ fn chain(
         );
         last = newest;
         strays = run::strays(&folder);
-        // Rewritten under the same name at every start.
     }
     chain.epochs = last.max(1);
     // Ends the run where it is, and makes another of the same length in one go.

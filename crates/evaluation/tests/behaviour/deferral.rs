@@ -60,6 +60,16 @@ fn digits_of_equal_confidence_are_accepted_together() {
 }
 
 #[test]
+fn the_first_set_is_chosen_by_the_eligible_digits() {
+    // Of 10,000 three errors would be forgiven, of 6,000 one.
+    let predictions = ranked(10_000, &[10]);
+    let target = RiskTarget::default();
+    let deferral = Deferral::fit(&predictions, |row| row < 6_000, &target).unwrap();
+    assert!(deferral.certified);
+    assert_eq!((deferral.accepted, deferral.errors), (6_000, 1));
+}
+
+#[test]
 fn ineligible_digits_are_never_accepted() {
     let predictions = ranked(5_000, &[10]);
     let deferral = Deferral::fit(&predictions, |row| row != 10, &RiskTarget::default()).unwrap();

@@ -43,16 +43,21 @@ fn pack(
     at: impl Fn(usize, usize, usize, usize) -> f32,
 ) -> Packed {
     let taps = kernel * inputs;
-    let mut weights = Buffer::zeroed(padded(outputs, lanes) * kernel * taps);
-    let values = weights.slice(padded(outputs, lanes) * kernel * taps);
-    for out in 0..outputs {
-        let first = out / (BLOCK * lanes) * (BLOCK * lanes);
-        let width = (BLOCK * lanes).min(padded(outputs, lanes) - first);
-        let block = &mut values[first * kernel * taps..];
+    let length = padded(outputs, lanes) * kernel * taps;
+    let mut weights = Buffer::zeroed(length);
+    let blocks = weights
+        .slice(length)
+        .chunks_mut(BLOCK * lanes * kernel * taps);
+    for (block, first) in blocks.zip((0..).step_by(BLOCK * lanes)) {
+        let width = block.len() / (kernel * taps);
+        let mut places = block.chunks_exact_mut(width);
         for row in 0..kernel {
-            for tap in 0..taps {
-                let (column, channel) = (tap / inputs, tap % inputs);
-                block[(row * taps + tap) * width + out - first] = at(out, row, column, channel);
+            for column in 0..kernel {
+                for (channel, place) in (0..inputs).zip(&mut places) {
+                    for (out, value) in (first..outputs).zip(place) {
+                        *value = at(out, row, column, channel);
+                    }
+                }
             }
         }
     }

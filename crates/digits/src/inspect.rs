@@ -55,14 +55,9 @@ impl Inspect {
             let deferral = &calibration.deferral;
             outln!("temperature     {:.4}", calibration.temperature.value());
             outln!(
-                "accepted from   {:.4} confidence on, {} at most {:.2} % wrong",
+                "accepted from   {:.4} confidence on, {}",
                 deferral.threshold,
-                if deferral.certified {
-                    "certified for"
-                } else {
-                    "not certified for"
-                },
-                100.0 * deferral.target_risk
+                deferral.promise()
             );
             outln!("energy up to    {:.4} nats", calibration.energy.value);
             if let Some(distance) = &calibration.distance {

@@ -157,6 +157,24 @@ impl Deferral {
         })
     }
 
+    /// What can be counted on, as a sentence for people.
+    pub fn promise(&self) -> String {
+        let n = self.n;
+        // Rounded to what was meant: 100 times 0.007 is 0.7.
+        let [target, level] = [self.target_risk, self.confidence_level].map(|x| (100.0 * x) as f32);
+        match (self.certified, n) {
+            (true, _) => format!(
+                "certified on {n} validation images: with {level} % certainty, at most {target} % of \
+                 what is accepted is wrong",
+            ),
+            (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
+            (false, _) => format!(
+                "not certified: too many of the surest of {n} validation images were wrong to promise \
+                 {target} %; the strictest threshold is used (more validation images may forgive them)",
+            ),
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         Error::check_unit("deferral.threshold", self.threshold)?;
         Error::check_open_unit("deferral.target_risk", self.target_risk)?;

@@ -1,7 +1,7 @@
 //! A classifier examined on labelled images.
 
 use data::{CLASSES, LabelledImages};
-use evaluation::{Error, Evaluation, Logits};
+use evaluation::{Deferral, Error, Evaluation, Logits};
 use model::Classifier;
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ pub struct Examination {
     pub accuracy: f64,
     /// Wrong images.
     pub errors: u64,
+    /// The threshold that the classifier accepts by, and what is promised of it.
+    pub deferral: Deferral,
     /// Everything measured, before and after calibration.
     pub evaluation: Evaluation,
     /// The same without [`MISLABELLED`], if the images are MNIST's test set.
@@ -58,6 +60,7 @@ impl Examination {
         Ok(Examination {
             accuracy: evaluation.after.accuracy.value,
             errors: evaluation.after.errors,
+            deferral: calibration.deferral.clone(),
             evaluation,
             without_mislabelled,
             logits,

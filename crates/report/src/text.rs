@@ -35,6 +35,7 @@ impl Display for Examination {
         }
         confusion(&self.evaluation.after, f)?;
         trust(&self.evaluation, f)?;
+        writeln!(f, "threshold {}", self.deferral.promise())?;
         sets(&self.evaluation, f)
     }
 }

@@ -41,6 +41,17 @@ fn an_error_among_the_most_confident_leaves_the_strictest_threshold_uncertified(
 }
 
 #[test]
+fn the_promise_says_whether_there_is_one() {
+    let promise = |wrong: &[usize]| fit(&ranked(5_000, wrong)).promise();
+    assert_eq!(
+        promise(&[]),
+        "certified on 5000 validation images: with 95 % certainty, at most 0.1 % of what is accepted \
+         is wrong"
+    );
+    assert!(promise(&[10]).starts_with("not certified: "));
+}
+
+#[test]
 fn too_few_digits_accept_only_the_most_confident() {
     let deferral = fit(&two_classes(&[(0.99, true), (0.9, true), (0.8, true)]));
     assert_eq!(

@@ -12,21 +12,11 @@ use super::{
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
     let evaluation = &page.examination.evaluation;
     let (before, after) = (&evaluation.before, &evaluation.after);
-    let deferral = &page.classifier.calibration().deferral;
-    let promise = if deferral.certified {
-        format!(
-            "The threshold was chosen on {} validation images so that, with {} certainty, at most \
-             {} of the accepted answers are wrong.",
-            count(deferral.n),
-            percent(deferral.confidence_level, 0),
-            percent(deferral.target_risk, 2),
-        )
-    } else {
-        "No threshold could be certified on the validation images, so no promise comes with the \
-         accepted answers."
-            .to_owned()
-    };
-    let lead = format!("A confidence of 99 % should be right 99 times in 100. {promise}");
+    let promise = page.examination.deferral.promise();
+    let lead = format!(
+        "A confidence of 99 % should be right 99 times in 100. The threshold for accepting an answer is \
+         {promise}."
+    );
     let content = [
         "<div class=\"pair\">".to_owned(),
         reliability(

@@ -160,6 +160,10 @@ impl Deferral {
     /// What can be counted on, as a sentence for people.
     pub fn promise(&self) -> String {
         let n = self.n;
+        let least = smallest_certifiable(&RiskTarget {
+            target_risk: self.target_risk,
+            confidence_level: self.confidence_level,
+        });
         // Rounded to what was meant: 100 times 0.007 is 0.7.
         let [target, level] = [self.target_risk, self.confidence_level].map(|x| (100.0 * x) as f32);
         match (self.certified, n) {
@@ -168,6 +172,10 @@ impl Deferral {
                  what is accepted is wrong",
             ),
             (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
+            (false, _) if n < least => format!(
+                "not certified: {n} validation images are too few to promise {target} %, which takes \
+                 {least} at least; only the surest answers are accepted",
+            ),
             (false, _) => format!(
                 "not certified: too many of the surest of {n} validation images were wrong to promise \
                  {target} %; the strictest threshold is used (more validation images may forgive them)",

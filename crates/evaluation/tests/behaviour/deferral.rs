@@ -48,7 +48,12 @@ fn the_promise_says_whether_there_is_one() {
         "certified on 5000 validation images: with 95 % certainty, at most 0.1 % of what is accepted \
          is wrong"
     );
-    assert!(promise(&[10]).starts_with("not certified: "));
+    assert!(promise(&[10]).starts_with("not certified: too many"));
+    let few = fit(&ranked(1_000, &[])).promise();
+    assert!(
+        few.starts_with("not certified: 1000 validation images are too few"),
+        "{few}"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use model::{
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use train::journal::TrainingState;
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a temporary folder"));
 
@@ -40,8 +41,11 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         }
     };
-    if checkpoint.manifest().training.is_some() {
-        let _ = train::checkpointer::check_records(&checkpoint);
+    if let Some(training) = checkpoint.manifest().training.clone()
+        && let Ok(state) = serde_json::from_value::<TrainingState>(training)
+        && let Err(error) = train::records::check(&checkpoint, state.step)
+    {
+        assert!(error.to_string().contains(&*folder.to_string_lossy()));
     }
     let device = Backend::Flex.device().expect("flex is compiled in");
     if let Ok(classifier) = Classifier::from_checkpoint(&checkpoint, &device) {

@@ -15,7 +15,7 @@ mod live;
 mod outcome;
 mod plan;
 mod progress;
-mod records;
+pub mod records;
 mod resolve;
 mod restore;
 mod run;

@@ -289,7 +289,8 @@ impl RunDir {
     pub fn point_latest(&self, artifacts: &Path) {
         #[cfg(unix)]
         if let Some(name) = self.path.file_name()
-            && self.path.parent() == Some(artifacts)
+            && let Some(Ok(parent)) = self.path.parent().map(fs::canonicalize)
+            && fs::canonicalize(artifacts).is_ok_and(|artifacts| artifacts == parent)
             && !self.path.is_symlink()
         {
             let link = artifacts.join("latest");

@@ -29,6 +29,11 @@ fn a_downstream_crate_classifies_with_exactly_the_reported_accuracy() {
         // Shares what it can with the build of the workspace.
         .arg("--target-dir")
         .arg(root().join("target"))
+        // Most of the build, and nothing that classifying spends time in.
+        .args([
+            "--config",
+            "profile.release.package.burn-ndarray.opt-level=0",
+        ])
         .arg("--")
         .arg(pretrained())
         .arg(sandbox.path("images"))

@@ -1,11 +1,12 @@
 //! From the bytes of a file to three planes of colour.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::error::{ImageError, LimitErrorKind};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::FrameError;
 use super::plane::Plane;
@@ -59,6 +60,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameErro
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| format(error.to_string()))?;
+    let is_png = reader.format() == Some(ImageFormat::Png);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
@@ -73,11 +75,33 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameErro
     if decoded + copy > MAX_DECODED {
         return Err(too_large("it needs too much memory".into()));
     }
+    if is_png && has_odd_palette(bytes) {
+        return Err(format("a palette with a part of a colour".into()));
+    }
     // A camera's note on how it was held; without one, or with a damaged one, as it is.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    // A defect of the decoder is an error of this picture: those beside it are read all the same.
+    let mut picture = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)))
+        .map_err(|_| format("the decoder failed".into()))?
+        .map_err(refused)?;
     picture.apply_orientation(orientation);
     Ok(picture)
+}
+
+/// Whether a PNG's palette is no whole number of colours. The decoder of `png` 0.18.1 panics on it:
+/// <https://github.com/image-rs/image-png/issues/694>.
+fn has_odd_palette(bytes: &[u8]) -> bool {
+    let limits = png::Limits {
+        bytes: MAX_ALLOCATION as usize,
+    };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    // Other damage is told by the error of the decoder that follows.
+    decoder.read_info().is_ok_and(|reader| {
+        let palette = reader.info().palette.as_ref();
+        palette.is_some_and(|palette| palette.len() % 3 != 0)
+    })
 }
 
 fn one_line(text: &str) -> String {

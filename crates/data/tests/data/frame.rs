@@ -1,5 +1,8 @@
+use std::io::Write as _;
+
 use data::frame::{self, FrameError, Framed, Framing};
 use data::{PIXELS, Random, WIDTH};
+use flate2::{Compression, write::ZlibEncoder};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -375,6 +378,38 @@ fn pictures_that_would_exhaust_the_memory_are_refused_before_they_are_decoded() 
     let error = frame::decode(&header, "huge.png").unwrap_err();
     assert!(matches!(error, FrameError::TooLarge { .. }), "{error}");
     assert!(error.to_string().contains("huge.png"), "{error}");
+}
+
+/// A PNG whose palette has so many bytes.
+fn palette_of(length: usize) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |name: &[u8; 4], content: &[u8]| {
+        file.extend((content.len() as u32).to_be_bytes());
+        let start = file.len();
+        file.extend(name);
+        file.extend(content);
+        file.extend(crc32(&file[start..]).to_be_bytes());
+    };
+    // 16 × 16 pixels of one bit, each an index into the palette; two bytes a row after its filter.
+    chunk(b"IHDR", b"\0\0\0\x10\0\0\0\x10\x01\x03\0\0\0");
+    chunk(b"PLTE", &vec![100; length]);
+    let mut rows = ZlibEncoder::new(Vec::new(), Compression::fast());
+    rows.write_all(&[0; 3 * 16]).unwrap();
+    chunk(b"IDAT", &rows.finish().unwrap());
+    chunk(b"IEND", b"");
+    file
+}
+
+#[test]
+fn a_palette_with_a_part_of_a_colour_is_refused() {
+    for length in [4, 5, 73, 767] {
+        let error = frame::decode(&palette_of(length), "palette.png")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("palette.png"), "{error}");
+        assert!(error.contains("a part of a colour"), "{error}");
+    }
+    assert!(frame::decode(&palette_of(6), "palette.png").is_ok());
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -151,7 +151,17 @@ pub fn read(path: impl AsRef<Path>) -> Result<Framing, FrameError> {
 ///
 /// [`FrameError::Format`] if they are not a picture, [`FrameError::TooLarge`] if it is too large.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Framing, FrameError> {
-    Ok(find(&picture::decode(bytes, name)?))
+    Ok(find(&picture(bytes, name)?))
+}
+
+/// The picture in the bytes of a PNG or JPEG file, turned as the camera was held: what [`find`] takes.
+/// `name` is what errors call it.
+///
+/// # Errors
+///
+/// Those of [`decode`].
+pub fn picture(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameError> {
+    picture::decode(bytes, name)
 }
 
 /// Finds the digit in a picture: upright, of any size, dark on light or light on dark.

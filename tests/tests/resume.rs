@@ -298,15 +298,18 @@ fn files_of_another_network_or_another_step_are_passed_over() {
 }
 
 #[test]
-fn damaged_metrics_cost_the_damaged_lines_only() {
+fn damaged_metrics_cost_the_damaged_lines_only_and_are_named() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &CONSTANT);
     let mut bytes = sandbox.bytes("run/metrics.jsonl");
     let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+    bytes[1] = 0;
     bytes.truncate(bytes.len() - 30);
     bytes.extend(b"\xff\xfe\0garbage");
     fs::write(sandbox.path("run/metrics.jsonl"), bytes).unwrap();
-    sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);
+    let resumed = sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);
+    let warning = "metrics.jsonl: lines that are no measurements, removed: 1";
+    assert!(resumed.stderr.contains(warning), "{}", resumed.stderr);
     let text = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
     let epochs: Vec<u64> = text
         .lines()
@@ -314,8 +317,16 @@ fn damaged_metrics_cost_the_damaged_lines_only() {
         .map(|line| line["epoch"].as_u64().unwrap())
         .collect();
     let finished = epochs.iter().filter(|&&epoch| epoch < 3).count();
-    assert_eq!(finished, lines - 1);
+    assert_eq!(finished, lines - 2);
     assert!(epochs.contains(&3));
+
+    fs::remove_file(sandbox.path("run/metrics.jsonl")).unwrap();
+    let resumed = sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=4"]);
+    assert!(
+        resumed.stderr.contains("metrics.jsonl: it is missing"),
+        "{}",
+        resumed.stderr
+    );
 }
 
 #[cfg(unix)]

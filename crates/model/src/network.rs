@@ -71,7 +71,7 @@ pub struct ConfigError {
 const LIMIT: usize = 4096;
 /// Values that a layer may compute for one image: memory for hundreds of images stays in gigabytes.
 const MAX_FEATURES: usize = 1 << 20;
-/// Weights of a whole network: with the two moments of each, a checkpoint stays within its limits.
+/// Weights of a whole network: with the two moments of each, a checkpoint stays below a gigabyte.
 const MAX_WEIGHTS: usize = 1 << 26;
 
 impl NetworkConfig {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     learner::BatchResult,
+    progress::say,
     run_dir::{RunDir, RunDirError},
 };
 
@@ -96,17 +97,31 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs, and lines
-    /// that are no measurements, come from a process that died or from damage: they are removed.
+    /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs come from a
+    /// process that died: they are removed. So are lines that are no measurements, with a warning.
     ///
     /// # Errors
     /// The operating system's, or that `metrics.jsonl` is not a regular file.
     pub fn open(run: &RunDir, epoch: usize) -> Result<Self, RunDirError> {
         let path = run.metrics();
         if run.has_file(&path)? {
+            let mut damaged = 0;
             run.replace(&path, |kept| {
-                copy_measurements(BufReader::new(File::open(&path)?), epoch, kept)
+                damaged = copy_measurements(BufReader::new(File::open(&path)?), epoch, kept)?;
+                Ok(())
             })?;
+            if damaged > 0 {
+                say(format_args!(
+                    "warning: {}: lines that are no measurements, removed: {damaged}; \
+                     the checkpoints don't depend on them",
+                    path.display()
+                ));
+            }
+        } else if epoch > 0 {
+            say(format_args!(
+                "warning: {}: it is missing and begins anew; the checkpoints don't depend on it",
+                path.display()
+            ));
         }
         Ok(Journal {
             path,
@@ -173,22 +188,29 @@ impl Journal {
 }
 
 /// Copies the lines that are measurements of the first epochs: of none of them, not even of what was
-/// before them, if training begins again.
-fn copy_measurements(mut from: impl BufRead, epochs: usize, to: &mut impl Write) -> io::Result<()> {
+/// before them, if training begins again. Returns how many whole lines are no measurements; what a
+/// process that died left at the end has no end of line.
+fn copy_measurements(
+    mut from: impl BufRead,
+    epochs: usize,
+    to: &mut impl Write,
+) -> io::Result<usize> {
     let mut line = Vec::new();
-    let mut removed = 0;
+    let (mut removed, mut damaged) = (0, 0);
     while removed < REMOVED_LIMIT {
         line.clear();
         // What is longer comes in pieces, none of which is a measurement.
         if (&mut from).take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
             break;
         }
+        let whole = line.ends_with(b"\n");
         let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
-        if line.ends_with(b"\n") && measurement.is_some_and(|m| m.epoch <= epochs && epochs > 0) {
+        damaged += usize::from(whole && measurement.is_none());
+        if whole && measurement.is_some_and(|m| m.epoch <= epochs && epochs > 0) {
             to.write_all(&line)?;
         } else {
             removed += line.len();
         }
     }
-    Ok(())
+    Ok(damaged)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -16,12 +17,12 @@ use burn::{
 use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, write::sums};
 use crate::network::{Network, NetworkConfig};
 
-/// No file of a checkpoint is larger than this many bytes: 4096×4096 weights a layer leave room.
-const LIMIT: u64 = 1 << 30;
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
 const MANIFEST_LIMIT: u64 = 1 << 25;
 /// `SHA256SUMS` has a line for each of at most four files.
 const SUMS_LIMIT: u64 = 1 << 12;
+/// What a file of tensors may hold beside them: names, shapes, a schedule.
+const OVERHEAD: u64 = 1 << 20;
 
 /// A checkpoint whose bytes are known to be the ones that were written.
 #[derive(Clone, Debug)]
@@ -39,25 +40,54 @@ impl Checkpoint {
     /// missing or additional file), newer than this program, or unreadable.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
-        let files = read_folder(path)?;
-        let bytes = |name| files.get(name).map(Vec::as_slice);
-        let stated = bytes(SUMS).unwrap_or_default();
+        let names = list(path)?;
+        let stated = required(path, SUMS, SUMS_LIMIT)?;
+        let bytes = required(path, MANIFEST, MANIFEST_LIMIT)?;
+        // The manifest is verified first: it says whether this program knows the format, and how
+        // large the other files may be.
+        let line = sums(&[(MANIFEST, &bytes)]);
+        if !stated
+            .split_inclusive(|byte| *byte == b'\n')
+            .any(|stated| stated == line.as_bytes())
+        {
+            return Err(changed_file(path, &stated, &line).unwrap_or_else(|| changed_sums(path)));
+        }
+        let manifest = Manifest::parse(&bytes, &path.join(MANIFEST))?;
+        let mut files = BTreeMap::from([(MANIFEST, bytes)]);
+        for name in names {
+            let known = [MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS];
+            if !known.iter().any(|known| name == *known) {
+                return Err(damaged(
+                    path,
+                    &name,
+                    "this file doesn't belong to the checkpoint",
+                ));
+            }
+        }
+        let weights = (manifest.architecture.summary().parameters() * size_of::<f32>()) as u64;
+        // Twice the weights, as running statistics are with them; the optimizer has two moments.
+        files.insert(MODEL, required(path, MODEL, 2 * weights + OVERHEAD)?);
+        for (name, limit) in [(OPTIMIZER, 4 * weights + OVERHEAD), (SCHEDULER, OVERHEAD)] {
+            if let Some(bytes) = read_part(path, name, limit)? {
+                files.insert(name, bytes);
+            }
+        }
         let listed: Vec<_> = files
             .iter()
-            .filter(|(name, _)| **name != SUMS)
-            .map(|(name, bytes)| (*name, bytes.as_slice()))
+            .map(|(name, bytes)| (*name, &bytes[..]))
             .collect();
         let actual = sums(&listed);
         if actual.as_bytes() != stated {
-            return Err(first_difference(path, stated, &actual));
+            return Err(first_difference(path, &stated, &actual));
         }
-        let manifest = Manifest::parse(bytes(MANIFEST).unwrap_or_default(), &path.join(MANIFEST))?;
+        files.insert(SUMS, stated);
         let training = [OPTIMIZER, SCHEDULER].map(|name| files.contains_key(name));
         if training != [manifest.training.is_some(); 2] {
-            return Err(CheckpointError::Damaged {
-                path: path.join(MANIFEST),
-                problem: "the training state is there only in part".into(),
-            });
+            return Err(damaged(
+                path,
+                MANIFEST,
+                "the training state is there only in part",
+            ));
         }
         Ok(Checkpoint {
             path: path.to_owned(),
@@ -152,12 +182,8 @@ impl ModuleVisitor for Finite {
     }
 }
 
-/// Reads exactly the files that a checkpoint may have.
-fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, CheckpointError> {
-    let read_error = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| CheckpointError::Read { path, source }
-    };
+/// The names in the folder of a checkpoint.
+fn list(path: &Path) -> Result<Vec<OsString>, CheckpointError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
@@ -171,11 +197,11 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
                 path: path.to_owned(),
             });
         }
-        Err(error) => return Err(read_error(path)(error)),
+        Err(error) => return Err(unreadable(path)(error)),
     }
     let names: Vec<_> = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
-        .map_err(read_error(path))?;
+        .map_err(unreadable(path))?;
     if !names.iter().any(|name| name == MANIFEST || name == SUMS) {
         let problem = if path.join("checkpoints").is_dir() {
             "this is a run folder; its trained model is in `model`, its checkpoints are in `checkpoints`".into()
@@ -187,50 +213,31 @@ fn read_folder(path: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, Checkpoin
             problem,
         });
     }
-    for name in names {
-        let known = [MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS];
-        if !known.iter().any(|known| name == *known) {
-            return Err(CheckpointError::Damaged {
-                path: path.join(name),
-                problem: "this file doesn't belong to the checkpoint".into(),
-            });
+    Ok(names)
+}
+
+/// Reads a file that every checkpoint has.
+fn required(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>, CheckpointError> {
+    read_part(folder, name, limit)?.ok_or_else(|| damaged(folder, name, "the file is missing"))
+}
+
+/// Reads a file of the checkpoint, of at most `limit` bytes; none if it isn't there.
+fn read_part(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, CheckpointError> {
+    let path = folder.join(name);
+    // Asked before opening: opening a pipe would wait for a writer.
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(damaged(folder, name, "not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path)(error)),
+    }
+    match read_file(&path, limit).map_err(unreadable(&path))? {
+        Some(bytes) => Ok(Some(bytes)),
+        None => {
+            let problem = format!("more than the {limit} bytes that such a file may have");
+            Err(damaged(folder, name, problem))
         }
     }
-    let mut files = BTreeMap::new();
-    for (name, required, limit) in [
-        (SUMS, true, SUMS_LIMIT),
-        (MANIFEST, true, MANIFEST_LIMIT),
-        (MODEL, true, LIMIT),
-        (OPTIMIZER, false, LIMIT),
-        (SCHEDULER, false, LIMIT),
-    ] {
-        let file = path.join(name);
-        let damaged = |problem: String| CheckpointError::Damaged {
-            path: file.clone(),
-            problem,
-        };
-        // Asked before opening: opening a pipe would wait for a writer.
-        match fs::metadata(&file) {
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(damaged("not a regular file".into()));
-            }
-            Ok(_) => {
-                let bytes = read_file(&file, limit).map_err(read_error(&file))?;
-                let bytes = bytes.ok_or_else(|| {
-                    damaged(format!(
-                        "more than the {limit} bytes that such a file may have"
-                    ))
-                })?;
-                files.insert(name, bytes);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damaged("the file is missing".into()));
-            }
-            Err(error) => return Err(read_error(&file)(error)),
-        }
-    }
-    Ok(files)
 }
 
 /// Reads a file of at most `limit` bytes; none if it is larger, whatever its metadata says.
@@ -247,42 +254,51 @@ fn read_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 
 /// Says which file differs from what `SHA256SUMS` states.
 fn first_difference(path: &Path, stated: &[u8], actual: &str) -> CheckpointError {
-    let stated = String::from_utf8_lossy(stated);
-    let names: Vec<_> = stated
-        .lines()
-        .filter_map(|line| line.split_once("  "))
-        .collect();
-    for line in actual.lines() {
-        let Some((digest, name)) = line.split_once("  ") else {
-            continue;
-        };
-        let problem = match names.iter().find(|(_, stated)| *stated == name) {
-            Some((stated, _)) if stated.len() == 64 && *stated != digest => {
-                "its SHA-256 is not the one in SHA256SUMS"
-            }
-            Some(_) => continue,
-            None => "it is not listed in SHA256SUMS",
-        };
-        return CheckpointError::Damaged {
-            path: path.join(name),
-            problem: problem.into(),
-        };
-    }
-    let missing = names.iter().find(|(_, name)| {
+    let text = String::from_utf8_lossy(stated);
+    let missing = digests_and_names(&text).find(|(_, name)| {
         !actual
             .lines()
             .any(|line| line.ends_with(&format!("  {name}")))
     });
-    match missing {
+    changed_file(path, stated, actual).unwrap_or_else(|| match missing {
         Some((_, name)) if !name.contains(|c: char| c == '/' || c.is_control()) => {
-            CheckpointError::Damaged {
-                path: path.join(name),
-                problem: "the file is missing, SHA256SUMS lists it".into(),
-            }
+            damaged(path, name, "the file is missing, SHA256SUMS lists it")
         }
-        _ => CheckpointError::Damaged {
-            path: path.join(SUMS),
-            problem: "its text is not as it was written".into(),
-        },
+        _ => changed_sums(path),
+    })
+}
+
+/// The first file whose digest `SHA256SUMS` doesn't state.
+fn changed_file(path: &Path, stated: &[u8], actual: &str) -> Option<CheckpointError> {
+    let stated = String::from_utf8_lossy(stated);
+    digests_and_names(actual).find_map(|(digest, name)| {
+        let problem = match digests_and_names(&stated).find(|(_, stated)| *stated == name) {
+            Some((stated, _)) if stated.len() == 64 && stated != digest => {
+                "its SHA-256 is not the one in SHA256SUMS"
+            }
+            Some(_) => return None,
+            None => "it is not listed in SHA256SUMS",
+        };
+        Some(damaged(path, name, problem))
+    })
+}
+
+fn digests_and_names(sums: &str) -> impl Iterator<Item = (&str, &str)> {
+    sums.lines().filter_map(|line| line.split_once("  "))
+}
+
+fn changed_sums(path: &Path) -> CheckpointError {
+    damaged(path, SUMS, "its text is not as it was written")
+}
+
+fn damaged(folder: &Path, name: impl AsRef<Path>, problem: impl Into<String>) -> CheckpointError {
+    CheckpointError::Damaged {
+        path: folder.join(name),
+        problem: problem.into(),
     }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+    let path = path.to_owned();
+    move |source| CheckpointError::Read { path, source }
 }

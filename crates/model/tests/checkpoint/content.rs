@@ -1,12 +1,12 @@
 //! Files whose digests are right and whose content is not.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use burn::tensor::{Bytes, DType};
 use burn_pack::Writer;
 use model::{
     CheckpointError, Classifier, Manifest,
-    checkpoint::{MANIFEST, MODEL},
+    checkpoint::{Checkpoint, MANIFEST, MODEL},
 };
 use serde_json::json;
 
@@ -48,6 +48,23 @@ fn a_newer_format_is_refused_by_its_version_whatever_else_it_holds() {
             "{text}: {error}"
         );
     }
+}
+
+#[test]
+fn a_newer_format_may_have_other_files() {
+    let folder = Folder::new();
+    let files = [
+        (MANIFEST, &br#"{"version": 2}"#[..]),
+        ("model.safetensors", &[0; 9]),
+    ];
+    let error = Checkpoint::open(folder.write("a", &files)).unwrap_err();
+    assert!(matches!(error, CheckpointError::Newer { .. }), "{error}");
+    // A damaged version isn't believed.
+    let path = folder.training("b", 7);
+    let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
+    fs::write(path.join(MANIFEST), text.replacen("1", "2", 1)).unwrap();
+    let error = Checkpoint::open(path).unwrap_err();
+    assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
 }
 
 #[test]

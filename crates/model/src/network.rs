@@ -1,7 +1,7 @@
 //! The network: blocks of convolution, batch normalization, ReLU and max-pool, then a dense head.
 
 use burn::{
-    module::Module,
+    module::{Module, ModuleVisitor, Param},
     nn::{BatchNorm, Dropout, DropoutConfig, Linear, conv::Conv2d},
     tensor::{Device, Tensor},
 };
@@ -287,6 +287,13 @@ impl Network {
         (self.head(flat), features)
     }
 
+    /// Whether all weights and running statistics are finite numbers.
+    pub fn is_finite(&self) -> bool {
+        let mut finite = Finite(true);
+        self.visit(&mut finite);
+        finite.0
+    }
+
     /// # Shapes
     /// - images: `[batch, 28, 28]`
     /// - output: `[batch, channels, height, width]`
@@ -307,6 +314,16 @@ impl Network {
             x = dense.forward(self.dropout.forward(x));
         }
         kernels::dense_block(self.dropout.forward(x), &self.output, None, false)
+    }
+}
+
+/// Whether all visited values are finite.
+struct Finite(bool);
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let data = param.val().into_data();
+        self.0 &= data.iter::<f32>().all(f32::is_finite);
     }
 }
 

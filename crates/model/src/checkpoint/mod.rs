@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, Provenance, Versions};
 pub use read::Checkpoint;
-pub use write::{remove, remove_partial, write};
+pub use write::{remove, remove_partial, rename, write};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "checkpoint.json";

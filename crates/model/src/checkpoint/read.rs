@@ -9,9 +9,9 @@ use std::{
 };
 
 use burn::{
-    module::{Module, ModuleVisitor, Param},
+    module::Module,
     store::ModuleRecord,
-    tensor::{Bytes, DType, Device, Tensor},
+    tensor::{Bytes, DType, Device},
 };
 
 use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, write::sums};
@@ -23,6 +23,9 @@ const MANIFEST_LIMIT: u64 = 1 << 25;
 const SUMS_LIMIT: u64 = 1 << 12;
 /// What a file of tensors may hold beside them: names, shapes, a schedule.
 const OVERHEAD: u64 = 1 << 20;
+
+/// So often a checkpoint may be replaced while it is read.
+const REPLACEMENTS: usize = 10;
 
 /// A checkpoint whose bytes are known to be the ones that were written.
 #[derive(Clone, Debug)]
@@ -40,6 +43,19 @@ impl Checkpoint {
     /// missing or additional file), newer than this program, or unreadable.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
+        for _ in 0..REPLACEMENTS {
+            let before = identity(path);
+            let read = Self::read(path);
+            // A writer may have put another checkpoint in the place of the one whose files were being
+            // read: files of both are no damage.
+            if read.is_ok() || identity(path) == before {
+                return read;
+            }
+        }
+        Self::read(path)
+    }
+
+    fn read(path: &Path) -> Result<Self, CheckpointError> {
         let names = list(path)?;
         let stated = required(path, SUMS, SUMS_LIMIT)?;
         let bytes = required(path, MANIFEST, MANIFEST_LIMIT)?;
@@ -138,9 +154,7 @@ impl Checkpoint {
             .map_err(|error| invalid(error.to_string()))?
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|error| invalid(format!("weights don't fit the architecture: {error}")))?;
-        let mut finite = Finite(true);
-        network.visit(&mut finite);
-        if !finite.0 {
+        if !network.is_finite() {
             return Err(invalid("weights that are not finite numbers".into()));
         }
         Ok(network)
@@ -172,13 +186,25 @@ fn check_tensors(file: Bytes, architecture: &NetworkConfig) -> Result<(), String
     Ok(())
 }
 
-/// Whether all visited values are finite.
-struct Finite(bool);
-
-impl ModuleVisitor for Finite {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data();
-        self.0 &= data.iter::<f32>().all(f32::is_finite);
+/// Which folder has the name at the moment; none where it isn't there or where that can't be asked for.
+fn identity(path: &Path) -> Option<[i128; 4]> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Numbers of folders are used again, so the time at which it got its name belongs to it.
+        fs::metadata(path).ok().map(|folder| {
+            [
+                folder.dev().into(),
+                folder.ino().into(),
+                folder.ctime().into(),
+                folder.ctime_nsec().into(),
+            ]
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{CheckpointError, SUMS};
+use super::{Checkpoint, CheckpointError, SUMS};
 
 /// What the names of unfinished folders and files start with.
 const PARTIAL: &str = ".partial-";
@@ -30,17 +30,16 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     };
     check_removable(destination).map_err(failed(destination))?;
     fs::create_dir_all(&parent).map_err(failed(&parent))?;
-    let partial = tempfile::Builder::new()
-        .prefix(PARTIAL)
-        .tempdir_in(&parent)
-        .map_err(failed(&parent))?;
-    // tempfile makes folders private to the user; a checkpoint is meant to be handed on.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PARTIAL);
+    // tempfile makes folders private to the user; a checkpoint is meant to be handed on, as far as
+    // the user's mask allows.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))
-            .map_err(failed(partial.path()))?;
+        builder.permissions(fs::Permissions::from_mode(0o777));
     }
+    let partial = builder.tempdir_in(&parent).map_err(failed(&parent))?;
     let sums = sums(files);
     for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
         write_file(&partial.path().join(name), bytes).map_err(failed(&destination.join(name)))?;
@@ -60,7 +59,7 @@ pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
     let set_aside = || {
         check_removable(checkpoint)?;
         remove_any(&aside)?;
-        match fs::rename(checkpoint, &aside) {
+        match rename(checkpoint, &aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(()) => remove_any(&aside),
@@ -90,8 +89,9 @@ pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
         let path = entry.map_err(read_error)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let result = match name.strip_prefix(REPLACED) {
-            Some(replaced) if !folder.join(replaced).exists() => {
-                fs::rename(&path, folder.join(replaced))
+            Some(replaced) if is_lost(&folder.join(replaced), &path) => {
+                let destination = folder.join(replaced);
+                remove_any(&destination).and_then(|()| rename(&path, &destination))
             }
             Some(_) => remove_any(&path),
             None if name.starts_with(PARTIAL) => remove_any(&path),
@@ -103,6 +103,18 @@ pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
         })?;
     }
     Ok(())
+}
+
+/// Whether a checkpoint that was to be replaced is gone, or half gone, while it is whole under the name
+/// that it got for that time.
+fn is_lost(path: &Path, replaced: &Path) -> bool {
+    match Checkpoint::open(path) {
+        Err(CheckpointError::Missing { .. }) => true,
+        Err(CheckpointError::Damaged { .. } | CheckpointError::Foreign { .. }) => {
+            Checkpoint::open(replaced).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// The content of `SHA256SUMS` for these files: names sorted, lower-case digests, two spaces.
@@ -141,12 +153,39 @@ fn replace(partial: &Path, destination: &Path) -> io::Result<()> {
     // Elsewhere there is an instant between two renames; `remove_partial` mends what ends there.
     let aside = beside(destination, REPLACED);
     remove_any(&aside)?;
-    fs::rename(destination, &aside)?;
+    rename(destination, &aside)?;
     if let Err(error) = fs::rename(partial, destination) {
-        fs::rename(&aside, destination)?;
+        rename(&aside, destination)?;
         return Err(error);
     }
     remove_any(&aside)
+}
+
+/// Gives a checkpoint another name in the same folder, where there is nothing of that name.
+///
+/// A folder that is part of a container's image can't be renamed there: it is copied, and the name
+/// appears at once all the same.
+///
+/// # Errors
+/// The operating system's.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+        result => return result,
+    }
+    let copy = tempfile::Builder::new()
+        .prefix(PARTIAL)
+        .tempdir_in(parent_of(to))?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let file = copy.path().join(entry.file_name());
+        fs::copy(entry.path(), &file)?;
+        File::open(&file)?.sync_all()?;
+    }
+    fs::set_permissions(copy.path(), fs::metadata(from)?.permissions())?;
+    sync_folder(copy.path())?;
+    fs::rename(copy.path(), to)?;
+    remove_any(from)
 }
 
 /// Refuses a folder whose files may not be removed, while it still has its name.

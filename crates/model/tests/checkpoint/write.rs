@@ -10,7 +10,7 @@ use model::{
     checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER},
 };
 
-use crate::common::{Folder, seeded};
+use crate::common::{Folder, device, seeded};
 
 #[test]
 fn a_failing_write_leaves_the_older_checkpoint_and_nothing_else() {
@@ -87,6 +87,54 @@ fn a_name_is_never_without_a_checkpoint_while_another_takes_its_place() {
             assert!(path.is_dir());
         }
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_reads_while_another_takes_its_place_gets_one_of_the_two() {
+    let folder = Folder::new();
+    let path = folder.published("a", 0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seed in 1..200 {
+                folder.published("a", seed);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        while !done.load(Ordering::Relaxed) {
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            assert!(checkpoint.network(&device()).is_ok());
+        }
+    });
+}
+
+#[test]
+fn a_checkpoint_that_lost_files_while_it_was_replaced_comes_back() {
+    let folder = Folder::new();
+    let path = folder.published("a", 7);
+    folder.published(".replaced-a", 8);
+    fs::remove_file(path.join(MODEL)).unwrap();
+    checkpoint::remove_partial(&folder.path("")).unwrap();
+    assert_eq!(folder.names(), ["a"]);
+    assert_eq!(
+        Checkpoint::open(path).unwrap().file(MODEL),
+        Some(&seeded(8)[..])
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_mask_of_the_user_decides_who_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.published("a", 7);
+    // What the system gives to a new file and folder of this user.
+    let mode = |path: std::path::PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    fs::create_dir(folder.path("like")).unwrap();
+    fs::write(folder.path("like/file"), "").unwrap();
+    assert_eq!(mode(path.clone()), mode(folder.path("like")));
+    assert_eq!(mode(path.join(MODEL)), mode(folder.path("like/file")));
 }
 
 #[test]

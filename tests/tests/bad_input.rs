@@ -167,6 +167,15 @@ fn a_run_without_its_model_or_with_an_epoch_under_another_name_is_not_whole() {
 }
 
 #[test]
+fn the_model_of_a_run_without_checkpoints_is_verified() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    fs::remove_dir_all(sandbox.path("run/checkpoints")).unwrap();
+    let outcome = sandbox.succeed("digits", &["verify", "run"]);
+    assert_eq!(outcome.stdout, "run/model: whole\n");
+}
+
+#[test]
 fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
     let sandbox = Sandbox::new();
     copy_pretrained(&sandbox, "model");

@@ -75,15 +75,15 @@ fn a_run_that_died_before_it_had_a_recipe_can_be_started_again_in_its_folder() {
 fn an_edited_recipe_is_not_the_one_that_the_checkpoints_state() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);
-    for (from, to) in [
-        ("seed = 0", "seed = 1"),
-        ("beta_2 = 0.999", "beta_2 = 0.99"),
-        ("limit = 4000", "limit = 3000"),
+    for (from, to, key) in [
+        ("seed = 0", "seed = 1", "seed"),
+        ("beta_2 = 0.999", "beta_2 = 0.99", "optimizer.beta_2"),
+        ("limit = 4000", "limit = 3000", "data.limit"),
     ] {
         edit(&sandbox, "run/config.toml", from, to);
         let error = sandbox.fail("train", &["--resume", "run"]);
         assert!(
-            error.contains("config.toml") && error.contains("epoch-002"),
+            error.contains("config.toml") && error.contains("epoch-002") && error.contains(key),
             "{error}"
         );
         edit(&sandbox, "run/config.toml", to, from);
@@ -99,6 +99,70 @@ fn a_damaged_recipe_is_named() {
     fs::write(sandbox.path("run/config.toml"), &text[..100]).unwrap();
     let error = sandbox.fail("train", &["--resume", "run"]);
     assert!(error.contains("run/config.toml"), "{error}");
+    fs::write(sandbox.path("run/config.toml"), &text).unwrap();
+    for (from, to, key) in [
+        ("epochs = 2", "epochs = 0", "training.epochs"),
+        ("backend = \"", "backend = \"abacus-", "backend"),
+        (
+            "channels = ",
+            "channels = 9000",
+            "network.blocks[0].channels",
+        ),
+    ] {
+        edit(&sandbox, "run/config.toml", from, to);
+        let error = sandbox.fail("train", &["--resume", "run"]);
+        assert!(
+            error.contains("run/config.toml") && error.contains(key),
+            "{error}"
+        );
+        fs::write(sandbox.path("run/config.toml"), &text).unwrap();
+    }
+}
+
+#[test]
+fn what_was_measured_after_the_epoch_that_a_run_goes_on_from_is_kept() {
+    let sandbox = Sandbox::new();
+    let more = [&CONSTANT[..], &["--set", "training.epochs=4"]].concat();
+    sandbox.train("run", &more);
+    let whole = sandbox.bytes("run/metrics.jsonl");
+    for epoch in 1..=4 {
+        let _ = fs::remove_dir_all(sandbox.path(&format!("run/checkpoints/epoch-00{epoch}")));
+    }
+    let outcome = sandbox.succeed("train", &["--resume", "run"]);
+    for warning in [
+        "checkpoints: there is no checkpoint to go on from",
+        "epochs 1 to 4 is kept in run/passed-over-metrics.jsonl",
+    ] {
+        assert!(outcome.stderr.contains(warning), "{}", outcome.stderr);
+    }
+    assert_eq!(sandbox.bytes("run/passed-over-metrics.jsonl"), whole);
+}
+
+#[test]
+fn a_finished_run_that_is_resumed_says_again_what_it_cost() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let first = sandbox.json("run/summary.json");
+    assert!(first["train"]["images_per_second"].as_f64().unwrap() > 0.0);
+    sandbox.succeed("train", &["--resume", "run"]);
+    assert_eq!(sandbox.json("run/summary.json")["train"], first["train"]);
+}
+
+#[test]
+fn a_history_that_can_not_have_happened_is_passed_over() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let file = "run/checkpoints/epoch-002/checkpoint.json";
+    let mut manifest = sandbox.json(file);
+    manifest["training"]["history"][0]["validation_accuracy"] = 2.into();
+    fs::write(sandbox.path(file), manifest.to_string()).unwrap();
+    sandbox.reseal("run/checkpoints/epoch-002");
+    let outcome = sandbox.succeed("train", &["--resume", "run"]);
+    assert!(
+        outcome.stderr.contains("no epoch can have"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -323,7 +387,9 @@ fn damaged_metrics_cost_the_damaged_lines_only_and_are_named() {
     fs::remove_file(sandbox.path("run/metrics.jsonl")).unwrap();
     let resumed = sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=4"]);
     assert!(
-        resumed.stderr.contains("metrics.jsonl: it is missing"),
+        resumed
+            .stderr
+            .contains("metrics.jsonl: it says nothing of 3 of the 3 epochs"),
         "{}",
         resumed.stderr
     );

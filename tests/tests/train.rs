@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command},
     time::Duration,
 };
@@ -168,9 +168,24 @@ fn another_data_set_in_the_same_format_trains_with_its_own_normalization() {
     let file = sandbox.path("inverted/train-images-idx3-ubyte");
     let mut bytes = fs::read(&file).unwrap();
     bytes[16] ^= 1;
-    fs::write(&file, bytes).unwrap();
+    fs::write(&file, &bytes).unwrap();
     let error = sandbox.fail("train", &["--resume", "run"]);
-    assert!(error.contains("training images"), "{error}");
+    assert!(
+        error.contains("inverted") && error.contains("training images"),
+        "{error}"
+    );
+    bytes[16] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    // Where the files have moved, it is told where to.
+    fs::rename(sandbox.path("inverted"), sandbox.path("moved")).unwrap();
+    let error = sandbox.fail("train", &["--resume", "run"]);
+    assert!(
+        error.contains("inverted") && error.contains("--data-dir"),
+        "{error}"
+    );
+    sandbox.succeed("train", &["--resume", "run", "--data-dir", "moved"]);
+    sandbox.succeed("train", &["--resume", "run"]);
+    fs::rename(sandbox.path("moved"), sandbox.path("inverted")).unwrap();
     // Not when an hour of training is done.
     fs::remove_file(sandbox.path("inverted/t10k-labels-idx1-ubyte")).unwrap();
     let error = sandbox.fail("train", &["--data-dir", "inverted", "--run-dir", "new"]);
@@ -195,11 +210,44 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint() {
             "network.norm=false",
         ],
     );
-    assert!(
-        error.contains("step") && error.contains("learning_rate"),
-        "{error}"
-    );
+    for part in [
+        "step 2 ",
+        "learning_rate",
+        "schedule.warmup",
+        "no checkpoint",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
     assert!(!sandbox.path("run/model").exists());
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_not_saved_even_if_no_loss_has_seen_them() {
+    let sandbox = Sandbox::new();
+    // One step an epoch and nothing held out: what a step does to the weights shows in the next epoch.
+    let diverging = [
+        "data.limit=64",
+        "data.validation=0",
+        "training.batch_size=64",
+        "training.plain_epochs=0",
+        "schedule={kind=\"constant\"}",
+        "optimizer.learning_rate=5e4",
+        "training.epochs=1",
+    ];
+    sandbox.train("run", &diverging.map(|change| ["--set", change]).concat());
+    let error = (2..20)
+        .find_map(|epochs| {
+            let epochs = format!("training.epochs={epochs}");
+            let outcome = sandbox.run("train", &["--resume", "run", "--set", &epochs]);
+            sandbox.succeed("digits", &["verify", "run"]);
+            (outcome.code != Some(0)).then_some(outcome.stderr)
+        })
+        .unwrap();
+    for part in ["step", "learning rate 5.000e4", "learning_rate", "is kept"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!error.contains("warmup"), "{error}");
+    assert!(sandbox.path("run/model").is_dir());
 }
 
 #[test]
@@ -357,6 +405,34 @@ fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
     assert_eq!(status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("train --resume run"), "{stderr}");
     sandbox.succeed("digits", &["verify", "run"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_examination_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    // So large that the ten thousand test images take seconds.
+    let large = [
+        "data.limit=64",
+        "data.validation=500",
+        "network.blocks=[{channels=64,kernel=5},{channels=128,kernel=5}]",
+        "training.epochs=1",
+    ];
+    let mut args = vec!["--config", &smoke, "--run-dir", "my run"];
+    args.extend(large.iter().flat_map(|change| ["--set", change]));
+    let mut child = sandbox.start("train", &args);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("epoch   1/1")));
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let said: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{said:?}");
+    let last = said.last().unwrap();
+    assert!(last.ends_with("train --resume 'my run'"), "{last}");
+    sandbox.succeed("digits", &["verify", "my run"]);
+    let error = sandbox.fail("train", &["--config", &smoke, "--run-dir", "my run"]);
+    assert!(error.contains("--resume 'my run'"), "{error}");
 }
 
 /// A long run in the folder `run`, and one of its files once it is there.

@@ -20,6 +20,14 @@ pub enum DataError {
         /// The name without `.gz`.
         name: &'static str,
     },
+    /// There is nothing at the path.
+    #[error(
+        "{folder}: there is no such folder; name the one with the four files of a data set in MNIST's format by --data-dir"
+    )]
+    NoFolder {
+        /// The folder that was named.
+        folder: PathBuf,
+    },
     /// The operating system refused to open, read or write a file.
     #[error("cannot {action} {file}: {source}")]
     Io {

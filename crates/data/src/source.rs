@@ -79,9 +79,14 @@ fn find(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
         .iter()
         .map(|name| folder.join(name))
         .find(|path| path.exists())
-        .ok_or_else(|| DataError::Missing {
-            folder: folder.to_owned(),
-            name,
+        .ok_or_else(|| match folder.exists() {
+            true => DataError::Missing {
+                folder: folder.to_owned(),
+                name,
+            },
+            false => DataError::NoFolder {
+                folder: folder.to_owned(),
+            },
         })
 }
 

@@ -1,6 +1,7 @@
 //! `digits verify`: whether every byte of a checkpoint is as it was written.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -8,7 +9,7 @@ use std::{
 use clap::Args;
 use model::{
     CheckpointError, Classifier, Device,
-    checkpoint::{Checkpoint, MANIFEST},
+    checkpoint::{Checkpoint, MANIFEST, SUMS},
 };
 use serde_json::json;
 
@@ -35,6 +36,15 @@ impl Verify {
         let mut whole = true;
         for path in self.paths.iter().flat_map(|path| checkpoints(path)) {
             let problem = check(&path, &device).err();
+            // A run that is going on removes checkpoints that it no longer needs.
+            if matches!(problem, Some(CheckpointError::Missing { .. }))
+                && path
+                    .parent()
+                    .is_some_and(|parent| parent.ends_with("checkpoints"))
+                && path.symlink_metadata().is_err()
+            {
+                continue;
+            }
             whole &= problem.is_none();
             if self.json {
                 let problem = problem.map(|error| error.to_string());
@@ -76,22 +86,25 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
 
 /// The checkpoints of a run folder, or the path itself.
 fn checkpoints(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path.join("checkpoints")) else {
-        return vec![path.to_owned()];
+    let folder = path.join("checkpoints");
+    let mut found: Vec<_> = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("epoch-"))
+            .map(|entry| entry.path())
+            .collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        // Opening it will say why.
+        Err(_) => vec![folder],
     };
-    let mut found: Vec<_> = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("epoch-"))
-        .map(|entry| entry.path())
-        .collect();
     found.sort();
     let model = path.join("model");
     // A finished run has one, whatever has become of it.
     if model.symlink_metadata().is_ok() || path.join("summary.json").exists() {
         found.push(model);
     }
-    if found.is_empty() {
-        found.push(path.to_owned());
+    if found.is_empty() || path.join(MANIFEST).exists() || path.join(SUMS).exists() {
+        return vec![path.to_owned()];
     }
     found
 }

@@ -79,7 +79,7 @@ impl RiskTarget {
 ///
 /// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
 /// this strictest set. With fewer eligible digits than [`first_tested`] asks for, only those as
-/// confident as the most confident are accepted.
+/// confident as the most confident are accepted; without any, the threshold is 1.
 ///
 /// *What limits it.* Of 5,000 digits the first 2,996 must be right for any certificate, and the first
 /// 4,741 for one that reaches further: a single digit that is misjudged with confidence, or labelled
@@ -114,7 +114,7 @@ impl Deferral {
     /// go to a person whatever their confidence; they count in `n` but never as accepted.
     ///
     /// # Errors
-    /// If a value of `target` is out of range or no digit is eligible.
+    /// If a value of `target` is out of range.
     pub fn fit(
         validation: &Predictions,
         eligible: impl Fn(usize) -> bool,
@@ -138,18 +138,23 @@ impl Deferral {
             .iter()
             .take_while(|set| target.passes(set.errors, set.count))
             .last();
-        let strictest = sets.get(start.unwrap_or(0)).ok_or(Error::Empty)?;
+        // With nothing eligible there is nothing to accept.
+        let nothing = Tie {
+            confidence: 1.0,
+            count: 0,
+            errors: 0,
+        };
+        let strictest = sets.get(start.unwrap_or(0)).unwrap_or(&nothing);
         let chosen = passing.unwrap_or(strictest);
         Ok(Self {
             threshold: chosen.confidence,
             target_risk: target.target_risk,
             confidence_level: target.confidence_level,
             certified: passing.is_some(),
-            risk_upper_bound: clopper_pearson_upper(
-                chosen.errors,
-                chosen.count,
-                target.confidence_level,
-            )?,
+            risk_upper_bound: match chosen.count {
+                0 => 1.0,
+                count => clopper_pearson_upper(chosen.errors, count, target.confidence_level)?,
+            },
             coverage: chosen.count as f64 / n as f64,
             errors: chosen.errors,
             accepted: chosen.count,
@@ -172,6 +177,10 @@ impl Deferral {
                  what is accepted is wrong",
             ),
             (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
+            (false, _) if self.accepted == 0 => format!(
+                "not certified: none of {n} validation images may be accepted, whatever its confidence \
+                 (a larger share of them must count as like a digit)",
+            ),
             (false, _) if n < least => format!(
                 "not certified: {n} validation images are too few to promise {target} %, which takes \
                  {least} at least; only the surest answers are accepted",

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 /// No line of `metrics.jsonl` is longer.
 const LINE_LIMIT: u64 = 1 << 12;
+/// What is measured are 32-bit numbers; a larger one is damage, and no axis has room for it.
+const LARGEST: f64 = f32::MAX as f64;
 
 /// One line of `metrics.jsonl`.
 #[derive(Deserialize)]
@@ -65,7 +67,7 @@ impl History {
         while (&mut jsonl).take(LINE_LIMIT).read_until(b'\n', &mut line)? > 0 {
             let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
             line.clear();
-            if let Some(m) = measurement.filter(|m| m.value.is_finite()) {
+            if let Some(m) = measurement.filter(|m| m.value.abs() <= LARGEST) {
                 let series = history.series.entry((m.split, m.name)).or_default();
                 series.push(Point {
                     epoch: m.epoch,
@@ -81,6 +83,12 @@ impl History {
     pub fn epochs(&self) -> usize {
         let points = self.series.values().flatten();
         points.map(|point| point.epoch).max().unwrap_or(0)
+    }
+
+    /// How fast each epoch was trained on, in images per second.
+    pub fn speeds(&self) -> Vec<f64> {
+        let speeds = self.by_epoch("train", "images_per_second").into_iter();
+        speeds.map(|(_, speed)| speed).collect()
     }
 
     /// A value of whole epochs: pairs of epoch and value.

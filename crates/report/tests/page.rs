@@ -60,6 +60,17 @@ fn history() -> History {
     History::parse((lines + "{\"epoch\":3,\"spl").as_bytes()).unwrap()
 }
 
+#[test]
+fn what_no_run_can_measure_is_left_out() {
+    let line = |value: &str| {
+        format!(
+            "{{\"epoch\":1,\"split\":\"train\",\"name\":\"images_per_second\",\"value\":{value},\"seconds\":1}}\n"
+        )
+    };
+    let lines = ["1e308", "-1e300", "12", "1e999"].map(line).concat();
+    assert_eq!(History::parse(lines.as_bytes()).unwrap().speeds(), [12.0]);
+}
+
 /// The page with all sections, for a classifier.
 fn full(classifier: &Classifier) -> String {
     let images = images(300);

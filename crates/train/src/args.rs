@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "N", conflicts_with = "resume", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Fetch MNIST into the folder of --data-dir first, where it lacks the published files
     #[arg(long, requires = "data_dir", conflicts_with = "resume")]

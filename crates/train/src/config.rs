@@ -249,8 +249,9 @@ impl Config {
             in_distribution_share,
         } = self.calibration;
         let between = |value: f64| value > 0.0 && value < 1.0;
-        let decay = |beta: f64| (0.0..1.0).contains(&beta);
-        let positive = |value: f64| value > 0.0 && value.is_finite();
+        // Weights are computed with 32 bits, in which the next number below 1 is 1 - 6e-8.
+        let decay = |beta: f64| (0.0..1.0).contains(&(beta as f32));
+        let positive = |value: f64| value as f32 > 0.0 && value.is_finite();
         let warmup = match self.schedule {
             ScheduleConfig::OneCycle { warmup } => warmup,
             ScheduleConfig::Constant {} => 0.0,

@@ -1,6 +1,7 @@
 //! The end of a run: the best epoch is calibrated, published, examined and presented.
 
 use std::{
+    fs,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use data::{InkLimits, LabelledImages};
 use evaluation::{Calibration, Logits};
 use model::{
     Classifier,
-    checkpoint::{self, Checkpoint, MANIFEST, MODEL},
+    checkpoint::{self, MANIFEST, MODEL},
 };
 use report::{Examination, History, Page};
 
@@ -32,9 +33,11 @@ impl Plan {
         began: Instant,
     ) -> Result<(), Failure> {
         let (epoch, checkpoint) = restore::best(&self.run, &outcome.state)?;
+        // Before anything is replaced: only what can be loaded is published.
+        let classifier = Classifier::from_checkpoint(&checkpoint, &self.device)?;
         let mut manifest = checkpoint.manifest().clone();
         manifest.training = None;
-        manifest.calibration = self.calibrate(&checkpoint)?;
+        manifest.calibration = self.calibrate(&classifier)?;
         manifest.ink = InkLimits::of(
             self.split
                 .validation
@@ -43,13 +46,20 @@ impl Plan {
         );
         let weights = checkpoint.file(MODEL).unwrap_or_default();
         let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
+        let known = fs::read(self.run.model().join(MODEL)).is_ok_and(|known| known == weights);
         self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
+        if !known {
+            // They speak of another model from here on.
+            self.run.remove(&self.run.summary())?;
+            self.run.remove(&self.run.report())?;
+        }
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let images = self.source.test()?;
         let test = Examination::new(&classifier, &images)?;
         let record = outcome.state.history[epoch - 1];
+        let history = History::read(&self.run.metrics()).ok();
         let summary = Summary {
             test,
             validation: ValidationResult {
@@ -57,10 +67,7 @@ impl Plan {
                 loss: record.validation_loss,
                 epoch,
             },
-            train: TrainResult {
-                images_per_second: outcome.train_images as f64 / outcome.train_seconds.max(1e-9),
-                seconds: outcome.train_seconds,
-            },
+            train: history.as_ref().and_then(|history| self.cost(history)),
             seconds: began.elapsed().as_secs_f64(),
             epochs: outcome.state.epoch,
             stopped: match outcome.stop {
@@ -75,7 +82,7 @@ impl Plan {
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
         // The result is told even if it can't be written down.
-        let written = self.write_result(&json, &classifier, &images, &summary.test);
+        let written = self.write_result(&json, &classifier, &images, &summary.test, history);
         if args.json {
             io::stdout().write_all(&json)
         } else {
@@ -92,9 +99,9 @@ impl Plan {
         classifier: &Classifier,
         images: &LabelledImages,
         test: &Examination,
+        history: Option<History>,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
-        let history = History::read(&self.run.metrics()).ok();
         let page = Page {
             classifier,
             images,
@@ -107,8 +114,19 @@ impl Plan {
         Ok(())
     }
 
+    /// What the epochs in `metrics.jsonl` cost.
+    fn cost(&self, history: &History) -> Option<TrainResult> {
+        let speeds = history.speeds();
+        let images = self.split.train.len() as f64;
+        let seconds: f64 = speeds.iter().map(|speed| images / speed).sum();
+        (seconds.is_finite() && seconds > 0.0).then(|| TrainResult {
+            images_per_second: images * speeds.len() as f64 / seconds,
+            seconds,
+        })
+    }
+
     /// Fits the calibration on the validation images; without any there is none.
-    fn calibrate(&self, checkpoint: &Checkpoint) -> Result<Option<Calibration>, Failure> {
+    fn calibrate(&self, classifier: &Classifier) -> Result<Option<Calibration>, Failure> {
         let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self
             .split
             .validation
@@ -123,7 +141,6 @@ impl Plan {
         if labels.is_empty() {
             return Ok(None);
         }
-        let classifier = Classifier::from_checkpoint(checkpoint, &self.device)?;
         let (logits, features): (Vec<_>, Vec<_>) = classifier
             .outputs(&pixels.concat())
             .into_iter()
@@ -142,11 +159,14 @@ impl Plan {
         writeln!(out, "\n{}", summary.test)?;
         writeln!(
             out,
-            "{} after {} epochs in {} ({:.0} images/s); best epoch {} with {:.2} % of the validation images right",
+            "{} after {} epochs in {}{}; best epoch {} with {:.2} % of the validation images right",
             summary.stopped,
             summary.epochs,
             human(Duration::from_secs_f64(summary.seconds)),
-            summary.train.images_per_second,
+            match &summary.train {
+                Some(train) => format!(" ({:.0} images/s)", train.images_per_second),
+                None => String::new(),
+            },
             summary.validation.epoch,
             100.0 * summary.validation.accuracy,
         )?;

@@ -1,17 +1,41 @@
 //! Ctrl-C and SIGTERM: the first one ends the run after the step in flight, the second at once.
 
 use std::{
-    io,
+    io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
     },
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
+
+use crate::progress::say;
+
+/// How often it is looked for a signal.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// Ends what [`Interrupt::leave_at_once`] began.
+#[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
+pub struct LeaveAtOnce {
+    done: Option<Sender<()>>,
+    watch: Option<JoinHandle<()>>,
+}
+
+impl Drop for LeaveAtOnce {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        // Afterwards nothing ends the process from there any more.
+        let _ = self.watch.take().map(JoinHandle::join);
+    }
+}
 
 /// Tells whether the process was asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +63,26 @@ impl Interrupt {
         #[cfg(unix)]
         flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         Ok(interrupt)
+    }
+
+    /// From now on, until what is returned is dropped, the first signal ends the process at once too,
+    /// with `line` on standard error. For work that has no steps to stop after.
+    pub fn leave_at_once(&self, line: String) -> LeaveAtOnce {
+        let (done, until) = mpsc::channel::<()>();
+        let interrupt = self.clone();
+        // Without a thread the second signal still does it.
+        let watch = thread::Builder::new().spawn(move || {
+            while until.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
+                if let Some(code) = interrupt.exit_code() {
+                    say(line);
+                    process::exit(code.into());
+                }
+            }
+        });
+        LeaveAtOnce {
+            done: Some(done),
+            watch: watch.ok(),
+        }
     }
 
     /// The exit code by convention, 128 and the signal's number, if one has come.

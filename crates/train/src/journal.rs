@@ -1,6 +1,7 @@
 //! What a run has measured: every step and epoch in `metrics.jsonl`, every epoch in the checkpoint.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::PathBuf,
@@ -88,6 +89,8 @@ impl TrainingState {
 const LINE_LIMIT: u64 = 1 << 12;
 /// After so many bytes that are to be removed, what follows isn't looked at.
 const REMOVED_LIMIT: usize = 1 << 26;
+/// No more of a file is kept beside it.
+const COPY_LIMIT: u64 = 1 << 30;
 
 /// Appends to `metrics.jsonl`, an epoch at a time.
 #[derive(Debug, Default)]
@@ -98,29 +101,51 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs come from a
-    /// process that died: they are removed. So are lines that are no measurements, with a warning.
+    /// process that died, or from checkpoints that are passed over: they are removed, and what more
+    /// than the epoch in flight measured is kept in a file beside it. Lines that are no measurements
+    /// are removed too. A warning says so, and which epochs nothing is known of.
     ///
     /// # Errors
     /// The operating system's, or that `metrics.jsonl` is not a regular file.
     pub fn open(run: &RunDir, epoch: usize) -> Result<Self, RunDirError> {
         let path = run.metrics();
+        let mut found = Found::default();
         if run.has_file(&path)? {
-            let mut damaged = 0;
+            let read = || Ok::<_, io::Error>(BufReader::new(File::open(&path)?));
             run.replace(&path, |kept| {
-                damaged = copy_measurements(BufReader::new(File::open(&path)?), epoch, kept)?;
+                found = copy_measurements(read()?, epoch, kept)?;
+                if found.last > epoch + 1 {
+                    let aside = run.passed_over_metrics();
+                    run.replace(&aside, |copy| {
+                        io::copy(&mut read()?.take(COPY_LIMIT), copy).map(drop)
+                    })
+                    .map_err(io::Error::other)?;
+                    say(format_args!(
+                        "warning: {}: what it says of epochs {} to {} is kept in {}",
+                        path.display(),
+                        epoch + 1,
+                        found.last,
+                        aside.display(),
+                    ));
+                }
                 Ok(())
             })?;
-            if damaged > 0 {
-                say(format_args!(
-                    "warning: {}: lines that are no measurements, removed: {damaged}; \
-                     the checkpoints don't depend on them",
-                    path.display()
-                ));
-            }
-        } else if epoch > 0 {
+        }
+        if found.damaged > 0 {
             say(format_args!(
-                "warning: {}: it is missing and begins anew; the checkpoints don't depend on it",
-                path.display()
+                "warning: {}: lines that are no measurements, removed: {}; the checkpoints don't \
+                 depend on them",
+                path.display(),
+                found.damaged,
+            ));
+        }
+        let missing = (1..=epoch).filter(|epoch| !found.epochs.contains(epoch));
+        if let Some(first) = missing.clone().next() {
+            say(format_args!(
+                "warning: {}: it says nothing of {} of the {epoch} epochs that are done, the first \
+                 is {first}; the checkpoints don't depend on it",
+                path.display(),
+                missing.count(),
             ));
         }
         Ok(Journal {
@@ -187,30 +212,49 @@ impl Journal {
     }
 }
 
+/// What a file of measurements holds.
+#[derive(Default)]
+struct Found {
+    /// Lines that are no measurements; what a process that died left at the end has no end of line
+    /// and isn't counted.
+    damaged: usize,
+    /// The epochs of which there are measurements that are kept.
+    epochs: BTreeSet<usize>,
+    /// The last epoch that was measured as a whole.
+    last: usize,
+}
+
 /// Copies the lines that are measurements of the first epochs: of none of them, not even of what was
-/// before them, if training begins again. Returns how many whole lines are no measurements; what a
-/// process that died left at the end has no end of line.
+/// before them, if training begins again.
 fn copy_measurements(
     mut from: impl BufRead,
     epochs: usize,
     to: &mut impl Write,
-) -> io::Result<usize> {
+) -> io::Result<Found> {
     let mut line = Vec::new();
-    let (mut removed, mut damaged) = (0, 0);
+    let mut found = Found::default();
+    let mut removed = 0;
     while removed < REMOVED_LIMIT {
         line.clear();
         // What is longer comes in pieces, none of which is a measurement.
         if (&mut from).take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        let whole = line.ends_with(b"\n");
-        let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
-        damaged += usize::from(whole && measurement.is_none());
-        if whole && measurement.is_some_and(|m| m.epoch <= epochs && epochs > 0) {
-            to.write_all(&line)?;
+        let Ok(measurement) = serde_json::from_slice::<Measurement>(&line) else {
+            found.damaged += usize::from(line.ends_with(b"\n"));
+            removed += line.len();
+            continue;
+        };
+        if measurement.step.is_none() {
+            found.last = found.last.max(measurement.epoch);
+        }
+        if epochs > 0 && measurement.epoch <= epochs {
+            to.write_all(line.trim_ascii_end())?;
+            to.write_all(b"\n")?;
+            found.epochs.insert(measurement.epoch);
         } else {
             removed += line.len();
         }
     }
-    Ok(damaged)
+    Ok(found)
 }

@@ -23,6 +23,7 @@ pub mod run_dir;
 pub mod schedule;
 mod strategy;
 mod summary;
+mod terminal;
 
 pub use args::Args;
 pub use config::Config;

@@ -25,20 +25,27 @@ pub enum Stop {
 /// Why training can't go on.
 #[derive(Debug, Error)]
 pub enum TrainingError {
-    /// The loss is no longer a number.
+    /// Loss or weights are no longer finite numbers.
     #[error(
-        "the loss became {loss} at step {step} (epoch {epoch}, learning rate {rate:.3e}); the last \
-         good checkpoint is kept; try a lower optimizer.learning_rate or a longer schedule.warmup"
+        "{what} at step {step} (epoch {epoch}, learning rate {rate:.3e}); {kept}; try a lower \
+         optimizer.learning_rate{warmup}",
+        kept = match .epoch {
+            1 => "there is no checkpoint yet".to_owned(),
+            _ => format!("the checkpoint of epoch {} is kept", epoch - 1),
+        },
+        warmup = if *.warmup { " or a longer schedule.warmup" } else { "" },
     )]
-    NotANumber {
-        /// The loss.
-        loss: f64,
+    Diverged {
+        /// What was seen, such as `the loss became NaN`.
+        what: String,
         /// The optimizer step, from 1.
         step: usize,
         /// The epoch, from 1.
         epoch: usize,
-        /// The learning rate of the step before.
+        /// The learning rate of the last step that changed the weights.
         rate: f64,
+        /// Whether the schedule has a warmup.
+        warmup: bool,
     },
     /// A checkpoint can't be written.
     #[error(transparent)]
@@ -70,8 +77,4 @@ pub struct Outcome {
     pub stop: Stop,
     /// What went wrong, if anything did.
     pub error: Option<TrainingError>,
-    /// Seconds spent in training steps, validation and checkpoints left out.
-    pub train_seconds: f64,
-    /// Images trained on in that time.
-    pub train_images: usize,
 }

@@ -70,6 +70,12 @@ impl Plan {
 
     /// What is about to happen.
     pub(crate) fn announce(&self) {
+        if self.restored.is_none() && self.run.model().exists() {
+            say(format_args!(
+                "warning: {}: there is no checkpoint to go on from, the whole training begins again",
+                self.run.checkpoints().display()
+            ));
+        }
         if self.quiet {
             return;
         }

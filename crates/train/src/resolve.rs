@@ -1,11 +1,20 @@
 //! From the command line to the recipe of a run.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use model::Backend;
+use toml::Value;
 
-use crate::{Args, Config, Failure, config::ScheduleConfig, run::usage, run_dir::RunDirError};
+use crate::{
+    Args, Config, Failure,
+    config::{ConfigError, ScheduleConfig},
+    run::usage,
+    run_dir::RunDirError,
+};
 
 /// The recipe with everything that the command line adds.
 pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
@@ -14,8 +23,27 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         if !file.is_file() {
             return Err(RunDirError::NoRun(run.clone()).into());
         }
-        let stored = Config::load(Some(&file), &[])?;
-        let config = Config::load(Some(&file), &args.changes).map_err(usage)?;
+        let stored = Config::load(Some(&file), &[]).and_then(|config| {
+            let named = config.backend.as_deref().unwrap_or_default();
+            match named.parse::<Backend>() {
+                Ok(_) => Ok(config),
+                Err(error) => Err(ConfigError::Value {
+                    key: "backend",
+                    problem: error.to_string(),
+                }),
+            }
+        });
+        let stored = stored.map_err(|error| match error {
+            ConfigError::Value { .. } | ConfigError::Network(_) => {
+                anyhow!("{}: {error}", file.display())
+            }
+            other => other.into(),
+        })?;
+        let mut config = Config::load(Some(&file), &args.changes).map_err(usage)?;
+        if let Some(dir) = &args.data_dir {
+            // The files may have moved; their digests tell whether they are the same.
+            config.data.dir = Some(data_dir(dir)?);
+        }
         return extended(&stored, config).map_err(usage);
     }
     let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
@@ -23,13 +51,7 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         config.seed = seed;
     }
     let dir = args.data_dir.clone().or(config.data.dir.take());
-    config.data.dir = dir
-        .map(|dir| {
-            fs::canonicalize(&dir)
-                .with_context(|| format!("{}: no such folder of data", dir.display()))
-        })
-        .transpose()
-        .map_err(usage)?;
+    config.data.dir = dir.as_deref().map(data_dir).transpose()?;
     let backend = match args.backend.as_ref().or(config.backend.as_ref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => Backend::default(),
@@ -38,23 +60,32 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
+fn data_dir(dir: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(dir)
+        .with_context(|| format!("{}: no such folder of data", dir.display()))
+        .map_err(usage)
+}
+
 /// A stored recipe may be given more time, where that doesn't change what was done so far.
 pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
     let mut same = config.clone();
+    same.data.dir.clone_from(&stored.data.dir);
     same.training.epochs = stored.training.epochs;
     same.training.patience = stored.training.patience;
     same.training.time_budget = stored.training.time_budget;
     if same != *stored {
+        let key = difference(&Value::try_from(stored)?, &Value::try_from(&same)?);
         bail!(
-            "a resumed run keeps its recipe; only training.epochs, training.patience and \
-             training.time_budget may be changed by --set (start a new run for anything else)"
+            "a resumed run keeps its recipe, and {key} is another; only training.epochs, \
+             training.patience and training.time_budget may be changed by --set (start a new run \
+             for anything else)"
         );
     }
     if config.training.epochs != stored.training.epochs {
         if matches!(config.schedule, ScheduleConfig::OneCycle { .. }) {
             bail!(
                 "training.epochs can't be changed: the one-cycle schedule spreads its learning \
-                 rates over {} epochs, another number would change the epochs that are done; \
+                 rates over {} epochs, with another number all of them would be other ones; \
                  start a new run with --set training.epochs={}",
                 stored.training.epochs,
                 config.training.epochs,
@@ -69,4 +100,22 @@ pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config
         }
     }
     Ok(config)
+}
+
+/// The dotted key of the first value that differs.
+fn difference(a: &Value, b: &Value) -> String {
+    let mut key = Vec::new();
+    let (mut a, mut b) = (Some(a), Some(b));
+    while let (Some(Value::Table(left)), Some(Value::Table(right))) = (a, b) {
+        let names = left.keys().chain(right.keys());
+        let Some(name) = names
+            .into_iter()
+            .find(|&name| left.get(name) != right.get(name))
+        else {
+            break;
+        };
+        key.push(name.as_str());
+        (a, b) = (left.get(name), right.get(name));
+    }
+    key.join(".")
 }

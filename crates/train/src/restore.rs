@@ -7,7 +7,12 @@ use model::{
 };
 
 use crate::{
-    Config, Failure, journal::TrainingState, progress::say, records, resolve::extended, run::usage,
+    Config, Failure,
+    journal::{EpochRecord, TrainingState},
+    progress::say,
+    records,
+    resolve::extended,
+    run::usage,
     run_dir::RunDir,
 };
 
@@ -32,7 +37,7 @@ impl Restored {
         for epoch in run.epochs()? {
             match Self::epoch(run, epoch, device) {
                 Ok(restored) => {
-                    restored.belongs_to(config, images)?;
+                    restored.belongs_to(run, config, images)?;
                     found = Some(restored);
                     break;
                 }
@@ -73,11 +78,21 @@ impl Restored {
     }
 
     /// Whether the checkpoint is of this recipe and of these images.
-    fn belongs_to(&self, config: &Config, images: &LabelledImages) -> Result<(), Failure> {
+    fn belongs_to(
+        &self,
+        run: &RunDir,
+        config: &Config,
+        images: &LabelledImages,
+    ) -> Result<(), Failure> {
         let provenance = &self.checkpoint.manifest().provenance;
         if provenance.data.train != *images.digest() {
+            let place = match &config.data.dir {
+                Some(dir) => dir.display().to_string(),
+                None => "bundled MNIST".to_owned(),
+            };
             return Err(anyhow::anyhow!(
-                "the training images are not those that this run began with; put the same files back, or start a new run"
+                "{place}: the training images are not those that this run began with, from {}; put the same files back, name their folder with --data-dir, or start a new run",
+                provenance.data.source,
             )
             .into());
         }
@@ -99,7 +114,8 @@ impl Restored {
         stated.data.dir.clone_from(&config.data.dir);
         extended(&stated, config.clone()).map_err(|error| {
             error.context(format!(
-                "config.toml is not the recipe of {}, which someone may have put there",
+                "{} is not the recipe of {}, which someone may have put there",
+                run.config().display(),
                 self.checkpoint.path().display()
             ))
         })?;
@@ -131,6 +147,18 @@ fn open(run: &RunDir, epoch: usize) -> Result<(Checkpoint, TrainingState), Check
         .clone()
         .and_then(|state| serde_json::from_value(state).ok())
         .ok_or_else(|| invalid(&checkpoint, "its training state makes no sense"))?;
+    let possible = |record: &EpochRecord| {
+        let shares = [record.train_accuracy, record.validation_accuracy];
+        let losses = [record.train_loss, record.validation_loss];
+        shares.iter().all(|share| (0.0..=1.0).contains(share))
+            && losses.iter().all(|loss| *loss >= 0.0 && loss.is_finite())
+    };
+    if !state.history.iter().all(possible) {
+        return Err(invalid(
+            &checkpoint,
+            "no epoch can have achieved what it states",
+        ));
+    }
     if state.epoch != epoch || state.history.len() != epoch {
         return Err(invalid(
             &checkpoint,

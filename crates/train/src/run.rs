@@ -28,7 +28,7 @@ use crate::{
     progress::{Progress, say},
     resolve::resolve,
     restore::Restored,
-    run_dir::behind_links,
+    run_dir::{behind_links, shell_word},
     schedule::Schedule,
     strategy::Loop,
 };
@@ -79,18 +79,24 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         return Ok(0);
     }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
+    let loading = interrupt.leave_at_once("stopped before training began".into());
     let plan = Plan::new(args, config)?;
+    drop(loading);
     plan.announce();
     let outcome = plan.train(args, &interrupt)?;
+    let resume = format!("train --resume {}", shell_word(plan.run.path()));
     if outcome.stop == Stop::Interrupted {
-        let run = plan.run.path().display();
         say(format_args!(
-            "stopped after epoch {} of {}; go on with: train --resume {run}",
+            "stopped after epoch {} of {}; go on with: {resume}",
             outcome.state.epoch, plan.config.training.epochs,
         ));
         return Ok(interrupt.exit_code().unwrap_or(130));
     }
+    let examining = interrupt.leave_at_once(format!(
+        "stopped after training, in the examination; go on with: {resume}"
+    ));
     plan.finish(args, &outcome, began)?;
+    drop(examining);
     Ok(0)
 }
 
@@ -118,10 +124,12 @@ impl Plan {
             device,
             seed: self.config.seed,
             config: self.config.training.clone(),
+            schedule: schedule.clone(),
             run: Arc::clone(&self.run),
             manifest: self.manifest()?,
             checkpoints: CheckpointSet::new(checkpoint),
             interrupt: interrupt.clone(),
+            dashboard: shows_dashboard(args),
             report: (!self.quiet && !shows_dashboard(args)).then(|| progress.bar()),
             progress: Mutex::new(Outcome {
                 state,

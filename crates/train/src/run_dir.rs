@@ -20,7 +20,7 @@ pub struct RunDir {
 #[derive(Debug, Error)]
 pub enum RunDirError {
     /// A new run may not mix with what is there.
-    #[error("{path}: this folder is not empty; go on with that run by `--resume {path}`, or choose another folder", path = .0.display())]
+    #[error("{path}: this folder is not empty; go on with that run by `--resume {word}`, or choose another folder", path = .0.display(), word = shell_word(.0))]
     NotEmpty(PathBuf),
     /// There is no run to resume.
     #[error("{path}: no run here (there is no config.toml in it); check the path, or start a new run with `--run-dir`", path = .0.display())]
@@ -153,6 +153,11 @@ impl RunDir {
         self.path.join("metrics.jsonl")
     }
 
+    /// What was measured after the epoch that a run went on from.
+    pub fn passed_over_metrics(&self) -> PathBuf {
+        self.path.join("passed-over-metrics.jsonl")
+    }
+
     /// The result of the run.
     pub fn summary(&self) -> PathBuf {
         self.path.join("summary.json")
@@ -220,7 +225,7 @@ impl RunDir {
             .checkpoints()
             .join(format!("passed-over-epoch-{epoch:03}"));
         checkpoint::remove(&aside)?;
-        fs::rename(&path, &aside).map_err(io_error(&path))?;
+        checkpoint::rename(&path, &aside).map_err(io_error(&path))?;
         Ok(aside)
     }
 
@@ -257,23 +262,36 @@ impl RunDir {
     ) -> Result<(), RunDirError> {
         self.check()?;
         let write = || {
-            let file = tempfile::Builder::new()
-                .prefix(PARTIAL)
-                .tempfile_in(&self.path)?;
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PARTIAL);
+            // Who may read it is the user's mask to say.
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                builder.permissions(fs::Permissions::from_mode(0o666));
+            }
+            let file = builder.tempfile_in(&self.path)?;
             let mut buffer = BufWriter::new(file.as_file());
             fill(&mut buffer)?;
             buffer.flush()?;
             drop(buffer);
             file.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644))?;
-            }
             file.persist(path).map_err(|error| error.error)?;
             Ok(())
         };
         write().map_err(io_error(path))
+    }
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    /// [`RunDirError::Io`] or [`RunDirError::Lost`].
+    pub fn remove(&self, path: &Path) -> Result<(), RunDirError> {
+        self.check()?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(io_error(path)),
+        }
     }
 
     /// Whether there is a file of that name.
@@ -322,6 +340,17 @@ pub(crate) fn behind_links(path: &Path) -> PathBuf {
     };
     // What can't be found is an error where it is used.
     find().unwrap_or_else(|_: io::Error| path.to_owned())
+}
+
+/// A path as it is typed after an option in a shell.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = match text.starts_with('-') {
+        true => format!("./{text}"),
+        false => text,
+    };
+    // Only what no shell can hold stays as it is.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), String::from)
 }
 
 fn is_file(path: &Path) -> io::Result<bool> {

@@ -27,6 +27,11 @@ impl Schedule {
         }
     }
 
+    /// The shape of the schedule.
+    pub fn config(&self) -> &ScheduleConfig {
+        &self.config
+    }
+
     /// The rate of a step, counted from 0.
     pub fn rate(&self, step: usize) -> f64 {
         match self.config {

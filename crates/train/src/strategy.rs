@@ -13,9 +13,9 @@ use burn::{
     module::Module,
     tensor::Device,
     train::{
-        EventProcessorTraining, InferenceStep, Learner, LearnerEvent, SupervisedLearningStrategy,
-        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
-        ValidLoader,
+        EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
+        SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
+        TrainingComponents, TrainingItem, ValidLoader,
     },
 };
 use data::Random;
@@ -24,13 +24,15 @@ use model::Manifest;
 
 use crate::{
     checkpointer::CheckpointSet,
-    config::TrainingConfig,
+    config::{ScheduleConfig, TrainingConfig},
     interrupt::Interrupt,
     journal::EpochRecord,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
     progress::say,
     run_dir::RunDir,
+    schedule::Schedule,
+    terminal,
 };
 
 /// What the training loop works with; [`Outcome`] is left in it when the loop ends.
@@ -41,6 +43,8 @@ pub struct Loop {
     pub seed: u64,
     /// How long.
     pub config: TrainingConfig,
+    /// The learning rate of every step.
+    pub schedule: Schedule,
     /// Where to.
     pub run: Arc<RunDir>,
     /// What every checkpoint states, but for metrics and training state.
@@ -49,6 +53,8 @@ pub struct Loop {
     pub checkpoints: CheckpointSet,
     /// Whether to stop.
     pub interrupt: Interrupt,
+    /// Whether Burn's dashboard has the terminal.
+    pub dashboard: bool,
     /// Lines per epoch go above this bar, unless the run is quiet.
     pub report: Option<ProgressBar>,
     /// State and record of the run so far.
@@ -97,7 +103,9 @@ impl Run<'_> {
         first: usize,
     ) -> Result<Stop, TrainingError> {
         if first == 1 && self.valid.num_items() > 0 {
-            let before = self.validate(learner, 0)?;
+            let Some(before) = self.validate(learner, 0)? else {
+                return Ok(Stop::Interrupted);
+            };
             self.log(format!(
                 "before training: {:.2} % of the validation images right, loss {:.4}",
                 100.0 * before.accuracy(),
@@ -124,7 +132,10 @@ impl Run<'_> {
                     learner.model().valid();
                     trained
                 }
-                _ => self.validate(learner, epoch)?,
+                _ => match self.validate(learner, epoch)? {
+                    Some(validated) => validated,
+                    None => return Ok(Stop::Interrupted),
+                },
             };
             self.finish_epoch(learner, outcome, epoch, trained, validated)?;
         }
@@ -159,12 +170,8 @@ impl Run<'_> {
             let output = learner.train_step(batch);
             let step = outcome.state.step + 1;
             if !output.item.loss.is_finite() {
-                return Err(TrainingError::NotANumber {
-                    loss: output.item.mean_loss(),
-                    step,
-                    epoch,
-                    rate: learner.lr_current().base(),
-                });
+                let what = format!("the loss became {}", output.item.mean_loss());
+                return Err(self.diverged(what, step, epoch, step - 1));
             }
             learner.lr_step();
             learner.optimizer_step(output.grads);
@@ -185,12 +192,14 @@ impl Run<'_> {
                 Some(learner.lr_current()),
             );
             self.send(LearnerEvent::ProcessedItem(item))?;
+            if self.plan.dashboard {
+                // It takes the terminal at a time of its own.
+                terminal::ctrl_c_is_a_signal();
+            }
             if self.interrupted() {
                 return Ok(None);
             }
         }
-        outcome.train_seconds += started.elapsed().as_secs_f64();
-        outcome.train_images += total.count;
         let rate = total.count as f64 / started.elapsed().as_secs_f64().max(1e-9);
         outcome
             .journal
@@ -199,11 +208,12 @@ impl Run<'_> {
         Ok(Some(total))
     }
 
+    /// Loss and accuracy on the validation images, or `None` if it was interrupted.
     fn validate(
         &mut self,
         learner: &Learner<Trainee>,
         epoch: usize,
-    ) -> Result<BatchResult, TrainingError> {
+    ) -> Result<Option<BatchResult>, TrainingError> {
         let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
         let network = learner.model().valid();
         let total_items = self.valid.num_items();
@@ -219,6 +229,9 @@ impl Run<'_> {
         let mut total = BatchResult::default();
         let mut iteration = 0;
         while let Some(batch) = batches.next() {
+            if interrupted(&self.plan.interrupt, &self.components.interrupter) {
+                return Ok(None);
+            }
             let batch = batch.map_err(|error| failed(&error))?;
             let result = InferenceStep::step(&network, batch);
             total += result;
@@ -231,7 +244,7 @@ impl Run<'_> {
         events
             .process_valid(LearnerEvent::EndSplit(epoch))
             .map_err(|error| failed(&error))?;
-        Ok(total)
+        Ok(Some(total))
     }
 
     /// Notes what the epoch achieved and saves it.
@@ -249,13 +262,15 @@ impl Run<'_> {
             validation_loss: validated.mean_loss(),
             validation_accuracy: validated.accuracy(),
         };
+        let step = outcome.state.step;
         if !record.validation_loss.is_finite() {
-            return Err(TrainingError::NotANumber {
-                loss: record.validation_loss,
-                step: outcome.state.step,
-                epoch,
-                rate: learner.lr_current().base(),
-            });
+            let what = format!("the validation loss became {}", record.validation_loss);
+            return Err(self.diverged(what, step, epoch, step));
+        }
+        // No loss has seen what the last step made of them if nothing is held out.
+        if !learner.model().valid().0.is_finite() {
+            let what = "weights became infinite or NaN".to_owned();
+            return Err(self.diverged(what, step, epoch, step));
         }
         outcome.state.history.push(record);
         outcome.state.epoch = epoch;
@@ -327,8 +342,19 @@ impl Run<'_> {
         (epochs > 0 && time_budget.is_some_and(|budget| next > budget)).then_some(Stop::TimeBudget)
     }
 
+    /// What was found at a step after `changes` steps had changed the weights.
+    fn diverged(&self, what: String, step: usize, epoch: usize, changes: usize) -> TrainingError {
+        TrainingError::Diverged {
+            what,
+            step,
+            epoch,
+            rate: self.plan.schedule.rate(changes.saturating_sub(1)),
+            warmup: matches!(self.plan.schedule.config(), ScheduleConfig::OneCycle { .. }),
+        }
+    }
+
     fn interrupted(&self) -> bool {
-        self.plan.interrupt.exit_code().is_some() || self.components.interrupter.should_stop()
+        interrupted(&self.plan.interrupt, &self.components.interrupter)
     }
 
     fn send(&mut self, event: LearnerEvent<BatchResult>) -> Result<(), TrainingError> {
@@ -351,6 +377,11 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Whether a signal or the dashboard asked to stop.
+fn interrupted(signals: &Interrupt, dashboard: &Interrupter) -> bool {
+    signals.exit_code().is_some() || dashboard.should_stop()
 }
 
 /// Keeps the device's stream apart from the other uses of the seed.

@@ -10,9 +10,9 @@ pub struct Summary {
     pub test: Examination,
     /// The split that epochs are chosen on.
     pub validation: ValidationResult,
-    /// The training itself.
-    pub train: TrainResult,
-    /// The whole process.
+    /// The training itself, as far as `metrics.jsonl` says.
+    pub train: Option<TrainResult>,
+    /// The whole process, from its start or latest resumption.
     pub seconds: f64,
     /// Finished epochs.
     pub epochs: usize,
@@ -37,7 +37,7 @@ pub struct ValidationResult {
     pub epoch: usize,
 }
 
-/// The cost of training.
+/// The cost of training: of all epochs, also of those before the run was resumed.
 #[derive(Clone, Debug, Serialize)]
 pub struct TrainResult {
     /// Images per second of training steps, loader included, validation not.

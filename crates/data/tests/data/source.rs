@@ -56,7 +56,7 @@ fn a_missing_folder_and_a_folder_in_place_of_a_file_are_named() {
     let missing = folder.path().join("nowhere");
     assert!(matches!(
         Source::Folder(missing).train(),
-        Err(DataError::Missing { .. })
+        Err(DataError::NoFolder { .. })
     ));
     fs::create_dir(folder.path().join(TRAIN[0])).unwrap();
     fs::write(folder.path().join(TRAIN[1]), []).unwrap();

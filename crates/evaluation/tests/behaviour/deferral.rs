@@ -1,6 +1,6 @@
 //! The certified threshold.
 
-use evaluation::{Deferral, Error, Predictions, RiskTarget};
+use evaluation::{Deferral, Predictions, RiskTarget};
 
 use crate::{ranked, two_classes};
 
@@ -94,6 +94,10 @@ fn ineligible_digits_are_never_accepted() {
         (4_999, 0, 5_000)
     );
     assert!(deferral.certified);
-    let none = Deferral::fit(&predictions, |_| false, &RiskTarget::default());
-    assert_eq!(none, Err(Error::Empty));
+    let none = Deferral::fit(&predictions, |_| false, &RiskTarget::default()).unwrap();
+    assert_eq!(
+        (none.accepted, none.threshold, none.risk_upper_bound),
+        (0, 1.0, 1.0)
+    );
+    assert!(!none.certified && none.promise().contains("none of 5000"));
 }

@@ -8,7 +8,7 @@
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
 //!
 //! [`write()`] makes the whole folder appear at once: a reader finds it complete or not at all.
-//! [`Checkpoint::open`] compares every byte with `SHA256SUMS` before it believes any.
+//! [`Checkpoint::open`] believes no byte before it has compared it with `SHA256SUMS`.
 
 mod manifest;
 mod read;

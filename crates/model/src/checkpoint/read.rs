@@ -1,4 +1,4 @@
-//! Reading: every byte is compared with `SHA256SUMS` before any is believed.
+//! Reading: no byte is believed before it is compared with `SHA256SUMS`.
 
 use std::{
     collections::BTreeMap,

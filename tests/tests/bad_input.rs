@@ -176,6 +176,28 @@ fn the_model_of_a_run_without_checkpoints_is_verified() {
 }
 
 #[test]
+fn what_is_not_there_is_not_whole() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("run/checkpoints")).unwrap();
+    fs::write(sandbox.path("file"), "mine").unwrap();
+    for (path, problem) in [
+        ("run/checkpoints/epoch-001", "no checkpoint here"),
+        ("nowhere/checkpoints/epoch-001", "no checkpoint here"),
+        ("run", "not a checkpoint"),
+        ("file", "this is a file"),
+    ] {
+        let outcome = sandbox.run("digits", &["verify", path]);
+        assert_eq!(outcome.code, Some(1), "{path}");
+        let line = format!("{path}: ");
+        assert!(
+            outcome.stdout.starts_with(&line) && outcome.stdout.contains(problem),
+            "{}",
+            outcome.stdout
+        );
+    }
+}
+
+#[test]
 fn a_checkpoint_of_a_newer_version_is_refused_by_name() {
     let sandbox = Sandbox::new();
     copy_pretrained(&sandbox, "model");

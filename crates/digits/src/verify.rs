@@ -15,6 +15,9 @@ use serde_json::json;
 
 use crate::BackendArg;
 
+/// What a run hands on.
+const MODEL_FOLDER: &str = "model";
+
 #[derive(Args)]
 #[command(
     after_help = "Example: digits verify artifacts/latest/model\n\nExit code 0 if every checkpoint is whole, 1 otherwise."
@@ -34,13 +37,16 @@ impl Verify {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let device = self.backend.device()?;
         let mut whole = true;
-        for path in self.paths.iter().flat_map(|path| checkpoints(path)) {
+        let asked = self.paths.iter();
+        for (asked, path) in
+            asked.flat_map(|asked| checkpoints(asked).map(move |path| (asked, path)))
+        {
             let problem = check(&path, &device).err();
-            // A run that is going on removes checkpoints that it no longer needs.
+            // A run that is going on removes epochs that it no longer needs, also after they were
+            // listed here.
             if matches!(problem, Some(CheckpointError::Missing { .. }))
-                && path
-                    .parent()
-                    .is_some_and(|parent| parent.ends_with("checkpoints"))
+                && path != *asked
+                && path != asked.join(MODEL_FOLDER)
                 && path.symlink_metadata().is_err()
             {
                 continue;
@@ -85,7 +91,7 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
 }
 
 /// The checkpoints of a run folder, or the path itself.
-fn checkpoints(path: &Path) -> Vec<PathBuf> {
+fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let folder = path.join("checkpoints");
     let mut found: Vec<_> = match std::fs::read_dir(&folder) {
         Ok(entries) => entries
@@ -93,18 +99,18 @@ fn checkpoints(path: &Path) -> Vec<PathBuf> {
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("epoch-"))
             .map(|entry| entry.path())
             .collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         // Opening it will say why.
-        Err(_) => vec![folder],
+        Err(error) if path.is_dir() && error.kind() != io::ErrorKind::NotFound => vec![folder],
+        Err(_) => Vec::new(),
     };
     found.sort();
-    let model = path.join("model");
+    let model = path.join(MODEL_FOLDER);
     // A finished run has one, whatever has become of it.
     if model.symlink_metadata().is_ok() || path.join("summary.json").exists() {
         found.push(model);
     }
     if found.is_empty() || path.join(MANIFEST).exists() || path.join(SUMS).exists() {
-        return vec![path.to_owned()];
+        found = vec![path.to_owned()];
     }
-    found
+    found.into_iter()
 }

@@ -3,9 +3,9 @@
 use burn::{
     module::{Module, ModuleVisitor, Param},
     nn::{BatchNorm, Dropout, DropoutConfig, Linear, conv::Conv2d},
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorData},
 };
-use data::{CLASSES, HEIGHT, WIDTH};
+use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -287,11 +287,21 @@ impl Network {
         (self.head(flat), features)
     }
 
-    /// Whether all weights and running statistics are finite numbers.
-    pub fn is_finite(&self) -> bool {
+    /// Whether the network, in evaluation mode, computes finite numbers: all weights and running
+    /// statistics are finite, and so are the logits of a black and a white image. Finite weights can
+    /// still overflow on the way: a negative variance, a huge scale.
+    pub fn is_finite(&self, normalization: Normalization) -> bool {
         let mut finite = Finite(true);
         self.visit(&mut finite);
         finite.0
+            && [0, 255].iter().all(|&byte| {
+                let mut pixels = Vec::new();
+                normalization.apply(&[byte; PIXELS], &mut pixels);
+                let data = TensorData::new(pixels, [1, HEIGHT, WIDTH]);
+                let image = Tensor::from_data(data, &self.output.weight.device());
+                let logits = self.forward(image).into_data();
+                logits.iter::<f32>().all(f32::is_finite)
+            })
     }
 
     /// # Shapes

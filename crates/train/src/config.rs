@@ -251,7 +251,7 @@ impl Config {
         let between = |value: f64| value > 0.0 && value < 1.0;
         // Weights are computed with 32 bits, in which the next number below 1 is 1 - 6e-8.
         let decay = |beta: f64| (0.0..1.0).contains(&(beta as f32));
-        let positive = |value: f64| value as f32 > 0.0 && value.is_finite();
+        let positive = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
         let warmup = match self.schedule {
             ScheduleConfig::OneCycle { warmup } => warmup,
             ScheduleConfig::Constant {} => 0.0,
@@ -290,7 +290,7 @@ impl Config {
             (
                 positive(learning_rate),
                 "optimizer.learning_rate",
-                "must be more than 0",
+                "must be more than 0, and finite in 32 bits",
             ),
             (
                 decay(beta_1),
@@ -305,7 +305,7 @@ impl Config {
             (
                 positive(epsilon),
                 "optimizer.epsilon",
-                "must be more than 0",
+                "must be more than 0, also in 32 bits",
             ),
             (
                 weight_decay.is_finite() && weight_decay >= 0.0,

@@ -1,7 +1,6 @@
 //! The end of a run: the best epoch is calibrated, published, examined and presented.
 
 use std::{
-    fs,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use data::{InkLimits, LabelledImages};
 use evaluation::{Calibration, Logits};
 use model::{
     Classifier,
-    checkpoint::{self, MANIFEST, MODEL},
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL},
 };
 use report::{Examination, History, Page};
 
@@ -46,14 +45,18 @@ impl Plan {
         );
         let weights = checkpoint.file(MODEL).unwrap_or_default();
         let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
-        let known = fs::read(self.run.model().join(MODEL)).is_ok_and(|known| known == weights);
+        let known = Checkpoint::open(self.run.model())
+            .is_ok_and(|known| known.file(MODEL) == Some(weights));
         self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
-        if !known {
-            // They speak of another model from here on.
-            self.run.remove(&self.run.summary())?;
-            self.run.remove(&self.run.report())?;
-        }
+        // From here on they speak of another model.
+        let outdated = match known {
+            true => Ok(()),
+            false => self
+                .run
+                .remove(&self.run.summary())
+                .and(self.run.remove(&self.run.report())),
+        };
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let images = self.source.test()?;
@@ -89,7 +92,7 @@ impl Plan {
             self.print(&summary)
         }
         .context("can't write to standard output")?;
-        written
+        written.and(outdated.map_err(Failure::from))
     }
 
     /// `summary.json` and `report.html`.

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: the first one ends the run after the step in flight, the second at once.
 
 use std::{
-    io, process,
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,12 +13,12 @@ use std::{
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
-    flag,
+    flag, low_level,
 };
 
 use crate::progress::say;
 
-/// How often it is looked for a signal.
+/// How often to look for a signal.
 const WATCH: Duration = Duration::from_millis(50);
 
 /// Ends what [`Interrupt::leave_at_once`] began.
@@ -75,7 +75,8 @@ impl Interrupt {
             while until.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
                 if let Some(code) = interrupt.exit_code() {
                     say(line);
-                    process::exit(code.into());
+                    // At once: what runs at the end of a process may not expect other threads at work.
+                    low_level::exit(code.into());
                 }
             }
         });

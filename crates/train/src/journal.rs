@@ -101,20 +101,21 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the journal of a run that has finished `epoch` epochs. Lines of later epochs come from a
-    /// process that died, or from checkpoints that are passed over: they are removed, and what more
-    /// than the epoch in flight measured is kept in a file beside it. Lines that are no measurements
-    /// are removed too. A warning says so, and which epochs nothing is known of.
+    /// process that died, or from checkpoints that were passed over: they are removed, and what is more
+    /// than the epoch in flight is kept in a file beside it, in which an earlier one gives way. Lines
+    /// that are no measurements are removed too. A warning says so, and which epochs nothing is known
+    /// of.
     ///
     /// # Errors
     /// The operating system's, or that `metrics.jsonl` is not a regular file.
-    pub fn open(run: &RunDir, epoch: usize) -> Result<Self, RunDirError> {
+    pub fn open(run: &RunDir, epoch: usize, passed_over: bool) -> Result<Self, RunDirError> {
         let path = run.metrics();
         let mut found = Found::default();
         if run.has_file(&path)? {
             let read = || Ok::<_, io::Error>(BufReader::new(File::open(&path)?));
             run.replace(&path, |kept| {
                 found = copy_measurements(read()?, epoch, kept)?;
-                if found.last > epoch + 1 {
+                if found.last > epoch + usize::from(!passed_over) {
                     let aside = run.passed_over_metrics();
                     run.replace(&aside, |copy| {
                         io::copy(&mut read()?.take(COPY_LIMIT), copy).map(drop)

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
     pub(crate) restored: Option<Restored>,
+    /// How many newer checkpoints were passed over.
+    pub(crate) passed_over: usize,
     pub(crate) quiet: bool,
 }
 
@@ -51,7 +53,7 @@ impl Plan {
         }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
-        let restored = Restored::newest(&run, &config, &images, &device)?;
+        let (restored, passed_over) = Restored::newest(&run, &config, &images, &device)?;
         run.write(&run.config(), recipe.as_bytes())?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
@@ -64,6 +66,7 @@ impl Plan {
             images,
             split,
             restored,
+            passed_over,
             quiet,
         })
     }

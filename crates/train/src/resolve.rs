@@ -39,12 +39,13 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
             }
             other => other.into(),
         })?;
-        let mut config = Config::load(Some(&file), &args.changes).map_err(usage)?;
+        let config = Config::load(Some(&file), &args.changes).map_err(usage)?;
+        let mut config = extended(&stored, config).map_err(usage)?;
         if let Some(dir) = &args.data_dir {
             // The files may have moved; their digests tell whether they are the same.
             config.data.dir = Some(data_dir(dir)?);
         }
-        return extended(&stored, config).map_err(usage);
+        return Ok(config);
     }
     let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
     if let Some(seed) = args.seed {
@@ -69,14 +70,13 @@ fn data_dir(dir: &Path) -> Result<PathBuf, Failure> {
 /// A stored recipe may be given more time, where that doesn't change what was done so far.
 pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
     let mut same = config.clone();
-    same.data.dir.clone_from(&stored.data.dir);
     same.training.epochs = stored.training.epochs;
     same.training.patience = stored.training.patience;
     same.training.time_budget = stored.training.time_budget;
     if same != *stored {
         let key = difference(&Value::try_from(stored)?, &Value::try_from(&same)?);
         bail!(
-            "a resumed run keeps its recipe, and {key} is another; only training.epochs, \
+            "a resumed run keeps its recipe, but {key} differs; only training.epochs, \
              training.patience and training.time_budget may be changed by --set (start a new run \
              for anything else)"
         );
@@ -85,7 +85,7 @@ pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config
         if matches!(config.schedule, ScheduleConfig::OneCycle { .. }) {
             bail!(
                 "training.epochs can't be changed: the one-cycle schedule spreads its learning \
-                 rates over {} epochs, with another number all of them would be other ones; \
+                 rates over {} epochs, another number would change the rate of every step; \
                  start a new run with --set training.epochs={}",
                 stored.training.epochs,
                 config.training.epochs,

@@ -24,14 +24,14 @@ pub(crate) struct Restored {
 
 impl Restored {
     /// The newest whole checkpoint of a run, if it has one, whose best epoch is whole too: without
-    /// it the run would end with another model. Those that are passed over are named and set aside; the
-    /// epochs that they held are trained again.
+    /// it the run would end with another model. Those that are passed over are named and set aside, and
+    /// counted in what is returned; the epochs that they held are trained again.
     pub(crate) fn newest(
         run: &RunDir,
         config: &Config,
         images: &LabelledImages,
         device: &Device,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Result<(Option<Self>, usize), Failure> {
         let mut found = None;
         let mut passed_over = Vec::new();
         for epoch in run.epochs()? {
@@ -47,6 +47,7 @@ impl Restored {
                 Err(error) => passed_over.push((epoch, error)),
             }
         }
+        let count = passed_over.len();
         // Only now: what is refused as a whole stays as it is.
         for (epoch, error) in passed_over {
             let aside = run.set_aside(epoch)?;
@@ -59,7 +60,7 @@ impl Restored {
         if let Some(restored) = &found {
             run.keep_only(&restored.needed())?;
         }
-        Ok(found)
+        Ok((found, count))
     }
 
     /// The checkpoint of an epoch, if all is there that the run needs to go on after it.
@@ -154,10 +155,7 @@ fn open(run: &RunDir, epoch: usize) -> Result<(Checkpoint, TrainingState), Check
             && losses.iter().all(|loss| *loss >= 0.0 && loss.is_finite())
     };
     if !state.history.iter().all(possible) {
-        return Err(invalid(
-            &checkpoint,
-            "no epoch can have achieved what it states",
-        ));
+        return Err(invalid(&checkpoint, "its history holds impossible values"));
     }
     if state.epoch != epoch || state.history.len() != epoch {
         return Err(invalid(

@@ -119,7 +119,7 @@ impl Plan {
         );
         let network = self.config.network.init(self.config.seed, &device)?;
         let progress = Progress::new(self.quiet);
-        let journal = Journal::open(&self.run, done)?;
+        let journal = Journal::open(&self.run, done, self.passed_over > 0)?;
         let plan = Arc::new(Loop {
             device,
             seed: self.config.seed,

@@ -345,6 +345,12 @@ pub(crate) fn behind_links(path: &Path) -> PathBuf {
 /// A path as it is typed after an option in a shell.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
+    if cfg!(windows) {
+        return match text.contains(' ') {
+            true => format!("\"{text}\""),
+            false => text,
+        };
+    }
     let text = match text.starts_with('-') {
         true => format!("./{text}"),
         false => text,

@@ -229,6 +229,9 @@ impl Run<'_> {
         let mut total = BatchResult::default();
         let mut iteration = 0;
         while let Some(batch) = batches.next() {
+            if self.plan.dashboard {
+                terminal::ctrl_c_is_a_signal();
+            }
             if interrupted(&self.plan.interrupt, &self.components.interrupter) {
                 return Ok(None);
             }
@@ -268,8 +271,9 @@ impl Run<'_> {
             return Err(self.diverged(what, step, epoch, step));
         }
         // No loss has seen what the last step made of them if nothing is held out.
-        if !learner.model().valid().0.is_finite() {
-            let what = "weights became infinite or NaN".to_owned();
+        let network = learner.model().valid().0;
+        if !network.is_finite(self.plan.manifest.normalization) {
+            let what = "weights became so large that they give infinity or NaN".to_owned();
             return Err(self.diverged(what, step, epoch, step));
         }
         outcome.state.history.push(record);

@@ -135,7 +135,8 @@ impl Checkpoint {
     /// Builds the network with the checkpoint's weights, in evaluation mode.
     ///
     /// # Errors
-    /// [`CheckpointError::Invalid`] if the weights don't fit the architecture or aren't finite.
+    /// [`CheckpointError::Invalid`] if the weights don't fit the architecture or don't give finite
+    /// numbers.
     pub fn network(&self, device: &Device) -> Result<Network, CheckpointError> {
         let path = self.path.join(MODEL);
         let invalid = |problem: String| CheckpointError::Invalid {
@@ -154,8 +155,8 @@ impl Checkpoint {
             .map_err(|error| invalid(error.to_string()))?
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|error| invalid(format!("weights don't fit the architecture: {error}")))?;
-        if !network.is_finite() {
-            return Err(invalid("weights that are not finite numbers".into()));
+        if !network.is_finite(self.manifest.normalization) {
+            return Err(invalid("weights that don't give finite numbers".into()));
         }
         Ok(network)
     }

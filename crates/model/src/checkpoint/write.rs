@@ -49,8 +49,8 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     sync_folder(&parent).map_err(failed(&parent))
 }
 
-/// Removes a checkpoint so that no half of it is ever seen under its name. One that isn't there is
-/// removed already.
+/// Removes a checkpoint so that no half of it is seen under its name, where folders can be renamed. One
+/// that isn't there is removed already.
 ///
 /// # Errors
 /// [`CheckpointError::Write`] if it can't be removed.
@@ -59,7 +59,9 @@ pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
     let set_aside = || {
         check_removable(checkpoint)?;
         remove_any(&aside)?;
-        match rename(checkpoint, &aside) {
+        match fs::rename(checkpoint, &aside) {
+            // A folder of a container's image; half of it is no checkpoint, by its digests.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_any(checkpoint),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(()) => remove_any(&aside),
@@ -89,11 +91,13 @@ pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
         let path = entry.map_err(read_error)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let result = match name.strip_prefix(REPLACED) {
-            Some(replaced) if is_lost(&folder.join(replaced), &path) => {
+            Some(replaced) => {
                 let destination = folder.join(replaced);
-                remove_any(&destination).and_then(|()| rename(&path, &destination))
+                match is_lost(&destination, &path)? {
+                    true => remove_any(&destination).and_then(|()| rename(&path, &destination)),
+                    false => remove_any(&path),
+                }
             }
-            Some(_) => remove_any(&path),
             None if name.starts_with(PARTIAL) => remove_any(&path),
             None => Ok(()),
         };
@@ -107,13 +111,14 @@ pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
 
 /// Whether a checkpoint that was to be replaced is gone, or half gone, while it is whole under the name
 /// that it got for that time.
-fn is_lost(path: &Path, replaced: &Path) -> bool {
+fn is_lost(path: &Path, replaced: &Path) -> Result<bool, CheckpointError> {
     match Checkpoint::open(path) {
-        Err(CheckpointError::Missing { .. }) => true,
+        Err(CheckpointError::Missing { .. }) => Ok(true),
         Err(CheckpointError::Damaged { .. } | CheckpointError::Foreign { .. }) => {
-            Checkpoint::open(replaced).is_ok()
+            Ok(Checkpoint::open(replaced).is_ok())
         }
-        _ => false,
+        Err(error @ CheckpointError::Read { .. }) => Err(error),
+        _ => Ok(false),
     }
 }
 
@@ -185,6 +190,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::set_permissions(copy.path(), fs::metadata(from)?.permissions())?;
     sync_folder(copy.path())?;
     fs::rename(copy.path(), to)?;
+    sync_folder(&parent_of(to))?;
     remove_any(from)
 }
 

@@ -125,6 +125,17 @@ fn a_checkpoint_that_lost_files_while_it_was_replaced_comes_back() {
 
 #[cfg(unix)]
 #[test]
+fn a_checkpoint_that_stands_in_for_one_that_can_not_be_read_is_kept() {
+    let folder = Folder::new();
+    folder.published(".replaced-a", 8);
+    std::os::unix::fs::symlink("a", folder.path("a")).unwrap();
+    let error = checkpoint::remove_partial(&folder.path("")).unwrap_err();
+    assert!(matches!(error, CheckpointError::Read { .. }), "{error}");
+    Checkpoint::open(folder.path(".replaced-a")).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
 fn the_mask_of_the_user_decides_who_may_read() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();

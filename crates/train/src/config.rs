@@ -77,7 +77,8 @@ pub struct TrainingConfig {
     /// The least rise in validation accuracy, as a fraction, that counts as a gain.
     #[serde(default)]
     pub min_gain: f64,
-    /// Start no further epoch that would probably end after this many seconds of training.
+    /// Start no further epoch that would probably end after this many seconds of training, counted anew
+    /// when a run is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_budget: Option<f64>,
 }

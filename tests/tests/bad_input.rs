@@ -30,6 +30,10 @@ fn values_out_of_range_name_their_key() {
         ("training.batch_size=0", "training.batch_size"),
         ("optimizer.learning_rate=-1", "optimizer.learning_rate"),
         ("optimizer.learning_rate=nan", "optimizer.learning_rate"),
+        // Out of range in the 32 bits that weights are computed with.
+        ("optimizer.learning_rate=1e39", "optimizer.learning_rate"),
+        ("optimizer.beta_1=0.99999999", "optimizer.beta_1"),
+        ("optimizer.epsilon=1e-300", "optimizer.epsilon"),
         ("network.dropout=1.5", "network.dropout"),
         (
             "network.blocks=[{channels=4,kernel=40}]",

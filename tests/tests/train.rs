@@ -390,10 +390,7 @@ fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    signal(&child, 2);
     let status = child.wait().unwrap();
     let mut stderr = String::new();
     child
@@ -407,10 +404,18 @@ fn ctrl_c_stops_the_run_and_says_how_to_go_on() {
     sandbox.succeed("digits", &["verify", "run"]);
 }
 
-/// Begins the run `my run` with a network so large that ten thousand images take it seconds, ends it
-/// by SIGTERM after a line that begins so, and returns the last line that it says.
 #[cfg(unix)]
-fn stop_large_run(sandbox: &Sandbox, validation: &str, line: &str) -> String {
+fn signal(child: &Child, number: i32) {
+    let kill = Command::new("kill")
+        .args([format!("-{number}"), child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+/// Begins the run `my run` with a network so large that ten thousand images take it seconds, ends it
+/// by SIGTERM after a line that begins so, and returns the lines that it says from there on.
+#[cfg(unix)]
+fn stop_large_run(sandbox: &Sandbox, validation: &str, line: &str) -> Vec<String> {
     let smoke = tests::smoke();
     let changes = [
         "data.limit=64",
@@ -423,27 +428,66 @@ fn stop_large_run(sandbox: &Sandbox, validation: &str, line: &str) -> String {
     let mut child = sandbox.start("train", &args);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|said| said.unwrap().starts_with(line)));
-    let kill = Command::new("kill").arg(child.id().to_string()).status();
-    assert!(kill.unwrap().success());
+    signal(&child, 15);
     let said: Vec<_> = lines.map(Result::unwrap).collect();
     assert_eq!(child.wait().unwrap().code(), Some(143), "{said:?}");
-    said.into_iter().next_back().unwrap()
+    said
+}
+
+#[cfg(unix)]
+#[test]
+fn the_second_ctrl_c_waits_for_nothing() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    let mut args = vec!["--config", &smoke, "--run-dir", "run"];
+    let short = [
+        "data.limit=64",
+        "data.validation=0",
+        "training.epochs=100000",
+    ];
+    args.extend(short.iter().flat_map(|change| ["--set", change]));
+    // Nobody reads what it says: when the pipe is full, it waits within a step.
+    let mut child = sandbox.start("train", &args);
+    let epochs = || {
+        let folder = fs::read_dir(sandbox.path("run/checkpoints"));
+        let names = folder.into_iter().flatten().flatten();
+        let mut names: Vec<_> = names.map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    let mut last = Vec::new();
+    while last.is_empty() || last != epochs() {
+        last = epochs();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+    }
+    signal(&child, 2);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "the first one has to wait");
+    signal(&child, 2);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    sandbox.succeed("digits", &["verify", "run"]);
 }
 
 #[cfg(unix)]
 #[test]
 fn the_end_of_a_validation_is_not_waited_for() {
     let sandbox = Sandbox::new();
-    let last = stop_large_run(&sandbox, "data.validation=20000", "run folder");
-    assert!(last.starts_with("stopped after epoch 0 of 1"), "{last}");
-    assert!(!sandbox.path("my run/checkpoints").exists());
+    let said = stop_large_run(&sandbox, "data.validation=20000", "run folder");
+    // At its end it would say first how much was right before training.
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("stopped after epoch 0 of 1"),
+        "{said:?}"
+    );
 }
 
 #[cfg(unix)]
 #[test]
 fn the_end_of_the_examination_is_not_waited_for() {
     let sandbox = Sandbox::new();
-    let last = stop_large_run(&sandbox, "data.validation=500", "epoch   1/1");
+    let said = stop_large_run(&sandbox, "data.validation=500", "epoch   1/1");
+    let last = said.last().unwrap();
     assert!(last.contains("in the examination"), "{last}");
     assert!(last.ends_with("train --resume 'my run'"), "{last}");
     sandbox.succeed("digits", &["verify", "my run"]);

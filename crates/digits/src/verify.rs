@@ -15,8 +15,8 @@ use serde_json::json;
 
 use crate::BackendArg;
 
-/// What a run hands on.
-const MODEL_FOLDER: &str = "model";
+/// The folder of a run's training checkpoints.
+const EPOCHS: &str = "checkpoints";
 
 #[derive(Args)]
 #[command(
@@ -45,8 +45,7 @@ impl Verify {
             // A run that is going on removes epochs that it no longer needs, also after they were
             // listed here.
             if matches!(problem, Some(CheckpointError::Missing { .. }))
-                && path != *asked
-                && path != asked.join(MODEL_FOLDER)
+                && path.starts_with(asked.join(EPOCHS))
                 && path.symlink_metadata().is_err()
             {
                 continue;
@@ -92,7 +91,7 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
 
 /// The checkpoints of a run folder, or the path itself.
 fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    let folder = path.join("checkpoints");
+    let folder = path.join(EPOCHS);
     let mut found: Vec<_> = match std::fs::read_dir(&folder) {
         Ok(entries) => entries
             .flatten()
@@ -104,7 +103,7 @@ fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         Err(_) => Vec::new(),
     };
     found.sort();
-    let model = path.join(MODEL_FOLDER);
+    let model = path.join("model");
     // A finished run has one, whatever has become of it.
     if model.symlink_metadata().is_ok() || path.join("summary.json").exists() {
         found.push(model);

@@ -179,7 +179,7 @@ impl Deferral {
             (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
             (false, _) if self.accepted == 0 => format!(
                 "not certified: none of {n} validation images may be accepted, whatever its confidence \
-                 (raise calibration.in_distribution_share)",
+                 (raise in_distribution_share)",
             ),
             (false, _) if n < least => format!(
                 "not certified: {n} validation images are too few to promise {target} %, which takes \

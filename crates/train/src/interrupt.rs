@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first one ends the run after the step in flight, the second at once.
+//! Ctrl-C and SIGTERM: the first one ends the run after the step in flight, or at once where there are
+//! no steps; the second ends it at once.
 
 use std::{
     io,

@@ -23,22 +23,16 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         if !file.is_file() {
             return Err(RunDirError::NoRun(run.clone()).into());
         }
-        let stored = Config::load(Some(&file), &[]).and_then(|config| {
-            let named = config.backend.as_deref().unwrap_or_default();
-            match named.parse::<Backend>() {
-                Ok(_) => Ok(config),
-                Err(error) => Err(ConfigError::Value {
-                    key: "backend",
-                    problem: error.to_string(),
-                }),
-            }
-        });
-        let stored = stored.map_err(|error| match error {
+        let stored = Config::load(Some(&file), &[]).map_err(|error| match error {
             ConfigError::Value { .. } | ConfigError::Network(_) => {
                 anyhow!("{}: {error}", file.display())
             }
             other => other.into(),
         })?;
+        let named = stored.backend.as_deref().unwrap_or_default();
+        named
+            .parse::<Backend>()
+            .map_err(|error| anyhow!("{}: backend: {error}", file.display()))?;
         let config = Config::load(Some(&file), &args.changes).map_err(usage)?;
         let mut config = extended(&stored, config).map_err(usage)?;
         if let Some(dir) = &args.data_dir {

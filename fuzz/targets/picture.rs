@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use data::frame::{Framing, decode};
+use pictures::{Framing, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

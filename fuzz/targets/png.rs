@@ -9,7 +9,7 @@
 
 use std::io::Write;
 
-use data::frame::picture;
+use pictures::picture;
 use flate2::{Compression, Crc, write::ZlibEncoder};
 use libfuzzer_sys::fuzz_target;
 

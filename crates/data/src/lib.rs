@@ -8,9 +8,6 @@
 //! 4. [`Normalization`] maps a pixel to the network's input; [`Augmentation`] bends an image.
 //! 5. [`Loader`] shuffles, augments, normalizes and gives each [`Batch`] as one tensor.
 //!
-//! Pictures from elsewhere come in through [`frame`], which finds their digit and brings it into the
-//! form of an MNIST image.
-//!
 //! All randomness is a function of (seed, epoch, image index): no clock, no thread, no hidden state.
 //!
 #![cfg_attr(feature = "bundled", doc = "```")]
@@ -38,7 +35,6 @@ mod corruption;
 #[cfg(feature = "download")]
 mod download;
 mod error;
-pub mod frame;
 pub mod idx;
 mod images;
 mod ink;

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data::frame::{FrameError, Framing, Region};
 use model::{Classification, Decision, PIXELS, ReviewReason};
+use pictures::{FrameError, Framing, Region};
 use serde_json::{Value, json};
 
 /// A picture and what was found in it.

@@ -23,8 +23,8 @@ macro_rules! errln {
 mod answer;
 mod csv;
 mod evaluate;
+mod files;
 mod inspect;
-mod pictures;
 mod predict;
 mod resplits;
 mod review;

@@ -7,14 +7,14 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use data::frame;
 use model::{Classifier, PIXELS};
+use pictures::Framing;
 use rayon::prelude::*;
 
 use crate::{
     BackendArg,
     answer::{Answer, Finding},
-    csv, pictures,
+    csv, files,
     review::Folder,
     show,
 };
@@ -80,7 +80,7 @@ impl Predict {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
         let mut review = self.review_dir.as_deref().map(Folder::create).transpose()?;
-        let (files, mut problems) = pictures::expand(&self.files);
+        let (files, mut problems) = files::expand(&self.files);
         if self.csv {
             writeln!(stdout(), "file,digit,confidence,runner_up,accepted,reason")?;
         }
@@ -107,11 +107,11 @@ impl Predict {
 
     /// Frames the pictures on all cores, then classifies those that show a digit together.
     fn answers(&self, classifier: &Classifier, files: &[PathBuf]) -> Vec<Answer> {
-        let framings: Vec<_> = files.par_iter().map(frame::read).collect();
+        let framings: Vec<_> = files.par_iter().map(pictures::read).collect();
         let digits: Vec<[u8; PIXELS]> = framings
             .iter()
             .filter_map(|framing| match framing {
-                Ok(frame::Framing::Digit(framed)) => Some(framed.pixels),
+                Ok(Framing::Digit(framed)) => Some(framed.pixels),
                 _ => None,
             })
             .collect();

@@ -9,12 +9,10 @@ use std::{
     process::{Command, Output},
 };
 
-use data::{
-    LabelledImages, PIXELS, Source,
-    frame::{self, Framing},
-};
+use data::{LabelledImages, PIXELS, Source};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, imageops};
 use model::{Backend, Classifier};
+use pictures::Framing;
 use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -108,7 +106,7 @@ fn drawn_digits_keep_the_answer_that_their_original_has() {
     for (name, kind) in kinds {
         let framings: Vec<Framing> = (0..originals.len())
             .into_par_iter()
-            .map(|index| frame::find(&kind(index, &originals[index])))
+            .map(|index| pictures::find(&kind(index, &originals[index])))
             .collect();
         let framed: Vec<[u8; PIXELS]> = framings
             .iter()

@@ -7,7 +7,6 @@ mod augmentation;
 mod corruption;
 #[cfg(feature = "download")]
 mod download;
-mod frame;
 mod idx;
 mod idx_properties;
 mod loader;

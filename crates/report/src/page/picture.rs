@@ -1,7 +1,7 @@
 //! Small images inside the page.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use png::{BitDepth, ColorType};
 
 use data::{HEIGHT, WIDTH};
 
@@ -9,7 +9,7 @@ use super::{PageError, markup::escape};
 
 /// A digit, `[28, 28]` bytes, as an `img` element: ink on paper, whatever the theme.
 pub fn digit(pixels: &[u8], alt: &str) -> Result<String, PageError> {
-    let data = png(pixels, WIDTH, HEIGHT, ExtendedColorType::L8)?;
+    let data = png(pixels, WIDTH, HEIGHT, ColorType::Grayscale)?;
     Ok(format!(
         "<img class=\"digit\" width=\"28\" height=\"28\" src=\"{data}\" alt=\"{}\"/>",
         escape(alt),
@@ -33,7 +33,7 @@ pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Stri
         })
         .collect();
     let height = values.len() / width.max(1);
-    let data = png(&pixels, width, height, ExtendedColorType::Rgba8)?;
+    let data = png(&pixels, width, height, ColorType::Rgba)?;
     Ok(format!(
         "<img class=\"signed\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{}\"/>",
         escape(alt),
@@ -66,20 +66,29 @@ pub fn bars(probabilities: &[f64], names: &[String], answer: usize, label: usize
     format!("<svg class=\"bars\" viewBox=\"0 0 {width} 55\" aria-hidden=\"true\">{drawn}</svg>")
 }
 
-fn png(
-    pixels: &[u8],
-    width: usize,
-    height: usize,
-    colour: ExtendedColorType,
-) -> Result<String, PageError> {
+fn png(pixels: &[u8], width: usize, height: usize, colour: ColorType) -> Result<String, PageError> {
     let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
-        .write_image(pixels, width as u32, height as u32, colour)
-        .map_err(|error| PageError::Picture {
+    write_png(&mut bytes, pixels, [width as u32, height as u32], colour).map_err(|error| {
+        PageError::Picture {
             problem: error.to_string(),
-        })?;
+        }
+    })?;
     Ok(format!(
         "data:image/png;base64,{}",
         BASE64_STANDARD.encode(bytes)
     ))
+}
+
+fn write_png(
+    to: &mut Vec<u8>,
+    pixels: &[u8],
+    [width, height]: [u32; 2],
+    colour: ColorType,
+) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()
 }

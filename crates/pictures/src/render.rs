@@ -2,11 +2,11 @@
 
 use image::DynamicImage;
 
-use super::digits::Strokes;
-use super::ink::Strength;
-use super::parts::Bounds;
-use super::plane::Plane;
-use super::{Framed, Region};
+use crate::digits::Strokes;
+use crate::ink::Strength;
+use crate::parts::Bounds;
+use crate::plane::Plane;
+use crate::{Framed, Region};
 use crate::{HEIGHT, PIXELS, WIDTH};
 
 /// Side of the box that the digit fills.
@@ -23,7 +23,7 @@ const BLACK: f32 = 0.2;
 const WHITE: f32 = 0.8;
 
 /// Brings the strokes into the frame: `[28, 28]`; none if there are none.
-pub(super) fn frame(strength: &Strength, strokes: &Strokes) -> Option<[u8; PIXELS]> {
+pub(crate) fn frame(strength: &Strength, strokes: &Strokes) -> Option<[u8; PIXELS]> {
     let level = level(strength, strokes)?;
     let scale = BOX / strokes.bounds.width().max(strokes.bounds.height()) as f32;
     // The mask widened takes the soft edge of the strokes along.
@@ -103,7 +103,7 @@ fn inked(ink: &Plane) -> Option<Bounds> {
 }
 
 /// The image itself if it is in MNIST's frame already, or its negative.
-pub(super) fn already_framed(picture: &DynamicImage) -> Option<Framed> {
+pub(crate) fn already_framed(picture: &DynamicImage) -> Option<Framed> {
     if picture.width() as usize != WIDTH || picture.height() as usize != HEIGHT {
         return None;
     }

@@ -1,6 +1,6 @@
 //! How much ink each pixel carries, whatever the colours and the light.
 
-use super::plane::Plane;
+use crate::plane::Plane;
 
 /// The least difference between ink and ground, in levels of 255: less is paper, dust, compression.
 const LEAST_CONTRAST: f32 = 16.0;
@@ -22,7 +22,7 @@ const EVEN: f32 = 2.0;
 
 /// `[height, width]` strength of ink, 0 for ground, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Strength {
+pub(crate) struct Strength {
     pub plane: Plane,
     /// The strongest ink.
     pub peak: f32,
@@ -53,7 +53,7 @@ impl Strength {
 
 /// One number per pixel, greater where there is ink, and the colour axis along which it was measured.
 #[derive(Debug)]
-pub(super) struct Ink {
+pub(crate) struct Ink {
     pub value: Plane,
     axis: [f32; 3],
     /// Whether the rim of the picture leaves no doubt on which side of the ground the ink is.
@@ -61,7 +61,7 @@ pub(super) struct Ink {
 }
 
 /// Finds the ink's colour and smooths noise away; none if all pixels are alike.
-pub(super) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
+pub(crate) fn ink(channels: &[Plane; 3]) -> Option<Ink> {
     let (axis, sure) = axis(channels)?;
     let mut value = combine(channels, axis);
     for _ in 0..SMOOTHINGS {

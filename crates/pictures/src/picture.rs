@@ -8,8 +8,8 @@ use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::FrameError;
-use super::plane::Plane;
+use crate::FrameError;
+use crate::plane::Plane;
 
 /// Pixels that a picture may have: more than telephones make (50 megapixels).
 pub const MAX_PIXELS: u64 = 52_000_000;
@@ -31,7 +31,7 @@ const WORKING_SIDE: u32 = 1024;
 /// times the frame.
 const SMALL_SIDE: u32 = 112;
 
-pub(super) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameError> {
+pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameError> {
     let format = |reason: String| FrameError::Format {
         file: name.to_owned(),
         reason,
@@ -110,7 +110,7 @@ fn one_line(text: &str) -> String {
 
 /// Red, green and blue, 0 to 255, at the working size, and how many pixels of the picture one pixel
 /// of it stands for; none if the picture is empty.
-pub(super) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
+pub(crate) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     let (width, height) = (picture.width(), picture.height());
     if width == 0 || height == 0 {
         return None;

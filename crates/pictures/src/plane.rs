@@ -2,7 +2,7 @@
 
 /// `[height, width]` numbers, row by row; at least one.
 #[derive(Clone, Debug)]
-pub(super) struct Plane {
+pub(crate) struct Plane {
     pub width: usize,
     pub height: usize,
     pub values: Vec<f32>,

@@ -14,18 +14,20 @@
 //! 5. `render` brings these strokes into the frame.
 //!
 //! ```
-//! use data::frame::{self, Framing};
 //! use image::{Rgb, RgbImage};
+//! use pictures::Framing;
 //!
 //! // A dark, slanting stroke on light paper.
 //! let picture = RgbImage::from_fn(300, 200, |x, y| {
 //!     let stroke = (40..160).contains(&y) && (x + y / 2).abs_diff(200) < 8;
 //!     if stroke { Rgb([30, 40, 90]) } else { Rgb([240, 235, 220]) }
 //! });
-//! let Framing::Digit(framed) = frame::find(&picture.into()) else { panic!("one digit") };
+//! let Framing::Digit(framed) = pictures::find(&picture.into()) else { panic!("one digit") };
 //! assert!(framed.region.height.abs_diff(120) <= 2);
 //! assert_eq!(framed.pixels[0], 0, "the ground is black");
 //! ```
+
+#![forbid(unsafe_code)]
 
 mod digits;
 mod ink;
@@ -42,8 +44,14 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use crate::PIXELS;
 pub use picture::{MAX_BYTES, MAX_PIXELS, MAX_SIDE};
+
+/// Rows of the frame.
+pub const HEIGHT: usize = 28;
+/// Columns of the frame.
+pub const WIDTH: usize = 28;
+/// Pixels of the frame, stored row by row.
+pub const PIXELS: usize = HEIGHT * WIDTH;
 
 /// What a picture shows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Ruled and squared paper.
 
-use super::ink::Strength;
-use super::plane::Plane;
+use crate::ink::Strength;
+use crate::plane::Plane;
 
 /// Share of the picture's side that a ruled line runs through at least.
 const LENGTH: f32 = 0.6;
@@ -17,7 +17,7 @@ const MARGIN: usize = 32;
 const TILT: usize = 1;
 
 /// The ink without lines that run straight through the picture and are fainter than the digit.
-pub(super) fn removed(strength: Strength) -> Strength {
+pub(crate) fn removed(strength: Strength) -> Strength {
     let plane = &strength.plane;
     let tilt = TILT * plane.long_side().div_ceil(256);
     let run = |side: usize| (LENGTH * side as f32 / 2.0) as usize;

@@ -1,8 +1,8 @@
 //! Which strokes there are.
 
-use super::Region;
-use super::ink::Strength;
-use super::plane::Plane;
+use crate::Region;
+use crate::ink::Strength;
+use crate::plane::Plane;
 
 /// Share of the peak from which a pixel is ink.
 const INK: f32 = 0.3;
@@ -23,7 +23,7 @@ const MARGIN: usize = 64;
 
 /// First and last column and row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     pub left: usize,
     pub right: usize,
     pub top: usize,
@@ -88,7 +88,7 @@ impl Bounds {
 
 /// A connected stroke.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub label: u32,
     pub bounds: Bounds,
     pub area: usize,
@@ -115,7 +115,7 @@ impl Part {
 
 /// Whether strokes lie on ground of one shade, and none runs out of the picture. `strength` is that of
 /// a window as wide as the picture, which leaves shadows as they are.
-pub(super) fn on_even_ground(strength: &Strength) -> bool {
+pub(crate) fn on_even_ground(strength: &Strength) -> bool {
     let faint = INK * strength.peak;
     let mut ground: Vec<f32> = strength.plane.values.clone();
     ground.retain(|value| *value <= faint);
@@ -133,7 +133,7 @@ pub(super) fn on_even_ground(strength: &Strength) -> bool {
 
 /// Which outlines count.
 #[derive(Clone, Copy)]
-pub(super) enum Outlines {
+pub(crate) enum Outlines {
     All,
     /// Those of strokes that don't touch the picture's border: what lies between a digit and the
     /// border is ground.
@@ -142,7 +142,7 @@ pub(super) enum Outlines {
 
 /// The length of the outlines of all strokes, weighted by how much steeper than half of the peak the
 /// picture is there: large for whole strokes of ink, small or below 0 for anything else.
-pub(super) fn steep_outline(strength: &Strength, steepness: &Plane, outlines: Outlines) -> f32 {
+pub(crate) fn steep_outline(strength: &Strength, steepness: &Plane, outlines: Outlines) -> f32 {
     let (labels, parts) = connected(strength);
     let outline = |part: &Part| -> f32 {
         edge(&labels, steepness.width, part)
@@ -166,14 +166,14 @@ fn is_line(part: &Part, plane: &Plane) -> bool {
         || (height == plane.height && LINE * width < height)
 }
 
-pub(super) fn least_extent(plane: &Plane) -> f32 {
+pub(crate) fn least_extent(plane: &Plane) -> f32 {
     (LEAST_EXTENT * plane.long_side() as f32).max(3.0)
 }
 
 /// Takes away what runs out of the picture: the edge of a table or a page, a shadow, a dark corner. A
 /// digit seldom touches the border, unless the picture was cut to its size; then its ground is even,
 /// and nothing is taken.
-pub(super) fn without_border(mut strength: Strength) -> Strength {
+pub(crate) fn without_border(mut strength: Strength) -> Strength {
     // What was fainter than the first may run out of the picture too.
     for _ in 0..3 {
         if strength.even {
@@ -204,7 +204,7 @@ pub(super) fn without_border(mut strength: Strength) -> Strength {
 }
 
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
-pub(super) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
+pub(crate) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     let plane = &strength.plane;
     let (width, height) = (plane.width, plane.height);
     let least = (INK * strength.peak).max(strength.floor);
@@ -253,7 +253,7 @@ pub(super) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
 }
 
 /// The pixels of a part that border on others.
-pub(super) fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(usize, usize)> {
+pub(crate) fn edge(labels: &[u32], width: usize, part: &Part) -> Vec<(usize, usize)> {
     let Bounds {
         left,
         right,

@@ -1,8 +1,8 @@
 //! Which strokes make one digit.
 
-use super::ink::Strength;
-use super::parts::{Bounds, Part, connected, edge, least_extent};
-use super::plane::Plane;
+use crate::ink::Strength;
+use crate::parts::{Bounds, Part, connected, edge, least_extent};
+use crate::plane::Plane;
 
 /// Share of the largest stroke's extent below which a stroke that lies apart is a speck.
 const SPECK: f32 = 0.25;
@@ -27,7 +27,7 @@ const MOST: usize = 24;
 
 /// The strokes of one digit.
 #[derive(Debug)]
-pub(super) struct Strokes {
+pub(crate) struct Strokes {
     pub bounds: Bounds,
     /// 1 where the digit is, 0 elsewhere, at the size of the picture.
     pub mask: Plane,
@@ -36,14 +36,14 @@ pub(super) struct Strokes {
 }
 
 #[derive(Debug)]
-pub(super) enum Digits {
+pub(crate) enum Digits {
     None,
     One(Strokes),
     Several(Vec<Bounds>),
 }
 
 /// Finds the digits of a picture.
-pub(super) fn digits(strength: &Strength) -> Digits {
+pub(crate) fn digits(strength: &Strength) -> Digits {
     let plane = &strength.plane;
     let (labels, mut parts) = connected(strength);
     parts.sort_by_key(|part| std::cmp::Reverse(part.area));

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use data::frame::{FrameError, Framing, decode};
+use pictures::{FrameError, Framing, decode};
 
 const LIMIT: u64 = 512 << 20;
 

@@ -1,7 +1,7 @@
 //! How wide the window is in which the ground is looked for.
 
-use super::ink::{Ink, Strength};
-use super::parts::{self, Outlines};
+use crate::ink::{Ink, Strength};
+use crate::parts::{self, Outlines};
 
 /// Long side of the reduced picture on which windows are tried.
 const SMALL: usize = 256;
@@ -27,7 +27,7 @@ const LEAST: f32 = 0.2;
 ///
 /// A picture that had to be enlarged was cut or drawn by a program: it has no room for shadows, but
 /// its strokes may fill it and touch its border. There the window is all of it.
-pub(super) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
+pub(crate) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
     if enlarged {
         let strength = ink.strength(ink.value.long_side());
         let steepness = ink.steepness(&strength, ink.value.long_side() / 14);

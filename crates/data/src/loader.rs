@@ -194,7 +194,7 @@ impl Loader {
         let targets: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
         let shape = [indices.len(), HEIGHT, WIDTH];
         Batch {
-            images: Tensor::from_data(TensorData::new(input, shape), &self.device),
+            images: kernels::from_vec(input, shape, &self.device),
             targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), &self.device),
             labels,
         }

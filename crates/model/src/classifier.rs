@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
 use evaluation::{
     Calibration, Classification, Decision, Deferral, EnergyLimit, ReviewReason, Temperature, energy,
@@ -162,8 +162,7 @@ impl Classifier {
                 let mut input = Vec::new();
                 self.normalization()
                     .apply(images.as_flattened(), &mut input);
-                let data = TensorData::new(input, [images.len(), HEIGHT, WIDTH]);
-                Tensor::from_data(data, &self.device)
+                kernels::from_vec(input, [images.len(), HEIGHT, WIDTH], &self.device)
             })
     }
 

@@ -35,7 +35,8 @@ pub struct Args {
     /// Folder with the four IDX files of MNIST, Fashion-MNIST or any set in that format
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Fetch MNIST into the folder of --data-dir first, where it lacks the published files
+    /// Fetch MNIST into the folder of --data-dir first, where it lacks the published files (needs a
+    /// build with --features download)
     #[arg(long, requires = "data_dir", conflicts_with = "resume")]
     pub download: bool,
     /// Folder of the new run [default: artifacts/RECIPE-NNN]
@@ -56,8 +57,7 @@ pub struct Args {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
-    /// Show Burn's dashboard while training
-    #[cfg(feature = "tui")]
+    /// Show Burn's dashboard while training (needs a build with --features tui)
     #[arg(long, conflicts_with = "quiet")]
     pub tui: bool,
 }

@@ -72,6 +72,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         run_dir: args.run_dir.as_deref().map(behind_links),
         ..args.clone()
     };
+    check_features(args)?;
     let config = resolve(args)?;
     if args.print_config {
         let recipe = config.to_toml()?;
@@ -129,8 +130,8 @@ impl Plan {
             manifest: self.manifest()?,
             checkpoints: CheckpointSet::new(checkpoint),
             interrupt: interrupt.clone(),
-            dashboard: shows_dashboard(args),
-            report: (!self.quiet && !shows_dashboard(args)).then(|| progress.bar()),
+            dashboard: args.tui,
+            report: (!self.quiet && !args.tui).then(|| progress.bar()),
             progress: Mutex::new(Outcome {
                 state,
                 journal,
@@ -145,7 +146,7 @@ impl Plan {
         if done > 0 {
             training = training.checkpoint(done);
         }
-        if !shows_dashboard(args) {
+        if !args.tui {
             training = training.renderer(Box::new(progress));
         }
         let optimizer = optimizer(&self.config.optimizer);
@@ -209,12 +210,16 @@ fn lock(plan: &Loop) -> MutexGuard<'_, Outcome> {
     plan.progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn shows_dashboard(args: &Args) -> bool {
-    #[cfg(feature = "tui")]
-    return args.tui;
-    #[cfg(not(feature = "tui"))]
-    {
-        let _ = args;
-        false
+/// Says how to build a program that has what the options ask for.
+fn check_features(args: &Args) -> Result<(), Failure> {
+    let asked = [
+        (args.tui, cfg!(feature = "tui"), "tui"),
+        (args.download, cfg!(feature = "download"), "download"),
+    ];
+    match asked.iter().find(|(asked, built, _)| *asked && !built) {
+        Some((_, _, name)) => Err(usage(anyhow::anyhow!(
+            "--{name}: this program was built without it: cargo build -p train --release --features {name}"
+        ))),
+        None => Ok(()),
     }
 }

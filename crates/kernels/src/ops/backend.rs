@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use burn::{
-    backend::{Backend, TensorMetadata, tensor::FloatTensor},
-    tensor::TensorData,
+use burn::backend::{
+    Backend, TensorMetadata,
+    tensor::{Device, FloatTensor},
 };
 
 use crate::{
@@ -24,6 +24,11 @@ pub(crate) trait HostBackend: Backend {
 
     /// The memory of a tensor that nothing else uses any more.
     fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>>;
+
+    /// A tensor of the given values, which lie in the order of the shape. Unlike `float_from_data` it
+    /// doesn't look at every value, which Burn's check of the element type does where its backend is
+    /// compiled without optimization.
+    fn from_vec(values: Vec<f32>, shape: Vec<usize>, device: &Device<Self>) -> FloatTensor<Self>;
 
     /// A copy of the values in the order of the shape.
     fn gather(tensor: &FloatTensor<Self>) -> Vec<f32>;
@@ -93,14 +98,19 @@ pub(crate) fn like<B: HostBackend>(
     values: Vec<f32>,
     shape: impl Into<Vec<usize>>,
 ) -> FloatTensor<B> {
-    B::float_from_data(TensorData::new(values, shape.into()), &other.device())
+    B::from_vec(values, shape.into(), &other.device())
 }
 
 #[cfg(feature = "ndarray")]
 mod ndarray {
     #![allow(deprecated)]
 
-    use burn::backend::{NdArray, ndarray::NdArrayTensor, tensor::FloatTensor};
+    use burn::backend::{
+        NdArray,
+        ndarray::NdArrayTensor,
+        tensor::{Device, FloatTensor},
+    };
+    use ndarray::{ArcArray, IxDyn};
 
     use super::HostBackend;
 
@@ -109,6 +119,13 @@ mod ndarray {
             match tensor {
                 NdArrayTensor::F32(storage) => storage.view().to_slice(),
                 _ => None,
+            }
+        }
+
+        fn from_vec(values: Vec<f32>, shape: Vec<usize>, _: &Device<Self>) -> FloatTensor<Self> {
+            match ArcArray::from_shape_vec(IxDyn(&shape), values) {
+                Ok(array) => array.into(),
+                Err(error) => unreachable!("values are counted before: {error}"),
             }
         }
 
@@ -142,13 +159,24 @@ mod ndarray {
 
 #[cfg(feature = "flex")]
 mod flex {
-    use burn::backend::{Flex, tensor::FloatTensor};
+    use burn::{
+        backend::{
+            Flex,
+            flex::FlexTensor,
+            tensor::{Device, FloatTensor},
+        },
+        tensor::TensorData,
+    };
 
     use super::HostBackend;
 
     impl HostBackend for Flex {
         fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]> {
             tensor.as_slice()
+        }
+
+        fn from_vec(values: Vec<f32>, shape: Vec<usize>, _: &Device<Self>) -> FloatTensor<Self> {
+            FlexTensor::from_data(TensorData::new(values, shape))
         }
 
         fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>> {

@@ -11,12 +11,14 @@ mod dense;
 #[cfg(feature = "autodiff")]
 mod grads;
 mod loss;
+mod tensor;
 
 #[cfg(feature = "optim")]
 pub use adamw::AdamW;
 pub use conv::{Order, conv_block, conv_relu, conv2d, flatten};
 pub use dense::dense_block;
 pub use loss::cross_entropy;
+pub use tensor::from_vec;
 
 use burn::{
     backend::DispatchDevice,

@@ -5,7 +5,9 @@
 //! (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
 //! Recognition", section III.A). A network that learnt from such images expects every image so.
 //!
-//! 1. `picture` decodes within limits, turns the picture upright and lays it on an opaque ground.
+//! 1. `picture` decodes within limits, turns the picture upright and lays it on an opaque ground; `jpeg`
+//!    tells damaged files that the decoder would fill with grey, `orientation` which way is up, `formats`
+//!    what a file is.
 //! 2. `ink` finds the colour that differs from the ground, removes uneven light, and gives the
 //!    strength of ink at every pixel, whether dark on light or light on dark.
 //! 3. `window` chooses how wide the surroundings are whose ground a pixel is compared with, and `lines`
@@ -30,21 +32,28 @@
 #![forbid(unsafe_code)]
 
 mod digits;
+mod formats;
 mod ink;
+mod jpeg;
 mod lines;
+mod memory;
+mod orientation;
 mod parts;
 mod picture;
 mod plane;
 mod render;
 mod window;
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use image::DynamicImage;
 
-pub use picture::{MAX_BYTES, MAX_PIXELS, MAX_SIDE};
+pub use formats::is_picture;
+pub use memory::Budget;
+pub use picture::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 
 /// Rows of the frame.
 pub const HEIGHT: usize = 28;
@@ -62,6 +71,9 @@ pub enum Framing {
     Nothing,
     /// Several digits or other things of like size, from left to right.
     Several(Vec<Region>),
+    /// Unknown which way is up: the file notes how the camera was held where some viewers look and
+    /// others don't, or contradicts itself. A 9 may be a 6.
+    OrientationUnclear,
 }
 
 /// One digit in MNIST's frame.
@@ -99,15 +111,13 @@ pub enum FrameError {
         source: std::io::Error,
     },
     /// The path names a folder, a pipe or a device.
-    #[error("{file} is not a regular file: name a PNG or JPEG picture")]
+    #[error("{file} is not a regular file: name a picture")]
     NotAFile {
         /// The path.
         file: String,
     },
     /// The bytes are not a picture in a format that this program reads, or are damaged.
-    #[error(
-        "{file} is not a PNG or JPEG picture that can be read ({reason}): save it again as PNG"
-    )]
+    #[error("{file} is no picture that can be read ({reason}): save it again as PNG or JPEG")]
     Format {
         /// The file.
         file: String,
@@ -116,9 +126,9 @@ pub enum FrameError {
     },
     /// The picture is larger than any that is needed, and reading it could exhaust the memory.
     #[error(
-        "{file} is too large ({what}): scale it down, at most {} megapixels, {MAX_SIDE} pixels a side and {} MB",
-        MAX_PIXELS / 1_000_000,
-        MAX_BYTES / 1_000_000
+        "{file} is too large ({what}): scale it down or save it as JPEG; a file may have {} MB, and what is no JPEG {} MB when decoded",
+        MAX_BYTES / 1_000_000,
+        MAX_MEMORY / 1_000_000
     )]
     TooLarge {
         /// The file.
@@ -128,48 +138,103 @@ pub enum FrameError {
     },
 }
 
-/// Reads a PNG or JPEG file and finds its digit. What the file is follows from its bytes, not its
-/// name.
+/// Reads a file in PNG, JPEG, WebP or BMP and finds its digit. What the file is follows from its bytes,
+/// not its name.
 ///
 /// # Errors
 ///
-/// A [`FrameError`] that names the file, if it can't be read, isn't a picture or is too large.
+/// A [`FrameError`] that names the file, if it can't be read, isn't a whole picture or is too large.
 pub fn read(path: impl AsRef<Path>) -> Result<Framing, FrameError> {
+    read_within(path, &Budget::new())
+}
+
+/// [`read`] on many threads that share a budget for their memory.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_within(path: impl AsRef<Path>, budget: &Budget) -> Result<Framing, FrameError> {
     let path = path.as_ref();
-    let name = path.display().to_string();
+    let name = shown(path);
     let io = |source| FrameError::Io {
         file: name.clone(),
         source,
     };
     // Opening a pipe would wait for its writer: look before.
-    if !path.metadata().map_err(io)?.is_file() {
+    let metadata = path.metadata().map_err(io)?;
+    if !metadata.is_file() {
         return Err(FrameError::NotAFile { file: name });
     }
-    let mut bytes = Vec::new();
+    let room = budget.file(metadata.len());
+    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_BYTES) as usize + 1);
     // One byte more than allowed tells a file that is too large, whatever its metadata says.
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(io)?;
-    decode(&bytes, &name)
+    let (decoded, permit) = picture::decode(&bytes, &name, budget)?;
+    drop((bytes, room));
+    Ok(find_decoded(decoded, permit))
 }
 
-/// Finds the digit in the bytes of a PNG or JPEG picture; `name` is what errors call it.
+/// Finds the digit in the bytes of a picture; `name` is what errors call it.
 ///
 /// # Errors
 ///
-/// [`FrameError::Format`] if they are not a picture, [`FrameError::TooLarge`] if it is too large.
+/// [`FrameError::Format`] if they are not a whole picture, [`FrameError::TooLarge`] if it is too large.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Framing, FrameError> {
-    Ok(find(&picture(bytes, name)?))
+    let budget = Budget::new();
+    let (decoded, permit) = picture::decode(bytes, name, &budget)?;
+    Ok(find_decoded(decoded, permit))
 }
 
-/// The picture in the bytes of a PNG or JPEG file, turned as the camera was held: what [`find`] takes.
-/// `name` is what errors call it.
+fn find_decoded(decoded: picture::Decoded, mut permit: memory::Permit) -> Framing {
+    let reduced = decoded.reduced();
+    permit.shrink(picture::work(reduced.size));
+    if !reduced.certain {
+        return Framing::OrientationUnclear;
+    }
+    match find(&reduced.picture) {
+        Framing::Digit(mut framed) => {
+            framed.region = reduced.region(framed.region);
+            Framing::Digit(framed)
+        }
+        Framing::Several(regions) => Framing::Several(
+            regions
+                .into_iter()
+                .map(|region| reduced.region(region))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+/// The picture in the bytes of a file, turned as viewers show it: what [`find`] takes. JPEG files of
+/// more than [`MAX_PIXELS`] pixels are given at an eighth of their size. `name` is what errors call it.
 ///
 /// # Errors
 ///
 /// Those of [`decode`].
 pub fn picture(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameError> {
-    picture::decode(bytes, name)
+    Ok(picture::decode(bytes, name, &Budget::new())?.0.upright())
+}
+
+/// A path on one line, as messages name it: bytes that are no UTF-8 and control characters stand as
+/// escapes (`\xE4`, `\n`), so that two names are never shown alike.
+pub fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character.is_control() {
+                true => text.extend(character.escape_default()),
+                false => text.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            // Writing to a string can't fail.
+            let _ = write!(text, "\\x{byte:02X}");
+        }
+    }
+    text
 }
 
 /// Finds the digit in a picture: upright, of any size, dark on light or light on dark.

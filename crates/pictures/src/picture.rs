@@ -6,23 +6,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::error::{ImageError, LimitErrorKind};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 
 use crate::FrameError;
+use crate::memory::{Budget, Permit};
+use crate::orientation::{self, Upright};
 use crate::plane::Plane;
+use crate::{Region, formats, jpeg};
 
-/// Pixels that a picture may have: more than telephones make (50 megapixels).
+/// Pixels up to which a picture is decoded as it is: what most telephones make. JPEG files of more are
+/// read at an eighth of their size, which is enough to find a digit in them.
 pub const MAX_PIXELS: u64 = 52_000_000;
 /// Pixels that one side of a picture may have.
-pub const MAX_SIDE: u32 = 32_768;
+pub const MAX_SIDE: u32 = 65_535;
 /// Bytes that a file may have.
 pub const MAX_BYTES: u64 = 128_000_000;
-/// Bytes that decoding may allocate at a time: three 8-bit channels of the largest picture, and as
-/// much again for the decoder's own work.
-const MAX_ALLOCATION: u64 = 6 * MAX_PIXELS;
-/// Bytes of a decoded picture and one copy of it, turned upright or laid on a ground: enough for four
-/// 8-bit channels of the largest picture. Reading a picture thus stays below 512 MB.
-const MAX_DECODED: u64 = 8 * MAX_PIXELS;
+/// Bytes that reading one picture may take beside its file.
+pub const MAX_MEMORY: u64 = 284_000_000;
+
+/// Bytes that finding the digit takes for each pixel at the working size, and beside them.
+const WORK_PER_PIXEL: u64 = 64;
+const WORK: u64 = 1_000_000;
 
 /// Long side to which larger pictures are reduced. On a photo of a whole page (A5), a digit of
 /// 8 mm is still 39 pixels high, twice what the frame shows.
@@ -31,68 +35,282 @@ const WORKING_SIDE: u32 = 1024;
 /// times the frame.
 const SMALL_SIDE: u32 = 112;
 
-pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<DynamicImage, FrameError> {
-    let format = |reason: String| FrameError::Format {
-        file: name.to_owned(),
-        reason,
-    };
-    let too_large = |what: String| FrameError::TooLarge {
-        file: name.to_owned(),
-        what,
-    };
-    let refused = |error: ImageError| match &error {
-        ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::DimensionError) => {
-            too_large(format!("a side of more than {MAX_SIDE} pixels"))
-        }
-        ImageError::Limits(_) => too_large("it needs too much memory".into()),
-        other => format(one_line(&other.to_string())),
+/// A picture as it stands in its file.
+pub(crate) struct Decoded {
+    picture: DynamicImage,
+    upright: Upright,
+    /// Columns and rows in the file.
+    size: (u32, u32),
+}
+
+/// An upright picture for [`crate::find`], which shows another one, perhaps larger.
+pub(crate) struct Reduced {
+    pub picture: DynamicImage,
+    /// Pixels of the larger one for each of this.
+    pub scale: f32,
+    /// Columns and rows of the larger one, upright.
+    pub size: (u32, u32),
+    /// Whether it is certain which way is up.
+    pub certain: bool,
+}
+
+/// Decodes a picture, with room for it and for the work on it.
+pub(crate) fn decode<'a>(
+    bytes: &[u8],
+    name: &str,
+    budget: &'a Budget,
+) -> Result<(Decoded, Permit<'a>), FrameError> {
+    let refused = |reason: Refused| match reason {
+        Refused::Format(reason) => FrameError::Format {
+            file: name.to_owned(),
+            reason: one_line(&reason),
+        },
+        Refused::Size(what) => FrameError::TooLarge {
+            file: name.to_owned(),
+            what,
+        },
     };
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large(format!("more than {MAX_BYTES} bytes")));
+        return Err(refused(Refused::Size(format!(
+            "more than {MAX_BYTES} bytes"
+        ))));
     }
-    if bytes.is_empty() {
-        return Err(format("it is empty".into()));
+    // A defect of the decoder is an error of this picture: those beside it are read all the same.
+    catch_unwind(AssertUnwindSafe(|| match jpeg::is_jpeg(bytes) {
+        true => decode_jpeg(bytes, budget),
+        false => decode_other(bytes, budget),
+    }))
+    .unwrap_or_else(|_| Err(Refused::Format("the decoder failed".into())))
+    .map_err(refused)
+}
+
+/// Why a picture isn't read.
+enum Refused {
+    /// It can't be.
+    Format(String),
+    /// It is too large.
+    Size(String),
+}
+
+impl From<ImageError> for Refused {
+    fn from(error: ImageError) -> Self {
+        match &error {
+            ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::DimensionError) => {
+                Refused::Size(format!("a side of more than {MAX_SIDE} pixels"))
+            }
+            ImageError::Limits(_) => Refused::Size("it needs too much memory".into()),
+            other => Refused::Format(other.to_string()),
+        }
     }
+}
+
+fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOCATION);
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| format(error.to_string()))?;
-    let is_png = reader.format() == Some(ImageFormat::Png);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(refused)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(too_large(format!("{width}×{height} pixels")));
+    limits.max_alloc = Some(MAX_MEMORY);
+    limits
+}
+
+fn decode_jpeg<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<'a>), Refused> {
+    let header = jpeg::Header::read(bytes).map_err(Refused::Format)?;
+    let size = (header.width, header.height);
+    let pixels = u64::from(size.0) * u64::from(size.1);
+    let channels = if header.components == 1 { 1 } else { 3 };
+    // The decoder works on a copy of the file.
+    let whole = channels * pixels + header.coefficients + bytes.len() as u64;
+    let eighth = pixels > MAX_PIXELS || whole > MAX_MEMORY;
+    let cost = if eighth { header.eighth } else { whole };
+    if cost > MAX_MEMORY {
+        return Err(Refused::Size(format!("{}×{} pixels", size.0, size.1)));
     }
-    let decoded = decoder.total_bytes();
-    let copy = match decoder.color_type().has_alpha() {
-        true => decoded.max(4 * u64::from(width) * u64::from(height)),
-        false => decoded,
+    let permit = budget.picture(cost + work(size));
+    let reduced = jpeg::check(bytes, eighth).map_err(Refused::Format)?;
+    let picture = match reduced {
+        Some(picture) => picture,
+        None => {
+            let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
+            reader.limits(limits());
+            DynamicImage::from_decoder(reader.into_decoder()?)?
+        }
     };
-    if decoded + copy > MAX_DECODED {
-        return Err(too_large("it needs too much memory".into()));
+    let upright = orientation::of_jpeg(&header);
+    Ok((
+        Decoded {
+            picture,
+            upright,
+            size,
+        },
+        permit,
+    ))
+}
+
+fn decode_other<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<'a>), Refused> {
+    let unknown = || Refused::Format(formats::described(bytes).to_owned());
+    let format = formats::read(bytes).ok_or_else(unknown)?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits());
+    let mut decoder = reader.into_decoder()?;
+    let size = decoder.dimensions();
+    let pixels = u64::from(size.0) * u64::from(size.1);
+    let decoded = decoder.total_bytes();
+    let color = decoder.color_type();
+    // Laid on a ground, it has four channels of 8 bits.
+    let opaque = match color {
+        ColorType::Rgba8 => 0,
+        color if color.has_alpha() => 4 * pixels,
+        _ => 0,
+    };
+    // The decoder of WebP keeps planes of its own.
+    let own = if format == ImageFormat::WebP {
+        decoded.max(4 * pixels)
+    } else {
+        0
+    };
+    let cost = decoded + opaque.max(own);
+    if cost > MAX_MEMORY {
+        return Err(Refused::Size(format!("{}×{} pixels", size.0, size.1)));
     }
-    if is_png && has_odd_palette(bytes) {
-        return Err(format("a palette with a part of a colour".into()));
+    let upright = match format {
+        ImageFormat::Png if has_odd_palette(bytes) => {
+            return Err(Refused::Format("a palette with a part of a colour".into()));
+        }
+        ImageFormat::Png => orientation::of_png(bytes),
+        ImageFormat::WebP => {
+            let exif = decoder.exif_metadata().unwrap_or_default();
+            let xmp = decoder.xmp_metadata().unwrap_or_default();
+            orientation::of_webp(exif.as_deref(), xmp.as_deref())
+        }
+        _ => Upright::Turned(Orientation::NoTransforms),
+    };
+    let permit = budget.picture(cost + work(size));
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    brighten(&mut picture);
+    Ok((
+        Decoded {
+            picture,
+            upright,
+            size,
+        },
+        permit,
+    ))
+}
+
+/// Bytes that finding a digit in a picture of a size takes.
+pub(crate) fn work((width, height): (u32, u32)) -> u64 {
+    let long = u64::from(width.max(height)).max(1);
+    let working = long.clamp(SMALL_SIDE.into(), WORKING_SIDE.into());
+    let short = (u64::from(width.min(height)) * working).div_ceil(long);
+    WORK + WORK_PER_PIXEL * working * short
+}
+
+impl Decoded {
+    /// The picture turned as viewers show it, or as it stands where they disagree.
+    pub fn upright(self) -> DynamicImage {
+        let mut picture = self.picture;
+        if let Upright::Turned(orientation) = self.upright {
+            picture.apply_orientation(orientation);
+        }
+        picture
     }
-    // A camera's note on how it was held; without one, or with a damaged one, as it is.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    // A defect of the decoder is an error of this picture: those beside it are read all the same.
-    let mut picture = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)))
-        .map_err(|_| format("the decoder failed".into()))?
-        .map_err(refused)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+
+    /// The picture at the working size, if it is larger.
+    pub fn reduced(self) -> Reduced {
+        let (mut width, mut height) = self.size;
+        let mut picture = self.picture;
+        if picture.width().max(picture.height()) > WORKING_SIDE {
+            picture = if picture.color().has_alpha() {
+                on_ground(picture.into_rgba8())
+            } else {
+                picture
+            };
+            let (width, height) = with_long_side(&picture, WORKING_SIDE);
+            picture = picture.thumbnail_exact(width, height).into_rgb8().into();
+        }
+        let mut certain = true;
+        match self.upright {
+            Upright::Turned(orientation) => {
+                let before = (picture.width(), picture.height());
+                picture.apply_orientation(orientation);
+                if matches!(
+                    orientation,
+                    Orientation::Rotate90
+                        | Orientation::Rotate270
+                        | Orientation::Rotate90FlipH
+                        | Orientation::Rotate270FlipH
+                ) {
+                    (width, height) = (height, width);
+                    debug_assert_eq!((picture.height(), picture.width()), before);
+                }
+            }
+            Upright::Unclear => certain = false,
+        }
+        let scale = width.max(height) as f32 / picture.width().max(picture.height()) as f32;
+        Reduced {
+            picture,
+            scale,
+            size: (width, height),
+            certain,
+        }
+    }
+}
+
+impl Reduced {
+    /// Where a region of this picture is in the larger one.
+    pub fn region(&self, region: Region) -> Region {
+        let span = |start: u32, length: u32, side: u32| {
+            let first = ((start as f32 * self.scale) as u32).min(side - 1);
+            let end = ((start + length) as f32 * self.scale).ceil() as u32;
+            (first, end.clamp(first + 1, side) - first)
+        };
+        let (left, width) = span(region.left, region.width, self.size.0);
+        let (top, height) = span(region.top, region.height, self.size.1);
+        Region {
+            left,
+            top,
+            width,
+            height,
+        }
+    }
+}
+
+/// Gives a picture of 16 bits whose values need fewer its full range: 8 to 12 bits that a program or a
+/// scanner has written as they were.
+fn brighten(picture: &mut DynamicImage) {
+    let (values, channels, alpha): (&mut [u16], usize, bool) = match picture {
+        DynamicImage::ImageLuma16(picture) => (picture, 1, false),
+        DynamicImage::ImageLumaA16(picture) => (picture, 2, true),
+        DynamicImage::ImageRgb16(picture) => (picture, 3, false),
+        DynamicImage::ImageRgba16(picture) => (picture, 4, true),
+        _ => return,
+    };
+    let colours = channels - usize::from(alpha);
+    for range in [0..colours, colours..channels] {
+        let most = values
+            .chunks_exact(channels)
+            .flat_map(|pixel| &pixel[range.clone()])
+            .max();
+        let bits = match most {
+            None | Some(0) => continue,
+            Some(0..=0xff) => 8,
+            Some(0..=0x3ff) => 10,
+            Some(0..=0xfff) => 12,
+            Some(_) => continue,
+        };
+        for pixel in values.chunks_exact_mut(channels) {
+            for value in &mut pixel[range.clone()] {
+                // The highest value becomes the highest of 16 bits.
+                *value = *value << (16 - bits) | *value >> (2 * bits - 16);
+            }
+        }
+    }
 }
 
 /// Whether a PNG's palette is no whole number of colours. The decoder of `png` 0.18.1 panics on it:
 /// <https://github.com/image-rs/image-png/issues/694>.
 fn has_odd_palette(bytes: &[u8]) -> bool {
     let limits = png::Limits {
-        bytes: MAX_ALLOCATION as usize,
+        bytes: MAX_MEMORY as usize,
     };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_ignore_text_chunk(true);
@@ -117,19 +335,13 @@ pub(crate) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     }
     let opaque;
     let picture = if picture.color().has_alpha() {
-        opaque = on_ground(picture);
+        opaque = on_ground(picture.to_rgba8());
         &opaque
     } else {
         picture
     };
     let long = width.max(height);
-    let to = |long_side: u32| {
-        let side = |side: u32| {
-            ((u64::from(side) * u64::from(long_side) + u64::from(long) / 2) / u64::from(long))
-                .max(1) as u32
-        };
-        (side(width), side(height))
-    };
+    let to = |long_side: u32| with_long_side(picture, long_side);
     let (scaled, scale) = if long > WORKING_SIDE {
         let (width, height) = to(WORKING_SIDE);
         (
@@ -158,11 +370,18 @@ pub(crate) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     Some(([plane(0), plane(1), plane(2)], scale))
 }
 
+/// Width and height of a picture scaled to a long side.
+fn with_long_side(picture: &DynamicImage, long_side: u32) -> (u32, u32) {
+    let long = u64::from(picture.width().max(picture.height()));
+    let side =
+        |side: u32| ((u64::from(side) * u64::from(long_side) + long / 2) / long).max(1) as u32;
+    (side(picture.width()), side(picture.height()))
+}
+
 /// The picture on an opaque grey ground. If most of it is opaque, its own median is that ground
 /// (a photo with rounded corners); else the picture is ink on nothing, and the ground is black for
 /// light ink and white for dark.
-fn on_ground(picture: &DynamicImage) -> DynamicImage {
-    let mut rgba = picture.to_rgba8();
+fn on_ground(mut rgba: RgbaImage) -> DynamicImage {
     let luminance = |[r, g, b, _]: [u8; 4]| {
         (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)) / 1000
     };

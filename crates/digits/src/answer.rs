@@ -2,16 +2,22 @@
 
 use std::{
     fmt::{self, Display, Formatter},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use model::{Classification, Decision, PIXELS, ReviewReason};
 use pictures::{FrameError, Framing, Region};
 use serde_json::{Value, json};
 
+use crate::{files, table};
+
+/// The reason in a table for a file that is no picture that can be read.
+pub const UNREADABLE: &str = "unreadable";
+
 /// A picture and what was found in it.
-pub struct Answer {
-    pub file: PathBuf,
+pub struct Answer<'a> {
+    /// Its path as given.
+    pub file: &'a Path,
     pub finding: Finding,
 }
 
@@ -23,15 +29,46 @@ pub enum Finding {
         region: Region,
         class: Classification,
     },
-    Nothing,
-    Several(usize),
+    /// No digit that the network could look at.
+    Undecided(Cause),
     Unreadable(FrameError),
 }
 
-impl Answer {
+/// Why there is no digit to look at.
+pub enum Cause {
+    Nothing,
+    Several(usize),
+    OrientationUnclear,
+}
+
+impl Cause {
+    /// As one word.
+    fn reason(&self) -> &'static str {
+        match self {
+            Cause::Nothing => "no_digit",
+            Cause::Several(_) => "several_digits",
+            Cause::OrientationUnclear => "orientation_unclear",
+        }
+    }
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Nothing => write!(f, "no digit found"),
+            Cause::Several(count) => write!(f, "more than one digit ({count} found)"),
+            Cause::OrientationUnclear => write!(
+                f,
+                "unclear which way is up: programs disagree on this file's note of it"
+            ),
+        }
+    }
+}
+
+impl<'a> Answer<'a> {
     /// The answer for a framed picture; a digit takes the next classification.
     pub fn new(
-        file: &Path,
+        file: &'a Path,
         framing: Result<Framing, FrameError>,
         classified: &mut impl Iterator<Item = Classification>,
     ) -> Self {
@@ -42,16 +79,14 @@ impl Answer {
                     region: framed.region,
                     class,
                 },
-                None => Finding::Nothing,
+                None => Finding::Undecided(Cause::Nothing),
             },
-            Ok(Framing::Nothing) => Finding::Nothing,
-            Ok(Framing::Several(regions)) => Finding::Several(regions.len()),
+            Ok(Framing::Nothing) => Finding::Undecided(Cause::Nothing),
+            Ok(Framing::Several(regions)) => Finding::Undecided(Cause::Several(regions.len())),
+            Ok(Framing::OrientationUnclear) => Finding::Undecided(Cause::OrientationUnclear),
             Err(error) => Finding::Unreadable(error),
         };
-        Answer {
-            file: file.to_owned(),
-            finding,
-        }
+        Answer { file, finding }
     }
 
     /// Whether the digit may be kept without a person.
@@ -68,13 +103,12 @@ impl Answer {
         }
     }
 
-    /// Why a person has to look, as one word; none if the digit is accepted or the file unreadable.
+    /// Why a person has to look, as one word; none if the digit is accepted.
     pub fn reason(&self) -> Option<&'static str> {
         match &self.finding {
             Finding::Digit { class, .. } => reason(class),
-            Finding::Nothing => Some("no_digit"),
-            Finding::Several(_) => Some("several_digits"),
-            Finding::Unreadable(_) => None,
+            Finding::Undecided(cause) => Some(cause.reason()),
+            Finding::Unreadable(_) => Some(UNREADABLE),
         }
     }
 
@@ -82,7 +116,7 @@ impl Answer {
     pub fn row(&self) -> [String; 6] {
         let [digit, confidence, runner_up] = self.class().map(guess).unwrap_or_default();
         [
-            self.file.display().to_string(),
+            table::text(&files::name(self.file)),
             digit,
             confidence,
             runner_up,
@@ -93,7 +127,7 @@ impl Answer {
 
     /// As `digits predict --help` describes it.
     pub fn json(&self) -> Value {
-        let file = self.file.display().to_string();
+        let file = files::name(self.file);
         if let Finding::Unreadable(error) = &self.finding {
             return json!({ "file": file, "error": error.to_string() });
         }
@@ -126,7 +160,7 @@ impl Answer {
 
 impl Display for Answer {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
+        write!(f, "{}: ", pictures::shown(self.file))?;
         match &self.finding {
             Finding::Digit { class, .. } => {
                 let order = ranked(class);
@@ -156,8 +190,7 @@ impl Display for Answer {
                     }
                 }
             }
-            Finding::Nothing => write!(f, "no digit found  → review"),
-            Finding::Several(count) => write!(f, "more than one digit ({count} found)  → review"),
+            Finding::Undecided(cause) => write!(f, "{cause}  → review"),
             Finding::Unreadable(error) => write!(f, "{error}"),
         }
     }

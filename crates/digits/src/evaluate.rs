@@ -38,8 +38,9 @@ accuracy, which is more than most levels ask for.
 
 What machine and person reach together: --review-dir writes the test images that are not accepted
 into a folder, with review.csv; a person writes the digits under answer (none for an image that is
-no digit); --review takes the table back. A table that `digits predict --review-dir` wrote is
-counted by itself, because nobody knows the labels of the pictures that were accepted."
+no digit); --review takes the table back. Of a table that `digits predict --review-dir` wrote it says
+how often the machine's guess was right, and nothing of the test images; --json then has checkpoint
+and review alone."
 )]
 pub struct Evaluate {
     /// Checkpoint folder
@@ -73,6 +74,18 @@ impl Evaluate {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
         let answers = self.review.as_deref().map(Review::read).transpose()?;
+        // Pictures of one's own say nothing of the test images, nor those of them.
+        if let Some(answers) = answers.as_ref().filter(|answers| !answers.is_test()) {
+            let counted = answers.count();
+            if self.json {
+                let checkpoint = self.checkpoint.display().to_string();
+                let json = json!({ "checkpoint": checkpoint, "review": counted });
+                outln!("{}", serde_json::to_string_pretty(&json)?);
+            } else {
+                out!("{}", counted.text());
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         let images = source(self.data_dir.as_deref()).test()?;
         let examination = Examination::new(&classifier, &images)?;
         if let Some(file) = &self.dump {
@@ -92,9 +105,9 @@ impl Evaluate {
                 .with_context(|| format!("{}: can't write", file.display()))?;
         }
         if let Some(folder) = &self.review_dir {
-            let mut folder = Folder::create(folder)?;
+            let mut folder = Folder::of_test(folder)?;
             folder.write_test(&images, &review::classify(&classifier, &images))?;
-            errln!("{}", folder.finish()?);
+            errln!("{}", folder.finish());
         }
         let resplits = self
             .resplits
@@ -105,10 +118,7 @@ impl Evaluate {
             })
             .transpose()?;
         let answers = answers
-            .map(|answers| match answers.is_test() {
-                true => answers.merge_test(&images, &review::classify(&classifier, &images)),
-                false => Ok(answers.count()),
-            })
+            .map(|answers| answers.merge_test(&images, &review::classify(&classifier, &images)))
             .transpose()?;
         if self.json {
             let mut json = json!({ "checkpoint": self.checkpoint, "test": examination });

@@ -21,15 +21,17 @@ macro_rules! errln {
 }
 
 mod answer;
-mod csv;
 mod evaluate;
 mod files;
 mod inspect;
+mod join;
+mod ordered;
 mod predict;
 mod resplits;
 mod review;
 mod show;
 mod stress;
+mod table;
 mod verify;
 
 use std::{io, process::ExitCode};
@@ -44,6 +46,7 @@ use model::{Backend, Device};
     version,
     after_help = "Examples:
   digits predict artifacts/pretrained digit.png
+  digits join answers.csv to-check/review.csv
   digits evaluate artifacts/latest/model --json
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
@@ -61,6 +64,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Classify image files
     Predict(predict::Predict),
+    /// Put the answers of machine and person into one table
+    Join(join::Join),
     /// Show what is in a checkpoint
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
@@ -95,6 +100,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),
         Command::Verify(command) => command.run(),
     };

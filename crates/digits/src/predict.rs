@@ -1,62 +1,73 @@
 //! `digits predict`: classifies pictures.
 
 use std::{
-    io::{IsTerminal, Write, stderr, stdout},
-    path::PathBuf,
+    io::{IsTerminal, Read, Write, stderr, stdin, stdout},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::bail;
 use clap::{ArgGroup, Args};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{Classifier, PIXELS};
-use pictures::Framing;
-use rayon::prelude::*;
+use pictures::{Budget, FrameError, Framing};
 
 use crate::{
     BackendArg,
     answer::{Answer, Finding},
-    csv, files,
+    files, ordered,
     review::Folder,
-    show,
+    show, table,
 };
 
-/// Pictures that are read before they are classified together: enough to keep the cores busy, few
-/// enough that the first answers come soon.
-const CHUNK: usize = 64;
+/// What stands for standard input among the files.
+const STDIN: &str = "-";
 
 #[derive(Args)]
 #[command(
     group = ArgGroup::new("format").args(["json", "csv"]),
     after_help = "Examples:
   digits predict artifacts/pretrained three.png
-  digits predict artifacts/pretrained scans/ --csv --review-dir to-check
+  digits predict artifacts/pretrained scans/ --recursive --csv > answers.csv
+  digits predict artifacts/pretrained scans/ --csv --review-dir to-check > answers.csv
+  scanimage --format=png | digits predict artifacts/pretrained -
 
-Pictures are PNG or JPEG of any size with one digit: dark on light or light on dark, drawn, scanned
-or photographed. A folder stands for its PNG and JPEG files, in the order of their names.
+Pictures are PNG, JPEG, WebP or BMP of any size with one digit: dark on light or light on dark, drawn,
+scanned or photographed. What a file is follows from its content. A folder stands for its pictures, in
+the order of their names; other files in it are named on stderr. - is one picture from standard input.
+All of it takes at most 512 MB of memory, on however many cores.
 
 With --json one object per line:
-  file         the path
+  file         the path as given; bytes that are no UTF-8 as \\xE4
   digit        0 to 9; null if the picture shows no single digit
   confidence   calibrated probability of the digit, 0 to 1, or null
   probabilities  of the ten digits, or null
   runner_up    the second likeliest digit, or null
   accepted     whether the digit may be kept without a person
-  reason       why not: low_confidence, out_of_distribution, no_digit or several_digits, or null
+  reason       why not, or null: low_confidence, out_of_distribution, no_digit, several_digits, or
+               orientation_unclear (programs disagree on how this file is to be turned)
   region       left, top, width, height of the digit in pixels of the picture, or null
 or, if the file can't be read, file and error. With --csv: file, digit, confidence, runner_up,
-accepted, reason, under a header.
+accepted, reason, under a header; the reason for a file that can't be read is unreadable. A path that
+a spreadsheet would take for a formula has a ' before it.
 
---review-dir copies the pictures that are not accepted into a folder, with review.csv: file, digit,
-confidence, runner_up, reason, answer. A person writes the digit, or none, under answer; `digits
-evaluate CHECKPOINT --review review.csv` counts the answers. Nothing in the folder is overwritten.
+--review-dir copies the pictures that are not accepted into a folder, with review.csv: file, source
+(the path as given), digit, confidence, runner_up, reason, answer. A person writes the digit, or none,
+under answer. Further pictures can go to the same folder: nothing in it is overwritten, and a picture
+that is there already is not added again. `digits join answers.csv to-check/review.csv` then makes one
+table of all answers.
 
 Exit code 1 if a file could not be read; the others are classified all the same."
 )]
 pub struct Predict {
     /// Checkpoint folder
     checkpoint: PathBuf,
-    /// Pictures and folders of pictures
+    /// Pictures and folders of pictures; - for one picture from standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Look into the folders in folders, too
+    #[arg(long, short)]
+    recursive: bool,
     /// Show what the network sees: on stderr with --json or --csv
     #[arg(long)]
     show: bool,
@@ -72,6 +83,9 @@ pub struct Predict {
     /// Copy what is not accepted here, with review.csv for a person to fill in
     #[arg(long, value_name = "DIR")]
     review_dir: Option<PathBuf>,
+    /// Print no progress and no notes, only results and errors
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     backend: BackendArg,
 }
@@ -79,35 +93,119 @@ pub struct Predict {
 impl Predict {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
-        let mut review = self.review_dir.as_deref().map(Folder::create).transpose()?;
-        let (files, mut problems) = files::expand(&self.files);
+        let review = self
+            .review_dir
+            .as_deref()
+            .map(Folder::of_pictures)
+            .transpose()?;
+        let mut run = Run {
+            options: self,
+            threshold: self
+                .threshold
+                .unwrap_or(classifier.calibration().deferral.threshold),
+            classifier,
+            review,
+            failed: false,
+            bar: ProgressBar::hidden(),
+        };
         if self.csv {
-            writeln!(stdout(), "file,digit,confidence,runner_up,accepted,reason")?;
+            let header = [
+                "file",
+                "digit",
+                "confidence",
+                "runner_up",
+                "accepted",
+                "reason",
+            ];
+            write!(stdout(), "{}", table::line(&header, b',')?)?;
         }
-        for files in files.chunks(CHUNK) {
-            for answer in self.answers(&classifier, files) {
-                if let Finding::Unreadable(error) = &answer.finding {
-                    problems.push(error.to_string());
-                    errln!("error: {error}");
-                } else if let Some(review) = review.as_mut().filter(|_| !answer.accepted()) {
-                    review.copy(&answer)?;
-                }
-                self.print(&answer)?;
+        if self.files.iter().any(|file| file == Path::new(STDIN)) {
+            run.standard_input()?;
+        } else {
+            run.files()?;
+        }
+        if let Some(review) = run.review {
+            let line = review.finish();
+            if !self.quiet {
+                errln!("{line}");
             }
         }
-        if let Some(review) = review {
-            errln!("{}", review.finish()?);
-        }
-        Ok(if problems.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        Ok(match run.failed {
+            true => ExitCode::FAILURE,
+            false => ExitCode::SUCCESS,
         })
     }
+}
 
-    /// Frames the pictures on all cores, then classifies those that show a digit together.
-    fn answers(&self, classifier: &Classifier, files: &[PathBuf]) -> Vec<Answer> {
-        let framings: Vec<_> = files.par_iter().map(pictures::read).collect();
+/// The pictures of one call.
+struct Run<'a> {
+    options: &'a Predict,
+    classifier: Classifier,
+    threshold: f64,
+    review: Option<Folder>,
+    failed: bool,
+    bar: ProgressBar,
+}
+
+impl Run<'_> {
+    fn standard_input(&mut self) -> anyhow::Result<()> {
+        if self.options.files.len() > 1 {
+            bail!("- is one picture from standard input: name no other files beside it");
+        }
+        if stdin().is_terminal() {
+            bail!("- reads a picture from standard input: pipe one into it");
+        }
+        let mut bytes = Vec::new();
+        let read = stdin()
+            .take(pictures::MAX_BYTES + 1)
+            .read_to_end(&mut bytes);
+        let framing = match read {
+            Ok(_) => pictures::decode(&bytes, "standard input"),
+            Err(source) => Err(FrameError::Io {
+                file: "standard input".into(),
+                source,
+            }),
+        };
+        self.hand_on(&[PathBuf::from(STDIN)], vec![framing], Some(&bytes))
+    }
+
+    fn files(&mut self) -> anyhow::Result<()> {
+        let excluded = self.options.review_dir.as_deref();
+        let files = files::expand(&self.options.files, self.options.recursive, excluded);
+        for problem in &files.problems {
+            errln!("error: {problem}");
+        }
+        self.failed |= !files.problems.is_empty();
+        if !self.options.quiet {
+            for note in &files.notes {
+                errln!("{note}");
+            }
+        }
+        let pictures = files.pictures;
+        self.bar = bar(pictures.len(), self.options.quiet);
+        let budget = Budget::new();
+        // The first bar, before the first picture is done.
+        self.bar.tick();
+        let outcome = ordered::each(
+            &pictures,
+            rayon::current_num_threads(),
+            |path| pictures::read_within(path, &budget),
+            |first, framings| {
+                let paths = &pictures[first..first + framings.len()];
+                self.hand_on(paths, framings, None)
+            },
+        );
+        self.bar.finish_and_clear();
+        outcome
+    }
+
+    /// Classifies the digits among some pictures together, and prints the answers.
+    fn hand_on(
+        &mut self,
+        paths: &[PathBuf],
+        framings: Vec<Result<Framing, FrameError>>,
+        bytes: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
         let digits: Vec<[u8; PIXELS]> = framings
             .iter()
             .filter_map(|framing| match framing {
@@ -115,44 +213,78 @@ impl Predict {
                 _ => None,
             })
             .collect();
-        let threshold = self
-            .threshold
-            .unwrap_or(classifier.calibration().deferral.threshold);
-        let mut classified = classifier.classify_all_at(&digits, threshold).into_iter();
-        files
-            .iter()
-            .zip(framings)
-            .map(|(file, framing)| Answer::new(file, framing, &mut classified))
-            .collect()
+        let classified = self.classifier.classify_all_at(&digits, self.threshold);
+        let mut classified = classified.into_iter();
+        let bar = self.bar.clone();
+        // Lines push the bar down.
+        bar.suspend(|| {
+            for (path, framing) in paths.iter().zip(framings) {
+                let answer = Answer::new(path, framing, &mut classified);
+                self.print(&answer)?;
+                if let Finding::Unreadable(error) = &answer.finding {
+                    self.failed = true;
+                    errln!("error: {error}");
+                } else if !answer.accepted() {
+                    self.send_to_review(&answer, bytes);
+                }
+            }
+            Ok::<_, anyhow::Error>(stdout().flush()?)
+        })?;
+        bar.inc(paths.len() as u64);
+        Ok(())
+    }
+
+    /// The answers are worth printing even if the folder can't be written any more.
+    fn send_to_review(&mut self, answer: &Answer, bytes: Option<&[u8]>) {
+        let Some(folder) = &mut self.review else {
+            return;
+        };
+        if let Err(error) = folder.copy(answer, bytes) {
+            errln!(
+                "error: {}; no more pictures are copied for review",
+                crate::one_line(&error)
+            );
+            self.failed = true;
+            self.review = None;
+        }
     }
 
     fn print(&self, answer: &Answer) -> anyhow::Result<()> {
-        if self.json {
+        let Predict {
+            json, csv, show, ..
+        } = *self.options;
+        if json {
             writeln!(stdout(), "{}", answer.json())?;
-        } else if matches!(answer.finding, Finding::Unreadable(_)) {
-            return Ok(());
-        } else if self.csv {
-            writeln!(stdout(), "{}", csv::line(&answer.row()))?;
-        } else {
+        } else if csv {
+            write!(stdout(), "{}", table::line(&answer.row(), b',')?)?;
+        } else if !matches!(answer.finding, Finding::Unreadable(_)) {
             writeln!(stdout(), "{answer}")?;
         }
-        if let (true, Some(pixels)) = (self.show, answer.pixels()) {
-            if self.json || self.csv {
-                write!(
-                    stderr(),
-                    "{}",
-                    show::picture(pixels, stderr().is_terminal())
-                )?;
+        if let (true, Some(pixels)) = (show, answer.pixels()) {
+            if json || csv {
+                let picture = show::picture(pixels, stderr().is_terminal());
+                write!(stderr(), "{picture}")?;
             } else {
-                write!(
-                    stdout(),
-                    "{}",
-                    show::picture(pixels, stdout().is_terminal())
-                )?;
+                let picture = show::picture(pixels, stdout().is_terminal());
+                write!(stdout(), "{picture}")?;
             }
         }
         Ok(())
     }
+}
+
+/// A bar on standard error, if that is a terminal and there is something to wait for.
+fn bar(pictures: usize, quiet: bool) -> ProgressBar {
+    if quiet || pictures < 2 || !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let target = ProgressDrawTarget::stderr_with_hz(10);
+    let bar = ProgressBar::with_draw_target(Some(pictures as u64), target);
+    let template = "[{bar:24}] {pos}/{len} pictures  {per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
 }
 
 fn share(text: &str) -> Result<f64, String> {

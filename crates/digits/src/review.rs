@@ -1,74 +1,176 @@
 //! A folder of digits for a person to decide, and the answers that come back.
 
 use std::{
-    collections::HashMap,
-    ffi::OsStr,
-    fs::{self, File},
-    io::{self, Write},
+    collections::{HashMap, HashSet},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use data::{HEIGHT, LabelledImages, PIXELS, WIDTH};
-use evaluation::review::{ReviewReport, Verdict, merge_review};
+use evaluation::review::{
+    AnswersReport, Deferred, Reply, ReviewReport, Verdict, count, merge_review,
+};
 use image::{GrayImage, ImageFormat};
 use model::{Classification, Decision};
 use serde::Serialize;
 
 use crate::{
     answer::{self, Answer},
-    csv,
+    files,
+    table::{self, Row, Table},
 };
 
 const TABLE: &str = "review.csv";
-const HEADER: [&str; 6] = [
-    "file",
-    "digit",
-    "confidence",
-    "runner_up",
-    "reason",
-    "answer",
-];
-/// What a picture of the test set is called, with its index, from 0.
-const TEST: &str = "test-";
+/// Where a picture came from: its path as given.
+const SOURCE: &str = "source";
+/// Which image of the test set it is, from 0. A table has this column or [`SOURCE`].
+const INDEX: &str = "index";
 
 /// The folder: pictures, and `review.csv` with a row for each. Nothing in it is ever overwritten.
 pub struct Folder {
     path: PathBuf,
     table: File,
-    count: usize,
+    /// The columns of the table and what separates them, as whoever saved it last left them.
+    columns: Vec<String>,
+    separator: u8,
+    /// [`SOURCE`] or [`INDEX`].
+    origin: &'static str,
+    /// For each picture that was there before, by its origin, the name of its copies.
+    known: HashMap<String, Vec<String>>,
+    added: usize,
+    there: usize,
 }
 
 impl Folder {
-    /// Starts one; the folder may hold other things, but no `review.csv`.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
+    /// Opens or starts one for pictures of one's own.
+    pub fn of_pictures(path: &Path) -> anyhow::Result<Self> {
+        Folder::open(path, SOURCE)
+    }
+
+    /// Opens or starts one for images of the test set.
+    pub fn of_test(path: &Path) -> anyhow::Result<Self> {
+        Folder::open(path, INDEX)
+    }
+
+    fn open(path: &Path, origin: &'static str) -> anyhow::Result<Self> {
         fs::create_dir_all(path)
             .with_context(|| format!("{}: can't make the folder", path.display()))?;
         let table = path.join(TABLE);
-        let mut file = match File::create_new(&table) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(
-                "{}: is there already and may hold answers; name another folder with --review-dir",
-                table.display()
-            ),
-            result => result.with_context(|| format!("{}: can't write", table.display()))?,
+        let cannot = || format!("{}: can't write", table.display());
+        let mut folder = match File::create_new(&table) {
+            Ok(file) => Folder {
+                path: path.to_owned(),
+                table: file,
+                columns: [
+                    "file",
+                    origin,
+                    "digit",
+                    "confidence",
+                    "runner_up",
+                    "reason",
+                    "answer",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
+                separator: b',',
+                origin,
+                known: HashMap::new(),
+                added: 0,
+                there: 0,
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Folder::go_on(path, origin);
+            }
+            Err(error) => return Err(error).with_context(cannot),
         };
-        writeln!(file, "{}", csv::line(&HEADER))?;
-        Ok(Folder {
-            path: path.to_owned(),
-            table: file,
-            count: 0,
-        })
+        let header = table::line(&folder.columns, folder.separator)?;
+        folder
+            .table
+            .write_all(header.as_bytes())
+            .with_context(cannot)?;
+        Ok(folder)
     }
 
-    /// Copies a picture that wasn't accepted, under its own name or, if that is taken, with a number.
-    pub fn copy(&mut self, answer: &Answer) -> anyhow::Result<()> {
-        let (name, mut file) = self.new_file(&answer.file)?;
-        let mut source = File::open(&answer.file)
-            .with_context(|| format!("{}: can't read", answer.file.display()))?;
-        io::copy(&mut source, &mut file)
+    /// Adds to the table that is there, in the form in which a spreadsheet may have saved it.
+    fn go_on(path: &Path, origin: &'static str) -> anyhow::Result<Self> {
+        let file = path.join(TABLE);
+        let shown = file.display();
+        let table = Table::read(&file)?;
+        if !table.utf8 {
+            bail!("{shown}: is not in UTF-8: save it as CSV in UTF-8 to add to it");
+        }
+        let (Some(name), Some(source), Some(_)) = (
+            table.column("file"),
+            table.column(origin),
+            table.column("answer"),
+        ) else {
+            bail!(
+                "{shown}: is there already, but has not the columns file, {origin} and answer, to which rows could be added; name another folder with --review-dir"
+            );
+        };
+        let mut known = HashMap::<_, Vec<_>>::new();
+        for row in table.rows() {
+            let copies = known.entry(table::plain(row.exact(source)).to_owned());
+            let name = table::plain(row.exact(name)).to_owned();
+            copies.or_default().push(name);
+        }
+        let ends = fs::read(&file).is_ok_and(|bytes| bytes.last().is_none_or(|&end| end == b'\n'));
+        let mut folder = Folder {
+            path: path.to_owned(),
+            table: OpenOptions::new()
+                .append(true)
+                .open(&file)
+                .with_context(|| format!("{shown}: can't write"))?,
+            columns: table.header().map(str::to_lowercase).collect(),
+            separator: table.separator,
+            origin,
+            known,
+            added: 0,
+            there: 0,
+        };
+        if !ends {
+            folder
+                .table
+                .write_all(b"\n")
+                .with_context(|| format!("{shown}: can't write"))?;
+        }
+        Ok(folder)
+    }
+
+    /// Copies a picture that wasn't accepted, or these bytes of it, under its own name or, if that is
+    /// taken, with a number; not if it is there already.
+    pub fn copy(&mut self, answer: &Answer, bytes: Option<&[u8]>) -> anyhow::Result<()> {
+        let source = files::name(answer.file);
+        let open = || -> anyhow::Result<Box<dyn Read + '_>> {
+            Ok(match bytes {
+                Some(bytes) => Box::new(bytes),
+                None => Box::new(
+                    File::open(answer.file)
+                        .with_context(|| format!("{}: can't read", answer.file.display()))?,
+                ),
+            })
+        };
+        for copy in self.known.get(&source).into_iter().flatten() {
+            // A copy that someone has put away was this picture, as far as anyone can tell.
+            let there = File::open(self.path.join(copy)).map(|copy| is_same(copy, open()?));
+            match there {
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => return Err(error),
+                _ => {
+                    self.there += 1;
+                    return Ok(());
+                }
+            }
+        }
+        let (name, mut file) = self.new_file(answer.file)?;
+        io::copy(&mut open()?, &mut file)
             .with_context(|| format!("{name}: can't copy to {}", self.path.display()))?;
         let [_, digit, confidence, runner_up, _, reason] = answer.row();
-        self.row(&name, [digit, confidence, runner_up], &reason)
+        self.row(&name, &source, [digit, confidence, runner_up], &reason)?;
+        self.known.entry(source).or_default().push(name);
+        Ok(())
     }
 
     /// Writes the test images that a classifier doesn't accept.
@@ -81,51 +183,74 @@ impl Folder {
             let Some(reason) = answer::reason(class) else {
                 continue;
             };
-            let name = test_name(index);
-            let path = self.path.join(&name);
+            if self.known.contains_key(&index.to_string()) {
+                self.there += 1;
+                continue;
+            }
+            let (name, mut file) = self.new_file(Path::new(&test_name(index)))?;
             let image =
                 GrayImage::from_raw(WIDTH as u32, HEIGHT as u32, images.image(index).to_vec());
-            File::create_new(&path)
-                .map_err(anyhow::Error::from)
-                .and_then(|mut file| {
-                    Ok(image
-                        .unwrap_or_default()
-                        .write_to(&mut file, ImageFormat::Png)?)
-                })
-                .with_context(|| format!("{}: can't write", path.display()))?;
-            self.row(&name, answer::guess(class), reason)?;
+            image
+                .unwrap_or_default()
+                .write_to(&mut file, ImageFormat::Png)
+                .with_context(|| format!("{}: can't write", self.path.join(&name).display()))?;
+            self.row(&name, &index.to_string(), answer::guess(class), reason)?;
         }
         Ok(())
     }
 
     /// What to tell the user.
-    pub fn finish(mut self) -> anyhow::Result<String> {
-        self.table.flush()?;
-        let table = self.path.join(TABLE);
-        Ok(format!(
-            "{} to review: fill in the column answer of {}",
-            self.count,
-            table.display()
-        ))
+    pub fn finish(self) -> String {
+        let there = match self.there {
+            0 => String::new(),
+            there => format!(", {there} more were there already"),
+        };
+        format!(
+            "{} to review{there}: fill in the column answer of {}",
+            self.added,
+            self.path.join(TABLE).display()
+        )
     }
 
     fn row(
         &mut self,
         name: &str,
+        source: &str,
         [digit, confidence, runner_up]: [String; 3],
         reason: &str,
     ) -> anyhow::Result<()> {
-        self.count += 1;
-        let row = [name, &digit, &confidence, &runner_up, reason, ""];
-        writeln!(self.table, "{}", csv::line(&row)).with_context(|| format!("{TABLE}: can't write"))
+        let (name, source) = (table::text(name), table::text(source));
+        let fields: Vec<&str> = self
+            .columns
+            .iter()
+            .map(|column| match column.as_str() {
+                "file" => &name,
+                "digit" => &digit,
+                "confidence" => &confidence,
+                "runner_up" => &runner_up,
+                "reason" => reason,
+                column if column == self.origin => &source,
+                _ => "",
+            })
+            .collect();
+        let line = table::line(&fields, self.separator)?;
+        self.table
+            .write_all(line.as_bytes())
+            .with_context(|| format!("{}: can't write", self.path.join(TABLE).display()))?;
+        self.added += 1;
+        Ok(())
     }
 
     fn new_file(&self, original: &Path) -> anyhow::Result<(String, File)> {
-        let part = |part: Option<&OsStr>| {
-            part.map(|part| part.to_string_lossy().into_owned())
+        let part = |part: Option<&std::ffi::OsStr>| {
+            part.map(|part| files::name(Path::new(part)))
                 .unwrap_or_default()
         };
-        let (stem, extension) = (part(original.file_stem()), part(original.extension()));
+        let stem = match part(original.file_stem()) {
+            stem if stem == "-" => "standard-input".to_owned(),
+            stem => stem,
+        };
+        let extension = part(original.extension());
         let dot = if extension.is_empty() { "" } else { "." };
         for number in 1.. {
             let suffix = if number == 1 {
@@ -152,28 +277,39 @@ impl Folder {
     }
 }
 
+/// Whether two files hold the same bytes.
+fn is_same(one: impl Read, other: impl Read) -> anyhow::Result<bool> {
+    let (mut one, mut other) = (
+        io::BufReader::new(one).bytes(),
+        io::BufReader::new(other).bytes(),
+    );
+    loop {
+        match (one.next().transpose()?, other.next().transpose()?) {
+            (None, None) => return Ok(true),
+            (a, b) if a != b => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
 fn test_name(index: usize) -> String {
-    format!("{TEST}{index:05}.png")
+    format!("test-{index:05}.png")
 }
 
-/// A person's answer to a picture.
-#[derive(Clone, Copy, PartialEq)]
-enum Reply {
-    Digit(u8),
-    /// It shows no digit, or several.
-    None,
-}
-
-struct Row {
-    file: String,
-    machine: Option<u8>,
-    reply: Option<Reply>,
+/// A picture in a filled-in table.
+pub struct Reviewed {
+    /// Where the picture came from, as the table says, without a sign against formulas.
+    pub origin: String,
+    /// What the machine had guessed, and what the person says, if anything.
+    pub deferred: Deferred,
 }
 
 /// A filled-in `review.csv`.
 pub struct Review {
     path: PathBuf,
-    rows: Vec<Row>,
+    /// Whether the pictures are images of the test set, and their origins indices.
+    test: bool,
+    rows: Vec<Reviewed>,
 }
 
 /// What the answers say.
@@ -182,60 +318,79 @@ pub struct Review {
 pub enum Outcome {
     /// For the test set, whose labels are known: machine and person together.
     Test(ReviewReport),
-    /// For pictures of one's own: how often the person agreed with the machine's guess.
-    Pictures {
-        /// Pictures in the table.
-        deferred: usize,
-        /// Those with an answer.
-        answered: usize,
-        /// Those to which the answer is a digit, and the one that the machine guessed.
-        agreed: usize,
-        /// Those that show no single digit, by the answer.
-        no_digit: usize,
-        /// Those without an answer.
-        pending: usize,
-    },
+    /// For pictures of one's own: how often the machine's guess was right, by the person.
+    Pictures(AnswersReport),
 }
 
 impl Review {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("{}: can't read", path.display()))?;
-        let mut table = csv::parse(&text).into_iter();
-        let header = table.next().unwrap_or_default();
+        let table = Table::read(path)?;
         let column = |name: &str| {
-            header
-                .iter()
-                .position(|field| field.trim().eq_ignore_ascii_case(name))
-                .with_context(|| {
-                    format!(
-                        "{}: no column {name}; give the {TABLE} that --review-dir wrote, as CSV",
-                        path.display()
-                    )
-                })
+            table.column(name).with_context(|| {
+                format!(
+                    "{}: no column {name}; give the {TABLE} that --review-dir wrote, as CSV",
+                    path.display()
+                )
+            })
         };
         let (file, digit, answer) = (column("file")?, column("digit")?, column("answer")?);
-        let rows = table.enumerate().map(|(index, row)| {
-            let field = |column: usize| row.get(column).map_or("", |field| field.trim());
-            let reply = match field(answer) {
+        let (index, source) = (table.column(INDEX), table.column(SOURCE));
+        // Tables without either column are from before there were any.
+        let named_like_test = index.is_none()
+            && source.is_none()
+            && table.rows().next().is_some()
+            && table
+                .rows()
+                .all(|row| test_index(row.field(file)).is_some());
+        let test = index.is_some() || named_like_test;
+        let origin = |row: &Row| match (index, test_index(row.field(file))) {
+            (Some(index), _) => row.field(index).to_owned(),
+            (None, Some(index)) if test => index.to_string(),
+            _ => table::plain(row.exact(source.unwrap_or(file))).to_owned(),
+        };
+        let rows = table.rows().map(|row| {
+            let wrong = |column: &str, text: &str, way: &str| {
+                format!(
+                    "{}: row {} ({}) has the {column} {text:?}; {way}",
+                    path.display(),
+                    row.number,
+                    row.field(file)
+                )
+            };
+            let machine =
+                match row.field(digit) {
+                    "" => None,
+                    text => Some(class(text).with_context(|| {
+                        wrong("digit", text, "leave what the machine wrote there")
+                    })?),
+                };
+            let reply = match row.field(answer) {
                 "" => None,
                 text if text.eq_ignore_ascii_case("none") => Some(Reply::None),
                 text => Some(Reply::Digit(class(text).with_context(|| {
-                    let file = field(file);
-                    format!("{}: row {} ({file}) has the answer {text:?}; write a digit, none, or nothing", path.display(), index + 2)
+                    wrong("answer", text, "write a digit, none, or nothing")
                 })?)),
             };
-            Ok(Row { file: field(file).to_owned(), machine: class(field(digit)), reply })
+            Ok(Reviewed {
+                origin: origin(&row),
+                deferred: Deferred { machine, reply },
+            })
         });
         Ok(Review {
             path: path.to_owned(),
+            test,
             rows: rows.collect::<anyhow::Result<_>>()?,
         })
     }
 
     /// Whether the pictures are from the test set.
     pub fn is_test(&self) -> bool {
-        !self.rows.is_empty() && self.rows.iter().all(|row| test_index(&row.file).is_some())
+        self.test
+    }
+
+    /// The rows of the table.
+    pub fn rows(&self) -> &[Reviewed] {
+        &self.rows
     }
 
     /// Takes the answers for test images into account. The table must be the one that the same
@@ -245,35 +400,28 @@ impl Review {
         images: &LabelledImages,
         classes: &[Classification],
     ) -> anyhow::Result<Outcome> {
-        let mut replies = HashMap::new();
+        let mut answers = vec![None; classes.len()];
+        let mut seen = HashSet::new();
         for row in &self.rows {
-            let index = test_index(&row.file).filter(|&index| index < classes.len());
+            let index = whole(&row.origin).filter(|&index| index < classes.len());
             let deferred = index.filter(|&index| {
                 classes[index].decision != Decision::Accept
-                    && row.machine == Some(classes[index].digit)
+                    && row.deferred.machine == Some(classes[index].digit)
             });
+            let (path, image) = (self.path.display(), &row.origin);
             let Some(index) = deferred else {
                 bail!(
-                    "{}: {} is not an image that this checkpoint defers; evaluate the checkpoint and data that --review-dir was used with",
-                    self.path.display(),
-                    row.file
+                    "{path}: test image {image} is not an image that this checkpoint defers; evaluate the checkpoint and data that --review-dir was used with"
                 );
             };
-            if replies.insert(index, row.reply).is_some() {
-                bail!(
-                    "{}: {} is there twice; keep one row",
-                    self.path.display(),
-                    row.file
-                );
+            if !seen.insert(index) {
+                bail!("{path}: test image {image} is there twice; keep one row");
+            }
+            if let Some(Reply::Digit(digit)) = row.deferred.reply {
+                answers[index] = Some(digit);
             }
         }
         let verdicts: Vec<Verdict> = classes.iter().map(Verdict::from).collect();
-        let answers: Vec<Option<u8>> = (0..classes.len())
-            .map(|index| match replies.get(&index) {
-                Some(Some(Reply::Digit(digit))) => Some(*digit),
-                _ => None,
-            })
-            .collect();
         Ok(Outcome::Test(merge_review(
             data::CLASSES,
             &verdicts,
@@ -284,21 +432,7 @@ impl Review {
 
     /// Counts the answers for pictures whose labels nobody else knows.
     pub fn count(&self) -> Outcome {
-        let replies = || {
-            self.rows
-                .iter()
-                .filter_map(|row| Some((row.machine, row.reply?)))
-        };
-        let answered = replies().count();
-        Outcome::Pictures {
-            deferred: self.rows.len(),
-            answered,
-            agreed: replies()
-                .filter(|&(machine, reply)| machine.map(Reply::Digit) == Some(reply))
-                .count(),
-            no_digit: replies().filter(|&(_, reply)| reply == Reply::None).count(),
-            pending: self.rows.len() - answered,
-        }
+        Outcome::Pictures(count(self.rows.iter().map(|row| row.deferred)))
     }
 }
 
@@ -330,27 +464,53 @@ impl Outcome {
                     report.n,
                 )
             }
-            Outcome::Pictures {
-                deferred,
-                answered,
-                agreed,
-                no_digit,
-                pending,
-            } => format!(
-                "{deferred} pictures were deferred, {answered} of them answered: {agreed} as the machine had guessed, {no_digit} without a single digit; {pending} still to answer\n"
-            ),
+            Outcome::Pictures(report) => {
+                let right = report.accuracy.map_or(String::new(), |share| {
+                    format!(
+                        " ({:.1} %; 95 % interval {:.1} to {:.1} %)",
+                        100.0 * share.value,
+                        100.0 * share.lower,
+                        100.0 * share.upper
+                    )
+                });
+                format!(
+                    "{} pictures went to a person: {} answered, {} still to answer\n  the machine's guess was right for {} of the {} for which it had one and the person a digit{right}\n  {} show no single digit, by the person\n",
+                    report.deferred,
+                    report.answered,
+                    report.pending,
+                    report.agreed,
+                    report.guessed,
+                    report.no_digit,
+                )
+            }
         }
     }
 }
 
-fn class(text: &str) -> Option<u8> {
-    text.parse()
-        .ok()
-        .filter(|&digit: &u8| usize::from(digit) < data::CLASSES)
+/// A class as people, spreadsheets and data frames write it: `8`, `8.0` or `8,0`.
+pub fn class(text: &str) -> Option<u8> {
+    whole(text)
+        .and_then(|class| u8::try_from(class).ok())
+        .filter(|&class| usize::from(class) < data::CLASSES)
 }
 
+/// A whole number, be it written with decimals.
+fn whole(text: &str) -> Option<usize> {
+    let (whole, decimals) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(whole) && decimals.bytes().all(|byte| byte == b'0'))
+        .then(|| whole.parse().ok())
+        .flatten()
+}
+
+/// The index in the name of a test image.
 fn test_index(file: &str) -> Option<usize> {
-    file.strip_prefix(TEST)?.strip_suffix(".png")?.parse().ok()
+    let index = file
+        .strip_prefix("test-")?
+        .strip_suffix(".png")?
+        .parse()
+        .ok()?;
+    (test_name(index) == file).then_some(index)
 }
 
 /// The decisions for all images of a set.

@@ -122,3 +122,79 @@ pub fn merge_review(
         machine_accuracy: wilson_95(machine_hits, n),
     })
 }
+
+/// A person's answer to a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It shows this digit.
+    Digit(u8),
+    /// It shows no digit, or several.
+    None,
+}
+
+/// A picture that went to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deferred {
+    /// What the machine had guessed; none if it found no digit.
+    pub machine: Option<u8>,
+    /// The person's answer; none while there isn't any.
+    pub reply: Option<Reply>,
+}
+
+/// What a person's answers say of pictures whose labels nobody else knows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswersReport {
+    /// Pictures that went to the person.
+    pub deferred: u64,
+    /// Those with an answer.
+    pub answered: u64,
+    /// Those to which the answer is a digit and for which the machine had a guess.
+    pub guessed: u64,
+    /// Those of them whose guess is the answer.
+    pub agreed: u64,
+    /// The share of `agreed` in `guessed`, with Wilson's 95 % interval; none if there are none.
+    pub accuracy: Option<Estimate>,
+    /// Those that show no single digit, by the answer.
+    pub no_digit: u64,
+    /// Those without an answer.
+    pub pending: u64,
+}
+
+/// Counts a person's answers to the pictures that went to them.
+///
+/// ```
+/// use evaluation::review::{Deferred, Reply, count};
+///
+/// let deferred = |machine, reply| Deferred { machine, reply };
+/// let report = count([
+///     deferred(Some(7), Some(Reply::Digit(7))),
+///     deferred(Some(1), Some(Reply::Digit(7))),
+///     deferred(None, Some(Reply::None)),
+///     deferred(None, None),
+/// ]);
+/// assert_eq!((report.guessed, report.agreed, report.no_digit, report.pending), (2, 1, 1, 1));
+/// ```
+pub fn count(pictures: impl IntoIterator<Item = Deferred>) -> AnswersReport {
+    let (mut deferred, mut answered, mut guessed, mut agreed, mut no_digit) = (0, 0, 0, 0, 0);
+    for picture in pictures {
+        deferred += 1;
+        answered += u64::from(picture.reply.is_some());
+        match (picture.machine, picture.reply) {
+            (Some(machine), Some(Reply::Digit(digit))) => {
+                guessed += 1;
+                agreed += u64::from(machine == digit);
+            }
+            (_, Some(Reply::None)) => no_digit += 1,
+            _ => {}
+        }
+    }
+    AnswersReport {
+        deferred,
+        answered,
+        guessed,
+        agreed,
+        accuracy: (guessed > 0).then(|| wilson_95(agreed, guessed)),
+        no_digit,
+        pending: deferred - answered,
+    }
+}

@@ -6,7 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::error::{ImageError, LimitErrorKind};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
+use image::{
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
+    RgbaImage,
+};
 
 use crate::FrameError;
 use crate::memory::{Budget, Permit};
@@ -225,7 +228,7 @@ impl Decoded {
                 picture
             };
             let (width, height) = with_long_side(&picture, WORKING_SIDE);
-            picture = picture.thumbnail_exact(width, height).into_rgb8().into();
+            picture = shrunk(&picture, width, height).into_rgb8().into();
         }
         let mut certain = true;
         match self.upright {
@@ -345,7 +348,7 @@ pub(crate) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
     let (scaled, scale) = if long > WORKING_SIDE {
         let (width, height) = to(WORKING_SIDE);
         (
-            picture.thumbnail_exact(width, height),
+            shrunk(picture, width, height),
             long as f32 / WORKING_SIDE as f32,
         )
     } else if long < SMALL_SIDE {
@@ -376,6 +379,71 @@ fn with_long_side(picture: &DynamicImage, long_side: u32) -> (u32, u32) {
     let side =
         |side: u32| ((u64::from(side) * u64::from(long_side) + long / 2) / long).max(1) as u32;
     (side(picture.width()), side(picture.height()))
+}
+
+/// The picture at a smaller size, each pixel the mean of those that it stands for: what
+/// [`DynamicImage::thumbnail_exact`] gives, several times as fast for 8 bits.
+fn shrunk(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
+    let size = (picture.width(), picture.height());
+    let made = match picture {
+        DynamicImage::ImageLuma8(grey) => means::<1>(grey, size, (width, height))
+            .and_then(|bytes| GrayImage::from_raw(width, height, bytes))
+            .map(Into::into),
+        DynamicImage::ImageRgb8(rgb) => means::<3>(rgb, size, (width, height))
+            .and_then(|bytes| RgbImage::from_raw(width, height, bytes))
+            .map(Into::into),
+        _ => None,
+    };
+    made.unwrap_or_else(|| picture.thumbnail_exact(width, height))
+}
+
+/// The means of the blocks of pixels that make one each; none if there are pixels without any.
+fn means<const CHANNELS: usize>(
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    (to_width, to_height): (u32, u32),
+) -> Option<Vec<u8>> {
+    // The bounds of the blocks are those of `thumbnail_exact` to the bit.
+    let blocks = |side: u32, to: u32| {
+        let ratio = side as f32 / to as f32;
+        let blocks = (0..to).map(move |index| {
+            let first = index as f32 * ratio;
+            let start = (first.ceil() as u32).min(side - 1);
+            let end = ((first + ratio).ceil() as u32).clamp(start, side);
+            start as usize..end as usize
+        });
+        blocks.collect::<Vec<_>>()
+    };
+    let (columns, rows) = (blocks(width, to_width), blocks(height, to_height));
+    if columns.iter().chain(&rows).any(|block| block.is_empty()) {
+        return None;
+    }
+    let stride = CHANNELS * width as usize;
+    let mut made = Vec::with_capacity(CHANNELS * (to_width * to_height) as usize);
+    let mut sums = vec![0_u32; stride];
+    for rows in rows {
+        sums.fill(0);
+        for row in bytes
+            .get(rows.start * stride..rows.end * stride)?
+            .chunks_exact(stride)
+        {
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum += u32::from(byte);
+            }
+        }
+        for columns in &columns {
+            let count = (columns.len() * rows.len()) as u32;
+            let mut mean = [count / 2; CHANNELS];
+            let (pixels, _) = sums.as_chunks::<CHANNELS>();
+            for pixel in &pixels[columns.clone()] {
+                for (mean, sum) in mean.iter_mut().zip(pixel) {
+                    *mean += sum;
+                }
+            }
+            made.extend(mean.map(|sum| (sum / count) as u8));
+        }
+    }
+    Some(made)
 }
 
 /// The picture on an opaque grey ground. If most of it is opaque, its own median is that ground
@@ -414,4 +482,34 @@ fn on_ground(mut rgba: RgbaImage) -> DynamicImage {
         pixel.0[3] = 255;
     }
     rgba.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_shrunk_as_thumbnails_are() {
+        for (width, height) in [
+            (1500, 1100),
+            (1025, 7),
+            (333, 1999),
+            (2048, 1024),
+            (4001, 2),
+        ] {
+            let rgb = RgbImage::from_fn(width, height, |x, y| {
+                image::Rgb([x * y, x + 3 * y, x ^ y].map(|value| (value % 251) as u8))
+            });
+            for picture in [
+                DynamicImage::from(rgb.clone()),
+                DynamicImage::from(rgb).into_luma8().into(),
+            ] {
+                let (width, height) = with_long_side(&picture, WORKING_SIDE);
+                assert_eq!(
+                    shrunk(&picture, width, height),
+                    picture.thumbnail_exact(width, height)
+                );
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::{
 /// hold up the others, few enough that their results take little memory.
 const AHEAD: usize = 1024;
 /// Results that are handed on together at most.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 64;
 
 /// The next item to be worked on, and the first whose result isn't handed on; none when it is over.
 struct Position {

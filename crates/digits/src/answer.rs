@@ -158,7 +158,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-impl Display for Answer {
+impl Display for Answer<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", pictures::shown(self.file))?;
         match &self.finding {

@@ -90,7 +90,10 @@ impl<'a> Header<'a> {
                     let frame = frame.ok_or(Wrong)?;
                     let scanned = content.first().map_or(0, |&count| usize::from(count));
                     let whole = !frame.progressive && scanned == frame.components.len();
-                    // The decoder mixes up the rows of such files.
+                    // The decoder mixes up the pixels of both kinds of files.
+                    if frame.is_colour_finer() {
+                        return Err("its colours have more pixels than its light".into());
+                    }
                     if !frame.progressive && !whole && frame.is_subsampled() {
                         return Err("its colours are stored one after another".into());
                     }
@@ -305,6 +308,14 @@ impl Frame {
         })
     }
 
+    /// Whether a later component has more columns or rows than the first.
+    fn is_colour_finer(&self) -> bool {
+        let first = &self.components[0];
+        self.components.iter().any(|component| {
+            component.horizontal > first.horizontal || component.vertical > first.vertical
+        })
+    }
+
     fn is_subsampled(&self) -> bool {
         let first = &self.components[0];
         self.components.iter().any(|component| {
@@ -449,9 +460,6 @@ impl Picture {
         let (across, down) = (first.horizontal, first.vertical);
         let mut channels = Vec::new();
         for (component, blocks) in frame.components.iter().zip(&self.blocks) {
-            if component.horizontal > across || component.vertical > down {
-                return Err("its colours have more pixels than its light".into());
-            }
             let divisor = f32::from(tables.quantization[component.table].ok_or(Wrong)?);
             channels.push(move |x: usize, y: usize| {
                 let (x, y) = (

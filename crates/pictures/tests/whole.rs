@@ -121,13 +121,24 @@ fn a_restart_interval_that_is_missing_is_an_error() {
 }
 
 #[test]
-fn subsampled_colours_in_scans_of_their_own_are_refused() {
-    let bytes: &[u8] = include_bytes!("fixtures/noninterleaved-420.jpg");
-    let error = picture(bytes, "odd.jpg").unwrap_err().to_string();
-    assert!(
-        error.contains("odd.jpg") && error.contains("one after another"),
-        "{error}"
-    );
+fn layouts_that_the_decoder_mixes_up_are_refused() {
+    let files: [(&[u8], &str); 2] = [
+        (
+            include_bytes!("fixtures/noninterleaved-420.jpg"),
+            "one after another",
+        ),
+        (
+            include_bytes!("fixtures/finer-colours.jpg"),
+            "more pixels than its light",
+        ),
+    ];
+    for (bytes, reason) in files {
+        let error = picture(bytes, "odd.jpg").unwrap_err().to_string();
+        assert!(
+            error.contains("odd.jpg") && error.contains(reason),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -950,3 +950,41 @@ impl<'a> Bits<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_eighth_is_the_mean_of_each_block() {
+        let files: [&[u8]; 8] = [
+            include_bytes!("../tests/fixtures/baseline-420.jpg"),
+            include_bytes!("../tests/fixtures/baseline-440.jpg"),
+            include_bytes!("../tests/fixtures/baseline-rgb.jpg"),
+            include_bytes!("../tests/fixtures/restart-420.jpg"),
+            include_bytes!("../tests/fixtures/progressive-420.jpg"),
+            include_bytes!("../tests/fixtures/progressive-grey.jpg"),
+            include_bytes!("../tests/fixtures/progressive-restart-420.jpg"),
+            include_bytes!("../tests/fixtures/noninterleaved-444.jpg"),
+        ];
+        for (number, bytes) in files.into_iter().enumerate() {
+            let whole = image::load_from_memory(bytes).unwrap().into_luma8();
+            let eighth = check(bytes, true).unwrap().unwrap();
+            let size = (whole.width().div_ceil(8), whole.height().div_ceil(8));
+            assert_eq!((eighth.width(), eighth.height()), size);
+            let eighth = eighth.into_luma8();
+            // Those at the right and lower edge are filled up with what nobody sees.
+            for (x, y) in
+                (0..whole.height() / 8).flat_map(|y| (0..whole.width() / 8).map(move |x| (x, y)))
+            {
+                let block =
+                    (0..64).map(|k| u32::from(whole.get_pixel(8 * x + k % 8, 8 * y + k / 8)[0]));
+                let mean = block.sum::<u32>() as f32 / 64.0;
+                let apart = (mean - f32::from(eighth.get_pixel(x, y)[0])).abs();
+                assert!(apart < 6.0, "file {number}, block {x}, {y}: {apart}");
+            }
+        }
+    }
+}

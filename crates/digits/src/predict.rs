@@ -90,8 +90,21 @@ pub struct Predict {
     backend: BackendArg,
 }
 
+/// Threads that classify: the network takes some MB on each of them, and with a few it is many times as
+/// fast as pictures are read.
+const CLASSIFYING: usize = 8;
+
 impl Predict {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let threads = rayon::current_num_threads();
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.min(CLASSIFYING))
+            .build()?
+            .install(|| self.run_with(threads))
+    }
+
+    /// On a thread of the pool that classifies, with so many threads that read pictures.
+    fn run_with(&self, threads: usize) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
         let review = self
             .review_dir
@@ -122,7 +135,7 @@ impl Predict {
         if self.files.iter().any(|file| file == Path::new(STDIN)) {
             run.standard_input()?;
         } else {
-            run.files()?;
+            run.files(threads)?;
         }
         if let Some(review) = run.review {
             let line = review.finish();
@@ -169,7 +182,7 @@ impl Run<'_> {
         self.hand_on(&[PathBuf::from(STDIN)], vec![framing], Some(&bytes))
     }
 
-    fn files(&mut self) -> anyhow::Result<()> {
+    fn files(&mut self, threads: usize) -> anyhow::Result<()> {
         let excluded = self.options.review_dir.as_deref();
         let files = files::expand(&self.options.files, self.options.recursive, excluded);
         for problem in &files.problems {
@@ -188,7 +201,7 @@ impl Run<'_> {
         self.bar.tick();
         let outcome = ordered::each(
             &pictures,
-            rayon::current_num_threads(),
+            threads,
             |path| pictures::read_within(path, &budget),
             |first, framings| {
                 let paths = &pictures[first..first + framings.len()];

@@ -1,39 +1,36 @@
 """PyTorch's side of bench/run.py: the same networks, batches and optimizer, one process per call.
 
-    python pytorch.py MODE speed      images per second, milliseconds, GFLOP/s
-    python pytorch.py MODE one-epoch  the network of bench/one-epoch.toml, one epoch over 60,000 images
-    python pytorch.py MODE process    the recipe configs/fast.toml: three epochs over 55,000 images
+    python pytorch.py speed MODE      images per second, milliseconds
+    python pytorch.py one-epoch MODE  the recipe of bench/one-epoch.toml, from data to tested
+    python pytorch.py export FOLDER   the network for inference as batch-1.onnx and batch-500.onnx
 
-MODE is eager, channels-last or compile. Prints one JSON object on its last line.
+MODE is eager, channels-last, compile, bf16 (autocast, channels-last) or bf16-compile. Prints one JSON
+object on its last line.
 """
 
 import argparse
-import gzip
+import contextlib
 import json
 import math
-import os
 import pathlib
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-DATA = pathlib.Path(__file__).resolve().parent.parent / "crates" / "data" / "mnist"
-EVALUATION_BATCH = 500
+import common
+
+MODES = ["eager", "channels-last", "compile", "bf16", "bf16-compile"]
 
 
 def split(name):
     """Images [count, 1, 28, 28] as bytes, and labels [count]."""
-    def read(kind, header):
-        with gzip.open(DATA / f"{name}-{kind}-ubyte.gz") as file:
-            return torch.frombuffer(bytearray(file.read()[header:]), dtype=torch.uint8)
-    return read("images-idx3", 16).view(-1, 1, 28, 28), read("labels-idx1", 8).long()
+    return tuple(torch.from_numpy(array) for array in common.split(name))
 
 
 def normalized(images):
     """Bytes as the network's input: mean 0, deviation 1."""
-    return images.float().div_(255).sub_(0.13066048).div_(0.30810780)
+    return images.float().div(255).sub(common.MEAN).div(common.DEVIATION)
 
 
 class Network(nn.Module):
@@ -67,6 +64,17 @@ class Network(nn.Module):
         return self.output(functional.relu(self.dense_norm(self.dense(x.flatten(1)))))
 
 
+class FromBytes(nn.Module):
+    """A network that takes the bytes of images."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return self.network(normalized(images))
+
+
 SMALL = ((16, 3), (32, 3)), 128
 ONE_EPOCH = ((24, 5), (32, 3)), 256
 
@@ -75,19 +83,29 @@ class Contender:
     """One way to run PyTorch."""
 
     def __init__(self, mode):
-        self.format = torch.channels_last if mode == "channels-last" else torch.contiguous_format
-        self.compiled = mode == "compile"
+        self.compiled = mode.endswith("compile")
+        self.bf16 = mode.startswith("bf16")
+        self.format = torch.channels_last if self.bf16 or mode == "channels-last" else torch.contiguous_format
 
-    def network(self, shape, norm):
-        torch.manual_seed(0)
+    def network(self, shape, norm, seed=0):
+        torch.manual_seed(seed)
         network = Network(*shape, norm).to(memory_format=self.format)
         return torch.compile(network) if self.compiled else network
+
+    def answering(self, network):
+        """A function from bytes to logits. Weights are brought into bf16 once, not at every call."""
+        network = network.eval()
+        precision = torch.bfloat16 if self.bf16 else torch.float32
+        network = network.to(precision)
+        return lambda images: network(self.batch(normalized(images).to(precision))).float()
 
     def batch(self, images):
         return images.contiguous(memory_format=self.format)
 
     def step(self, network, optimizer, images, labels):
-        loss = functional.cross_entropy(network(self.batch(images)), labels)
+        precision = torch.autocast("cpu", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        with precision:
+            loss = functional.cross_entropy(network(self.batch(images)), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -104,17 +122,6 @@ def shuffled(images, labels, batch):
             yield images[indices], labels[indices]
 
 
-class Stopwatch:
-    """Images per second on the clock, and per second of processor time."""
-
-    def __init__(self):
-        self.cpu, self.wall = time.process_time(), time.perf_counter()
-
-    def speed(self, name, images):
-        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
-        return {name: images / wall, f"{name}.cpu": images / cpu}
-
-
 def training(name, contender, norm, images, labels, args):
     """Images per second: gathering a shuffled batch, forward, backward, AdamW."""
     network = contender.network(SMALL, norm).train()
@@ -122,50 +129,33 @@ def training(name, contender, norm, images, labels, args):
     batches = shuffled(images, labels, args.batch)
     for _ in range(args.warm_up):
         contender.step(network, optimizer, *next(batches))
-    watch = Stopwatch()
+    watch = common.Stopwatch()
     for _ in range(args.steps):
         contender.step(network, optimizer, *next(batches))
     return watch.speed(name, args.steps * args.batch)
 
 
-@torch.inference_mode()
-def logits(contender, network, images):
-    """Bytes to logits, in batches of 500."""
-    return torch.cat([network(contender.batch(normalized(batch))) for batch in images.split(EVALUATION_BATCH)])
-
-
 def inference(contender, images, args):
-    """Images per second."""
-    network = contender.network(SMALL, "conv").eval()
-    logits(contender, network, images)
-    watch = Stopwatch()
-    for _ in range(args.passes):
-        logits(contender, network, images)
-    return watch.speed("inference", args.passes * len(images))
-
-
-def latency(contender, images, args):
-    """Median milliseconds from the bytes of one image to its logits."""
-    network = contender.network(SMALL, "conv").eval()
-    seconds = []
-    for index in range(args.answers + args.answers // 4):
-        started = time.perf_counter()
-        logits(contender, network, images[index:index + 1])
-        seconds.append(time.perf_counter() - started)
-    timed = sorted(seconds[args.answers // 4:])
-    return 1e3 * timed[len(timed) // 2]
-
-
-def peak():
-    """GFLOP/s of a 512x512 by 512x512 product in f32, the fastest of many."""
-    side = 512
-    a, b = torch.rand(side, side), torch.rand(side, side)
-    fastest = math.inf
-    for _ in range(100):
-        started = time.perf_counter()
-        a @ b
-        fastest = min(fastest, time.perf_counter() - started)
-    return 2e-9 * side ** 3 / fastest
+    """Images per second in batches, and milliseconds of one image with one thread or all, whichever is less."""
+    # Folds normalization and lays out the weights anew.
+    torch._inductor.config.freezing = contender.compiled
+    with torch.no_grad():
+        answer = contender.answering(contender.network(SMALL, "conv"))
+        batches = images.split(common.EVALUATION_BATCH)
+        for batch in batches:
+            answer(batch)
+        watch = common.Stopwatch()
+        for _ in range(args.passes):
+            for batch in batches:
+                answer(batch)
+        result = watch.speed("inference", args.passes * len(images))
+        milliseconds = []
+        for count in {1, common.threads()}:
+            torch.set_num_threads(count)
+            torch.compiler.reset()
+            answer = contender.answering(contender.network(SMALL, "conv"))
+            milliseconds.append(common.latency(answer, images, args.answers))
+    return {**result, "latency": min(milliseconds)}
 
 
 def speed(contender, args):
@@ -177,8 +167,6 @@ def speed(contender, args):
         **training("train-pool-norm", contender, "pool", images, labels, args),
         **training("train-plain", contender, None, images, labels, args),
         **inference(contender, test, args),
-        "latency": latency(contender, test, args),
-        "peak": peak(),
     }
 
 
@@ -190,47 +178,64 @@ def one_cycle(step, steps, warm_up=0.3):
     return 0.5 * (1 + math.cos(math.pi * (position - warm_up) / (1 - warm_up)))
 
 
-def run(contender, shape, norm, count, epochs, betas, decay):
-    """Trains and tests as the recipe does, without holding out, saving or logging anything."""
+def one_epoch(contender, args):
+    """The quickest recipe to 99 %: Adam, peak rate 1e-2, one cycle, batch 256, no augmentation."""
     images, labels = split("train")
-    images, labels = normalized(images[:count]), labels[:count]
-    network = contender.network(shape, norm).train()
-    optimizer = adamw(network, 1e-2, betas, decay)
+    images = normalized(images)
+    network = contender.network(ONE_EPOCH, None, args.seed).train()
+    # Without decay of the weights AdamW is Adam.
+    optimizer = adamw(network, 1e-2, (0.7, 0.9), 0.0)
     batch = 256
-    steps = epochs * math.ceil(count / batch)
+    steps = math.ceil(len(labels) / batch)
     if contender.compiled:
         # The compiler's own time stays out of the seconds of training, not of the process. Both
         # sizes of batch are compiled for; an optimizer without a rate leaves the weights alone.
-        idle = adamw(network, 0.0, betas, 0.0)
-        for size in (batch, count % batch or batch):
+        idle = adamw(network, 0.0, (0.7, 0.9), 0.0)
+        for size in (batch, len(labels) % batch or batch):
             contender.step(network, idle, images[:size], labels[:size])
     batches = shuffled(images, labels, batch)
-    started = time.perf_counter()
+    watch = common.Stopwatch()
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 1e-2 * one_cycle(step, steps)
         contender.step(network, optimizer, *next(batches))
-    seconds = time.perf_counter() - started
+    speed = watch.speed("speed", len(labels))
     test, answers = split("t10k")
-    accuracy = (logits(contender, network.eval(), test).argmax(1) == answers).double().mean().item()
-    return {"train.seconds": seconds, "test.accuracy": accuracy}
+    with torch.no_grad():
+        answer = contender.answering(network)
+        digits = torch.cat([answer(batch).argmax(1) for batch in test.split(common.EVALUATION_BATCH)])
+    return {"seconds": len(labels) / speed["speed"], "accuracy": (digits == answers).double().mean().item()}
+
+
+def export(folder):
+    """The network with batch normalization, from bytes to logits, for batches of a fixed size."""
+    network = FromBytes(Contender("eager").network(SMALL, "conv")).eval()
+    for size in (1, common.EVALUATION_BATCH):
+        images = torch.zeros(size, 1, 28, 28, dtype=torch.uint8)
+        path = str(folder / f"batch-{size}.onnx")
+        torch.onnx.export(network, (images,), path, input_names=["images"], output_names=["logits"], dynamo=True, verbose=False)
+    return {}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["eager", "channels-last", "compile"])
-    parser.add_argument("task", choices=["speed", "one-epoch", "process"])
+    tasks = parser.add_subparsers(dest="task", required=True)
+    task = tasks.add_parser("speed")
+    task.add_argument("mode", choices=MODES)
     for name, default in [("steps", 60), ("warm-up", 10), ("batch", 128), ("passes", 3), ("answers", 300)]:
-        parser.add_argument(f"--{name}", type=int, default=default)
+        task.add_argument(f"--{name}", type=int, default=default)
+    task = tasks.add_parser("one-epoch")
+    task.add_argument("mode", choices=MODES)
+    task.add_argument("--seed", type=int, default=0)
+    tasks.add_parser("export").add_argument("folder", type=pathlib.Path)
     args = parser.parse_args()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    contender = Contender(args.mode)
+    torch.set_num_threads(common.threads())
     if args.task == "speed":
-        result = speed(contender, args)
+        result = speed(Contender(args.mode), args)
     elif args.task == "one-epoch":
-        result = run(contender, ONE_EPOCH, None, 60_000, 1, (0.7, 0.9), 0.0)
+        result = one_epoch(Contender(args.mode), args)
     else:
-        result = run(contender, SMALL, "pool", 55_000, 3, (0.9, 0.999), 1e-2)
+        result = export(args.folder)
     print(json.dumps(result))
 
 

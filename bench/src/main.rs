@@ -2,10 +2,10 @@
 //! with the others, and compares.
 //!
 //! Prints one JSON object: images per second (`.cpu`: per second of processor time), milliseconds,
-//! GFLOP/s. The number of threads is
-//! `RAYON_NUM_THREADS`; the process allocates as `train` does.
+//! GFLOP/s. The number of threads is `RAYON_NUM_THREADS`; the process allocates as `train` does.
 
 mod contender;
+mod fma;
 mod measure;
 
 use std::collections::BTreeMap;
@@ -31,11 +31,12 @@ struct Args {
     /// Burn's own modules and optimizer instead of the kernels
     #[arg(long)]
     stock: bool,
-    /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak
+    /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak (a matrix
+    /// product), fma-peak (multiply-adds that wait for nothing: what the processor can do)
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "train-norm,train-pool-norm,train-plain,inference,latency,peak"
+        default_value = "train-norm,train-pool-norm,train-plain,inference,latency,peak,fma-peak"
     )]
     measures: Vec<String>,
     /// Timed training steps
@@ -94,6 +95,13 @@ fn measure(args: &Args) -> anyhow::Result<()> {
             }
             "peak" => {
                 results.insert(name.clone(), measure::peak(&device));
+                continue;
+            }
+            "fma-peak" => {
+                let peak = measure::fma_peak();
+                results.insert(format!("{name}.thread"), peak.thread);
+                results.insert(name.clone(), peak.wall);
+                results.extend(peak.cpu.map(|cpu| (format!("{name}.cpu"), cpu)));
                 continue;
             }
             _ => anyhow::bail!("--measures: `{name}` is not known; see bench --help"),

@@ -9,7 +9,7 @@ use burn::{
 };
 use data::{HEIGHT, LabelledImages, Loader, Normalization, WIDTH};
 
-use crate::contender::Contender;
+use crate::{contender::Contender, fma};
 
 /// Images per batch where nothing is learned, as in `train`.
 const EVALUATION_BATCH: usize = 500;
@@ -160,6 +160,34 @@ pub fn peak(device: &Device) -> f64 {
         started.elapsed().as_secs_f64()
     });
     2e-9 * (SIDE * SIDE * SIDE) as f64 / seconds.fold(f64::INFINITY, f64::min)
+}
+
+/// GFLOP/s of fused multiply-adds that depend on nothing but themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct FmaPeak {
+    /// Of one thread while the others rest, in its fastest moment.
+    pub thread: f64,
+    /// Of all threads at once: the sum of each one's fastest moment.
+    pub wall: f64,
+    /// Of all threads at once, per second of processor time, from start to end. Linux only.
+    pub cpu: Option<f64>,
+}
+
+/// What the processor can do, by multiply-adds, width of its vectors and clock.
+pub fn fma_peak() -> FmaPeak {
+    /// Runs of the loop: under a second.
+    const RUNS: usize = 1000;
+    let width = fma::best();
+    let thread = width.repeat(RUNS).fastest;
+    let started = cpu_seconds();
+    let threads = rayon::broadcast(|_| width.repeat(RUNS));
+    let cpu = started.zip(cpu_seconds()).map(|(from, to)| to - from);
+    let operations: f64 = threads.iter().map(|work| work.operations).sum();
+    FmaPeak {
+        thread: 1e-9 * thread,
+        wall: 1e-9 * threads.iter().map(|work| work.fastest).sum::<f64>(),
+        cpu: cpu.map(|seconds| 1e-9 * operations / seconds),
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Compares training and inference with stock Burn and with PyTorch, side by side on this machine.
+"""Compares training and inference with the quickest that others offer, side by side on this machine:
+PyTorch, JAX, onnxruntime, OpenVINO, and Burn without this project.
 
-    python3 bench/run.py                        about ten minutes on two quiet cores
-    python3 bench/run.py --quick                about three
-    python3 bench/run.py --python VENV/bin/python   a Python that has torch
-    python3 bench/run.py --install              puts torch from PyPI into bench/.venv
+    python3 bench/run.py --install          puts the rivals from PyPI into bench/.venv first
+    python3 bench/run.py                    about half an hour on two quiet cores
+    python3 bench/run.py --quick            a few minutes: one short round, printed and not saved
+    python3 bench/run.py --python VENV/bin/python   a Python that has the rivals
 
-Every measurement is a process of its own with a warm-up before what is timed. The contenders take
-turns within a round, and ratios are formed within a round, so that what else the machine does falls on
-all of them alike. Writes docs/benchmarks.md and docs/benchmarks.json.
+Every measurement is a process of its own with a warm-up before what is timed, on the same cores as all
+others. Just before each rival this project is measured, and ratios are formed between these two, so that
+what else the machine does falls on both alike. Writes docs/benchmarks.md, docs/benchmarks.json and the
+table of speed in README.md.
 """
 
 import argparse
@@ -16,198 +18,269 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import tomllib
 
 import table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODES = ["eager", "channels-last", "compile"]
+BENCH = ROOT / "bench"
+TRAINING = ["train-norm", "train-pool-norm", "train-plain"]
+INFERENCE = ["inference", "latency"]
+PYTORCH = ["eager", "channels-last", "compile", "bf16", "bf16-compile"]
+ONNX = ["onnxruntime", "onnxruntime-streams", "openvino", "openvino-streams", "openvino-bf16"]
 
 
-def parse():
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="default 5, with --quick 2")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and steps, no complete default run")
-    parser.add_argument("--python", help="a Python that can import torch")
-    parser.add_argument("--install", action="store_true", help="make bench/.venv with torch from PyPI if none is found")
+    parser.add_argument("--quick", action="store_true", help="one short round, printed and not saved")
+    parser.add_argument("--only", metavar="TEXT", action="append", help="contenders whose names contain it (may be repeated)")
+    parser.add_argument("--python", help="a Python that can import the rivals")
+    parser.add_argument("--install", action="store_true", help="install the rivals into bench/.venv")
     parser.add_argument("--no-build", action="store_true", help="take the binaries as they are")
-    parser.add_argument("--openmp-wait", choices=["active", "passive"],
-                        help="OMP_WAIT_POLICY for PyTorch: passive is kinder to it where other jobs hold the cores")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which one process is given up")
-    parser.add_argument("--date", help="stated in the table")
-    args = parser.parse_args()
-    args.rounds = args.rounds or (2 if args.quick else 5)
-    return args
+    return parser.parse_args()
+
+
+class Failed(Exception):
+    """A process that ended badly, with its last line."""
 
 
 class Bench:
-    """The binaries, the environment, and what was measured: {measure: {contender: [value per round]}}."""
+    """The binaries, the environment, and what was measured.
 
-    def __init__(self, args):
+    A sample is {"round", "contender", "values": {measure: value}}, and "ours" where this project was
+    measured just before.
+    """
+
+    def __init__(self, args: argparse.Namespace):
         self.args = args
-        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        release = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+        self.bench, self.stock, self.train = release / "bench", release / "bench-stock", release / "train"
         if not args.no_build:
-            subprocess.run(["cargo", "build", "--release", "--locked", "-p", "bench", "-p", "train"], cwd=ROOT, check=True)
-        self.bench, self.train = target / "release" / "bench", target / "release" / "train"
+            build(self.bench, self.stock)
+        for binary in (self.bench, self.stock, self.train):
+            if not binary.exists():
+                sys.exit(f"{binary}: not built; run without --no-build")
         self.python = find_python(args)
-        self.environment = dict(os.environ, OMP_WAIT_POLICY=args.openmp_wait.upper()) if args.openmp_wait else dict(os.environ)
-        self.measured = {}
-        self.skipped = {}
+        self.samples: list[dict] = []
+        self.skipped: dict[str, str] = {}
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
-
-    def run(self, command, threads):
-        """Runs a process: its output, its seconds, its peak memory in megabytes."""
-        count = str(threads)
         # Rayon for the kernels and flex, MATMUL for ndarray's matrix products, OMP and MKL for PyTorch.
+        # JAX and OpenVINO go by the cores that they may run on, see `pin`.
         names = ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"]
-        environment = dict(self.environment, **dict.fromkeys(names, count))
+        self.environment = {
+            **os.environ,
+            **dict.fromkeys(names, str(args.threads)),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.work / "inductor"),
+            "JAX_PLATFORMS": "cpu",
+        }
+
+    def run(self, command: list, **environment: str) -> tuple[str, float, float, float]:
+        """Runs a process: its output, its seconds, its seconds of processor time, its peak memory in MB."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             started = time.perf_counter()
-            child = subprocess.Popen([str(part) for part in command], cwd=self.work, env=environment, stdout=out, stderr=err)
-            pid = 0
+            child = subprocess.Popen([str(part) for part in command], cwd=self.work, env=self.environment | environment,
+                                     stdout=out, stderr=err)
+            timer = threading.Timer(self.args.limit, child.kill)
+            timer.start()
             try:
-                while pid == 0:
-                    pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-                    if pid == 0 and time.perf_counter() - started > self.args.limit:
-                        child.kill()
-                    time.sleep(0.002)
+                _, status, usage = os.wait4(child.pid, 0)
             except KeyboardInterrupt:
                 child.kill()
+                child.wait()
                 raise
+            finally:
+                timer.cancel()
             seconds = time.perf_counter() - started
             child.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0), err.seek(0)
             if child.returncode != 0:
                 lines = err.read().decode(errors="replace").strip().splitlines()
-                reason = lines[-1] if lines else f"ended with {child.returncode} after {seconds:.0f} s"
-                raise RuntimeError(reason)
+                raise Failed(lines[-1] if lines else f"ended with {child.returncode} after {seconds:.0f} s")
             unit = 1 if platform.system() == "Darwin" else 1024
-            return out.read().decode().strip(), seconds, usage.ru_maxrss * unit / 1e6
+            return out.read().decode().strip(), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6
 
-    def note(self, contender, values, round_):
-        """Keeps the values of one process; a contender that failed in a round has None there."""
-        # A whole run is another process of the same contender.
-        name = contender.replace("train-", "ours-").replace("pytorch-run-", "pytorch-")
-        for measure, value in values.items():
-            row = self.measured.setdefault(measure, {}).setdefault(name, [])
-            row.extend([None] * (round_ - len(row)))
-            row.append(value)
+    def answer(self, command: list, **environment: str) -> dict:
+        """The JSON object on the last line of a process."""
+        return json.loads(self.run(command, **environment)[0].splitlines()[-1])
 
-    def attempt(self, contender, round_, measure):
-        if contender in self.skipped:
-            return
-        print(f"round {round_ + 1} of {self.args.rounds}: {contender}", file=sys.stderr)
-        try:
-            self.note(contender, measure(), round_)
-        except RuntimeError as error:
-            self.skipped[contender] = str(error)
-            print(f"  left out: {error}", file=sys.stderr)
+    def speed(self, backend: str, measures: list[str], threads: int | None = None) -> dict:
+        """This project."""
+        effort = ["--steps", 30] if self.args.quick else ["--steps", 200, "--passes", 10, "--answers", 2000]
+        command = [self.bench, "--backend", backend, "--measures", ",".join(measures), *effort]
+        return self.answer(command, RAYON_NUM_THREADS=str(threads or self.args.threads))
 
-    def recipe(self, threads, config, *changes):
-        """A whole `train` process: its seconds and memory, and its summary."""
-        run = tempfile.mkdtemp(prefix="run-", dir=self.work)
-        os.rmdir(run)
+    def stock_speed(self, backend: str, measures: list[str]) -> dict:
+        """Burn without it: takes a second where the others take a hundredth, so it gets few steps."""
+        steps, warm_up = (2, 1) if backend == "ndarray" else (10, 2)
+        return self.answer([self.stock, "--stock", "--backend", backend, "--measures", ",".join(measures),
+                            "--steps", steps, "--warm-up", warm_up, "--passes", 1])
+
+    def script(self, *command: object) -> list:
+        if not self.python:
+            raise Failed("no Python with the rivals found (--python PATH, or --install)")
+        return [self.python, BENCH / command[0], *command[1:]]
+
+    def pytorch_speed(self, mode: str) -> dict:
+        effort = ["--steps", 20, "--passes", 1, "--answers", 100] if self.args.quick else ["--steps", 80]
+        return self.answer(self.script("pytorch.py", "speed", mode, *effort))
+
+    def jax_speed(self) -> dict:
+        return self.answer(self.script("jax_training.py", "--steps", 10 if self.args.quick else 40))
+
+    def onnx_speed(self, mode: str) -> dict:
+        if not (self.work / "batch-1.onnx").exists():
+            self.run(self.script("pytorch.py", "export", self.work))
+        effort = [] if self.args.quick else ["--passes", 10, "--answers", 2000]
+        return self.answer(self.script("onnx_inference.py", mode, self.work, *effort))
+
+    def recipe(self, config: str, *changes: str, seed: int = 0) -> tuple[dict, float, float, float]:
+        """A whole `train` process: its summary, seconds, seconds of processor time, memory."""
+        folder = self.work / "run"
         sets = [part for change in changes for part in ("--set", change)]
-        command = [self.train, "--config", ROOT / config, "--run-dir", run, "--quiet", "--json", *sets]
-        text, seconds, memory = self.run(command, threads)
-        shutil.rmtree(run)
-        return json.loads(text), seconds, memory
+        text, *costs = self.run([self.train, "--config", ROOT / config, "--seed", seed, "--run-dir", folder, "--quiet", "--json", *sets])
+        shutil.rmtree(folder)
+        return json.loads(text), *costs
 
-    def pytorch(self, mode, task, *options):
-        text, seconds, memory = self.run([self.python, ROOT / "bench" / "pytorch.py", mode, task, *options], self.args.threads)
-        return json.loads(text.splitlines()[-1]), seconds, memory
+    def whole_runs(self, backend: str, seed: int) -> dict:
+        """To about 99 % as this project's users get there, and PyTorch's recipe for that."""
+        one_epoch, *_ = self.recipe("bench/one-epoch.toml", f"backend={backend}", seed=seed)
+        fast, seconds, cpu, memory = self.recipe("configs/fast.toml", f"backend={backend}", seed=seed)
+        return {"one-epoch": one_epoch["train"]["seconds"], "one-epoch.accuracy": one_epoch["test"]["accuracy"],
+                "to-99": seconds, "to-99.cpu": cpu, "to-99.memory": memory, "to-99.accuracy": fast["test"]["accuracy"]}
 
-    def rounds(self):
-        quick, threads = self.args.quick, self.args.threads
-        effort = ["--steps", 30 if quick else 80, "--answers", 200 if quick else 400]
-        # Burn alone takes a second where the others take a hundredth.
-        few = {"stock-flex": ["--steps", 8, "--warm-up", 2, "--passes", 1],
-               "stock-ndarray": ["--steps", 2, "--warm-up", 1, "--passes", 1]}
+    def pytorch_run(self, mode: str, seed: int) -> dict:
+        text, seconds, cpu, memory = self.run(self.script("pytorch.py", "one-epoch", mode, "--seed", seed))
+        found = json.loads(text.splitlines()[-1])
+        return {"one-epoch": found["seconds"], "one-epoch.accuracy": found["accuracy"],
+                "to-99": seconds, "to-99.cpu": cpu, "to-99.memory": memory, "to-99.accuracy": found["accuracy"]}
 
-        def burn(name, threads, *options):
-            layers, backend = name.split("-")
-            stock = ["--stock"] if layers == "stock" else []
-            return json.loads(self.run([self.bench, "--backend", backend, *stock, *few.get(name, effort), *options], threads)[0])
+    def alone(self) -> dict:
+        """What is compared with nobody: the share of the peak, two threads beside one, the binary."""
+        found = self.speed("ndarray", ["fma-peak", "train-norm", "train-plain", "inference"])
+        values = {name: found[name] for name in found if name.startswith("fma-peak")} | table.shares(found)
+        one = self.speed("ndarray", ["train-norm", "train-plain"], threads=1)
+        values |= {f"speedup.{name}": found[name] / one[name] for name in ("train-norm", "train-plain")}
+        batch_128, *_ = self.recipe("configs/fast.toml", "training.batch_size=128", "training.epochs=1", "network.order=conv-norm-relu-pool")
+        return values | {"train-binary": batch_128["train"]["images_per_second"]}
 
-        def one_thread():
-            measures = ["--measures", "train-norm,train-plain"]
-            both = {count: burn("ours-ndarray", count, *measures) for count in (1, 2)}
-            return {f"speedup-{name}": both[2][f"train-{name}"] / both[1][f"train-{name}"] for name in ("norm", "plain")}
+    def contenders(self, seed: int) -> list[tuple]:
+        """Name, how it is measured, and how this project is measured before it."""
+        def ours(measures):
+            return lambda: self.speed("ndarray", measures)
 
-        def ours(backend):
-            summary, _, _ = self.recipe(threads, "bench/one-epoch.toml", f"backend={backend}")
-            fast, seconds, memory = self.recipe(threads, "configs/fast.toml", f"backend={backend}")
-            batch_128, _, _ = self.recipe(threads, "configs/fast.toml", f"backend={backend}", "training.batch_size=128",
-                                          "training.epochs=1", "network.order=conv-norm-relu-pool")
-            return {"one-epoch": summary["train"]["seconds"], "one-epoch.accuracy": accuracy(summary),
-                    "process": seconds, "process.accuracy": accuracy(fast), "process.memory": memory,
-                    "train-binary": batch_128["train"]["images_per_second"]}
+        def our_runs():
+            return self.whole_runs("ndarray", seed)
 
-        def torch(mode):
-            one_epoch, _, _ = self.pytorch(mode, "one-epoch")
-            process, seconds, memory = self.pytorch(mode, "process")
-            return {"one-epoch": one_epoch["train.seconds"], "one-epoch.accuracy": one_epoch["test.accuracy"],
-                    "process": seconds, "process.accuracy": process["test.accuracy"], "process.memory": memory}
+        both = TRAINING + INFERENCE
+        return [
+            ("ours-ndarray", self.alone, None),
+            ("ours-flex", lambda: self.speed("flex", both), ours(both)),
+            ("stock-ndarray", lambda: self.stock_speed("ndarray", both), ours(both)),
+            ("stock-flex", lambda: self.stock_speed("flex", both), ours(both)),
+            *[(f"pytorch-{mode}", lambda mode=mode: self.pytorch_speed(mode), ours(both)) for mode in PYTORCH],
+            ("jax", self.jax_speed, ours(TRAINING)),
+            *[(mode, lambda mode=mode: self.onnx_speed(mode), ours(INFERENCE)) for mode in ONNX],
+            ("ours-flex", lambda: self.whole_runs("flex", seed), our_runs),
+            *[(f"pytorch-{mode}", lambda mode=mode: self.pytorch_run(mode, seed), our_runs) for mode in PYTORCH],
+        ]
 
-        for round_ in range(self.args.rounds):
-            # Each round begins elsewhere in the circle.
-            contenders = [(name, lambda name=name: burn(name, threads))
-                          for name in ("ours-ndarray", "ours-flex", "stock-ndarray", "stock-flex")]
-            contenders += [(f"train-{backend}", lambda backend=backend: ours(backend)) for backend in ("ndarray", "flex")]
-            if self.python:
-                contenders += [(f"pytorch-{mode}", lambda mode=mode: self.pytorch(mode, "speed", *effort)[0]) for mode in MODES]
-                contenders += [(f"pytorch-run-{mode}", lambda mode=mode: torch(mode)) for mode in MODES]
-            contenders += [("speedup", one_thread)]
-            turn = round_ * 3 % len(contenders)
-            for name, measure in contenders[turn:] + contenders[:turn]:
-                self.attempt(name, round_, measure)
+    def round(self, index: int) -> None:
+        contenders = self.contenders(index)
+        # Each round begins elsewhere in the circle.
+        turn = index * 7 % len(contenders)
+        for name, measure, ours in contenders[turn:] + contenders[:turn]:
+            if name in self.skipped or (self.args.only and not any(text in name for text in self.args.only)):
+                continue
+            print(f"round {index + 1} of {self.args.rounds}: {name}", file=sys.stderr)
+            try:
+                sample = {"round": index, "contender": name}
+                if ours:
+                    sample["ours"] = ours()
+                self.samples.append(sample | {"values": measure()})
+            except Failed as error:
+                self.skipped[name] = str(error)
+                print(f"  left out: {error}", file=sys.stderr)
 
-    def series(self):
+    def series(self) -> dict[str, list]:
         """Time over images and memory over epochs: doubling series of `train`, medians of three."""
-        threads, repeats = self.args.threads, 1 if self.args.quick else 3
         images = []
         for count in (2000, 4000, 8000, 16000, 32000):
-            runs = [self.recipe(threads, "configs/fast.toml", "training.epochs=1", f"data.limit={count}") for _ in range(repeats)]
+            runs = [self.recipe("configs/fast.toml", "training.epochs=1", f"data.limit={count}") for _ in range(3)]
             images.append([count, table.median([run[0]["train"]["seconds"] for run in runs]), table.median([run[1] for run in runs])])
         memory = []
-        for epochs in (1, 2) if self.args.quick else (1, 2, 4, 12):
-            _, seconds, peak = self.recipe(threads, "configs/default.toml", f"training.epochs={epochs}")
+        for epochs in (1, 2, 4, 12):
+            _, seconds, _, peak = self.recipe("configs/default.toml", f"training.epochs={epochs}")
             memory.append([epochs, peak, seconds])
         return {"images": images, "memory": memory}
 
 
-def accuracy(summary):
-    return summary["test"]["accuracy"]
+def build(bench: pathlib.Path, stock: pathlib.Path) -> None:
+    """This project as its users build it, and Burn without it at its best."""
+    cargo = ["cargo", "build", "--release", "--locked", "-p", "bench", "-p", "train"]
+    # The workspace may compile parts of Burn with less effort, as nothing of it is in its hot path.
+    profile = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
+    best = [part for name in profile.get("package", {}) for part in ("--config", f'profile.release.package."{name}".opt-level=3')]
+    subprocess.run([*cargo, "--features", "bench/x86-v4", *best], cwd=ROOT, check=True)
+    shutil.copy2(bench, stock)
+    subprocess.run(cargo, cwd=ROOT, check=True)
 
 
-def find_python(args):
-    own = ROOT / "bench" / ".venv" / "bin" / "python"
-    candidates = [args.python] if args.python else [own, sys.executable, "python3"]
-    for python in candidates:
-        try:
-            if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode == 0:
-                return shutil.which(str(python))
-        except OSError:
-            pass
-    if args.python:
-        sys.exit(f"{args.python}: can't import torch")
+def find_python(args: argparse.Namespace) -> str | None:
+    own = BENCH / ".venv" / "bin" / "python"
     if args.install:
         subprocess.run([sys.executable, "-m", "venv", own.parent.parent], check=True)
-        subprocess.run([own, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
-        return str(own)
-    print("no Python with torch found: PyTorch is left out (--python PATH, or --install)", file=sys.stderr)
+        subprocess.run([own, "-m", "pip", "install", "--quiet", "--requirement", BENCH / "requirements.txt"], check=True)
+    for python in [args.python] if args.python else [own, sys.executable]:
+        if shutil.which(python) and subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
+            return os.path.abspath(shutil.which(python))
+    if args.python:
+        sys.exit(f"{args.python}: can't import torch")
+    print("no Python with torch found: only Burn is compared with (--python PATH, or --install)", file=sys.stderr)
     return None
 
 
-def conditions(bench):
+def pin(threads: int) -> None:
+    """All that is started from here on runs on the first so many cores; Linux only."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+class Others:
+    """How much of the processor other work took, or the host beneath a virtual machine; Linux only."""
+
+    def __init__(self):
+        self.busy, self.own, self.started = self.read()
+
+    @staticmethod
+    def read() -> tuple[float, float, float]:
+        stat = pathlib.Path("/proc/stat")
+        busy = float("nan")
+        if stat.exists():
+            user, nice, system, _idle, _wait, irq, softirq, steal = map(int, stat.read_text().split()[1:9])
+            busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        usages = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+        return busy, sum(usage.ru_utime + usage.ru_stime for usage in usages), time.perf_counter()
+
+    def share(self) -> float | None:
+        busy, own, now = self.read()
+        share = (busy - self.busy - own + self.own) / ((now - self.started) * os.cpu_count())
+        return max(share, 0.0) if share == share else None
+
+
+def conditions(bench: Bench) -> dict:
     """What the figures depend on."""
-    def first(command):
+    def first(command: list) -> str:
         return subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines()[0]
     info = pathlib.Path("/proc/cpuinfo")
     lines = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line) if info.exists() else {}
@@ -216,45 +289,55 @@ def conditions(bench):
     release = pathlib.Path("/etc/os-release")
     names = dict(line.split("=", 1) for line in release.read_text().splitlines() if "=" in line) if release.exists() else {}
     lock = (ROOT / "Cargo.lock").read_text()
-    torch = first([bench.python, "-c", "import torch; print(torch.__version__)"]) if bench.python else None
+    versions = {}
+    if bench.python:
+        packages = ["torch", "jax", "onnxruntime", "openvino"]
+        code = "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
+        installed = json.loads(first([bench.python, "-c", code]))
+        versions = {name: installed[name] for name in packages if name in installed}
     return {
         "cpu": lines.get("model name", platform.processor()),
+        "family and model": f"{lines.get('cpu family', '?')}, {lines.get('model', '?')}",
         "cores": os.cpu_count(),
-        "instruction sets": ", ".join(flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16") if flag in flags),
+        "instruction sets": ", ".join(flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags),
         "os": names.get("PRETTY_NAME", platform.platform()).strip('"'),
         "rustc": first(["rustc", "--version"]).split()[1],
         "burn": lock.split('name = "burn"\nversion = "', 1)[1].split('"', 1)[0],
-        "torch": torch,
+        **versions,
         "threads": bench.args.threads,
         "rounds": bench.args.rounds,
-        "openmp wait policy": bench.args.openmp_wait or "default",
-        **({"date": bench.args.date} if bench.args.date else {}),
+        "date": time.strftime("%Y-%m-%d"),
     }
 
 
-def main():
+def main() -> None:
     args = parse()
+    args.rounds = 1 if args.quick else args.rounds
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Before the build, which is a load of its own.
-    load = [os.getloadavg()[0]]
     bench = Bench(args)
+    pin(args.threads)
+    others = Others()
     series = {"images": [], "memory": []}
+    complete = False
     try:
-        bench.rounds()
-        series = bench.series()
+        for index in range(args.rounds):
+            bench.round(index)
+        if not args.quick and not args.only:
+            series = bench.series()
+            complete = True
     except KeyboardInterrupt:
-        print("interrupted: what is complete is saved", file=sys.stderr)
+        print("interrupted: what was measured is printed and not saved", file=sys.stderr)
     finally:
         shutil.rmtree(bench.work)
-    load.append(os.getloadavg()[0])
-    result = {"conditions": conditions(bench), "load": load, "measured": bench.measured,
-              "skipped": bench.skipped, "series": series}
-    docs = ROOT / "docs"
-    docs.mkdir(exist_ok=True)
-    (docs / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n")
+    result = {"conditions": conditions(bench), "others": others.share(), "skipped": bench.skipped,
+              "series": series, "samples": bench.samples}
     text = table.render(result)
-    (docs / "benchmarks.md").write_text(text)
     print(text)
+    if complete:
+        docs = ROOT / "docs"
+        (docs / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n")
+        (docs / "benchmarks.md").write_text(text)
+        table.update_readme(ROOT / "README.md", result)
 
 
 if __name__ == "__main__":

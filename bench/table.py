@@ -1,141 +1,173 @@
-"""Turns what bench/run.py measured into docs/benchmarks.md."""
+"""Turns what bench/run.py measured into docs/benchmarks.md and the table of speed in README.md."""
+
+import pathlib
 
 NAMES = {
     "ours-ndarray": "this project, ndarray",
     "ours-flex": "this project, flex",
     "stock-ndarray": "Burn alone, ndarray",
-    "stock-flex": "Burn alone, flex",
+    "stock-flex": "Burn alone, flex with `x86-v4`",
     "pytorch-eager": "PyTorch, eager",
     "pytorch-channels-last": "PyTorch, channels_last",
     "pytorch-compile": "PyTorch, torch.compile",
-    "speedup": "this project, ndarray",
+    "pytorch-bf16": "PyTorch, bf16 and channels_last",
+    "pytorch-bf16-compile": "PyTorch, bf16 and torch.compile",
+    "jax": "JAX",
+    "onnxruntime": "onnxruntime",
+    "onnxruntime-streams": "onnxruntime, a batch per thread",
+    "openvino": "OpenVINO",
+    "openvino-streams": "OpenVINO, a batch per thread",
+    "openvino-bf16": "OpenVINO, bf16",
 }
 
+# Title, unit, whether less is better, and where the processor time of it is kept.
 MEASURES = {
-    "train-norm": "training with BatchNorm, batch 128, images/s",
-    "train-pool-norm": "the same with BatchNorm after the pool, images/s",
-    "train-plain": "training without BatchNorm, batch 128, images/s",
-    "train-binary": "the binary `train`, with BatchNorm, batch 128, images/s",
-    "one-epoch": "one epoch of the 215,194-parameter network, batch 256, seconds of training",
-    "one-epoch.accuracy": "its share of right test images",
-    "process": "whole process, start to tested (`configs/fast.toml`), seconds",
-    "process.accuracy": "its share of right test images",
-    "process.memory": "its peak memory, MB",
-    "inference": "inference in batches of 500, images/s",
-    "latency": "one image, bytes to logits, ms",
-    "peak": "f32 matrix product of 512³, GFLOP/s",
-    "train-norm.cpu": "training with BatchNorm, images per second of processor time",
-    "train-pool-norm.cpu": "the same with BatchNorm after the pool, images per second of processor time",
-    "train-plain.cpu": "training without BatchNorm, images per second of processor time",
-    "inference.cpu": "inference, images per second of processor time",
+    "train-norm": ("training with BatchNorm, batch 128", "images/s", False),
+    "train-pool-norm": ("training with BatchNorm after the pool, batch 128", "images/s", False),
+    "train-plain": ("training without BatchNorm, batch 128", "images/s", False),
+    "inference": ("inference in batches of 500", "images/s", False),
+    "latency": ("one image, bytes to logits", "ms", True),
+    "one-epoch": ("one epoch of the 215,194-parameter network, training only", "s", True),
+    "to-99": ("the whole process to about 99 % on test", "s", True),
 }
 
-LESS_IS_BETTER = {"one-epoch", "process", "process.memory", "latency"}
-
-PYTORCH = ["pytorch-eager", "pytorch-channels-last", "pytorch-compile"]
-
-# Measure, contenders compared with, at least, aim.
-GOALS = [
-    ("train-norm", PYTORCH, 2.0, 4.0),
-    ("train-pool-norm", PYTORCH, None, None),
-    ("train-plain", PYTORCH, 3.0, 5.0),
-    ("one-epoch", PYTORCH, 2.0, 4.0),
-    ("process", PYTORCH, 2.5, 5.0),
-    ("train-norm", ["stock-ndarray"], 40.0, 80.0),
-    ("train-plain", ["stock-ndarray"], None, None),
-    ("inference", PYTORCH, 2.0, 4.0),
-    ("latency", PYTORCH, 5.0, 20.0),
-    ("train-norm.cpu", PYTORCH, None, None),
-    ("train-plain.cpu", PYTORCH, None, None),
-    ("inference.cpu", PYTORCH, None, None),
-]
+BEGIN, END = "<!-- bench/run.py writes from here -->", "<!-- to here -->"
 
 
-def render(result):
-    measured, conditions, series = result["measured"], result["conditions"], result["series"]
+class Results:
+    """The samples, by measure and contender."""
+
+    def __init__(self, result: dict):
+        self.samples = result["samples"]
+
+    def values(self, measure: str, contender: str) -> list[float]:
+        """What a contender reached; this project before each rival, too."""
+        found = [sample["values"].get(measure) for sample in self.samples if sample["contender"] == contender]
+        if contender == "ours-ndarray":
+            found += [sample.get("ours", {}).get(measure) for sample in self.samples if sample["contender"] != contender]
+        return [value for value in found if value is not None]
+
+    def ratios(self, measure: str, contender: str) -> list[float]:
+        """How many times as fast this project was just before, or as little time it took."""
+        less = MEASURES[measure.removesuffix(".cpu")][2]
+        pairs = [(sample["ours"].get(measure), sample["values"].get(measure))
+                 for sample in self.samples if sample["contender"] == contender and "ours" in sample]
+        return [theirs / ours if less else ours / theirs for ours, theirs in pairs if ours and theirs]
+
+    def ranked(self, measure: str) -> list[str]:
+        """Contenders, the best first."""
+        known = [name for name in NAMES if self.values(measure, name)]
+        return sorted(known, key=lambda name: median(self.values(measure, name)), reverse=not MEASURES[measure][2])
+
+    def rivals(self, measure: str) -> list[str]:
+        return [name for name in self.ranked(measure) if not name.startswith("ours")]
+
+
+def shares(found: dict[str, float]) -> dict[str, float]:
+    """Floating-point operations over what the threads could do, both per second of processor time."""
+    if "fma-peak.cpu" not in found:
+        return {}
+    conv1, conv2, dense = 26 * 26 * 16 * 9, 11 * 11 * 32 * 16 * 9, 800 * 128 + 128 * 10
+    # The last row and column of the second convolution fall out of its pool.
+    pooled = 10 * 10 * 32 * 16 * 9
+    # Backward twice the forward, but no gradient of the first layer's input.
+    full = 2 * (3 * (conv1 + conv2 + dense) - conv1)
+    # A max-pool lets one of four gradients through; the zeros need not be multiplied.
+    needed = 2 * (conv1 + pooled + 3 * dense + conv1 // 4 + 2 * pooled // 4)
+    peak = 1e9 * found["fma-peak.cpu"]
+    return {
+        "share.train-plain": full * found["train-plain.cpu"] / peak,
+        "share.train-plain.needed": needed * found["train-plain.cpu"] / peak,
+        "share.inference": 2 * (conv1 + pooled + dense) * found["inference.cpu"] / peak,
+    }
+
+
+def render(result: dict) -> str:
+    conditions, results = result["conditions"], Results(result)
     out = [
         "# Benchmarks",
         "",
-        "Written by `python3 bench/run.py`: this project, Burn without it, and PyTorch, in turn on the same "
-        f"{conditions['threads']} threads. Medians of {conditions['rounds']} rounds, lowest to highest in brackets.",
+        "Written by `python3 bench/run.py`: this project beside the quickest that others offer, on the same "
+        f"{conditions['threads']} cores. Medians of {conditions['rounds']} rounds, lowest to highest in brackets. Ratios are "
+        "between a rival and this project just before it; more than 1: this project is faster.",
         "",
         "; ".join(f"{key}: {value}" for key, value in conditions.items()) + ".",
         "",
-        *loaded(result),
-        "## Against the goals",
+        *disturbed(result),
+        "## Against the strongest",
         "",
-        "This project on the backend ndarray. A ratio is formed within each round, against the mode of PyTorch with "
-        "the best median; more than 1 is faster than it.",
+        "This project computes in f32, on the backend ndarray.",
         "",
-        "| measure | this project | compared with | ratio | at least | aim |",
+        "| measure | this project | strongest rival | ratio | strongest in f32 | ratio |",
         "|---|---|---|---|---|---|",
     ]
-    for measure, rivals, least, aim in GOALS:
-        out.append(goal(measured.get(measure, {}), measure, rivals, least, aim))
-    for name, text in (("norm", "with"), ("plain", "without")):
-        values = rounds(measured.get(f"speedup-{name}", {}).get("speedup"))
-        out.append(f"| 1 to 2 threads, training {text} BatchNorm | {spread(values)} | 1 thread | {spread(values)} | 1.70 | 1.90 |")
-    if series["memory"]:
-        most = max(peak for _, peak, _ in series["memory"])
-        out.append(f"| peak memory of `configs/default.toml`, MB | {most:.0f} | | | 500 | 250 |")
-    share = product_share(measured)
-    out.append(f"| share of the matrix-product peak, training without BatchNorm | {spread(share, percent=True)} | "
-               "the fastest product of the round, whoever's | | 35 % | 50 % |")
-    out += ["", "## All figures", ""]
-    contenders = [name for name in NAMES if name != "speedup" and any(name in rows for rows in measured.values())]
-    out.append("| measure | " + " | ".join(NAMES[name] for name in contenders) + " |")
-    out.append("|---" * (len(contenders) + 1) + "|")
-    for measure, text in MEASURES.items():
-        rows = measured.get(measure, {})
-        if rows:
-            out.append(f"| {text} | " + " | ".join(spread(rounds(rows.get(name))) for name in contenders) + " |")
-    for name, reason in result["skipped"].items():
-        out += ["", f"Left out: {name}: {reason}"]
-    out += ["", *grows(series), *NOTES]
+    for measure, (title, unit, _) in MEASURES.items():
+        rivals = results.rivals(measure)
+        ours = spread(results.values(measure, "ours-ndarray"))
+        cells = []
+        for kind in (rivals, [name for name in rivals if "bf16" not in name]):
+            name = next(iter(kind), None)
+            cells += [f"{NAMES[name]}: {spread(results.values(measure, name))}", f"**{spread(results.ratios(measure, name))}**"] if name else ["–", "–"]
+        out.append(f"| {title}, {unit} | {ours} | {' | '.join(cells)} |")
+    out += ["", *peak(results), "## All figures", ""]
+    for measure in MEASURES:
+        out += figures(results, measure)
+    out += [f"- Left out: {NAMES[name]}: {reason}" for name, reason in result["skipped"].items()]
+    out += ["", *grows(result["series"]), *NOTES]
     return "\n".join(out) + "\n"
 
 
-def loaded(result):
-    """A warning where other jobs held the processor."""
-    threads = result["conditions"]["threads"]
-    if result["load"][0] <= 0.5:
+def disturbed(result: dict) -> list[str]:
+    """How much else the processor did."""
+    others = result["others"]
+    if others is None:
         return []
-    return [f"**Other jobs ran on the machine**: load average {result['load'][0]:.1f} when the run began, on "
-            f"{result['conditions']['cores']} cores. Times on the clock are long and spread widely, and threads that wait for "
-            f"one another ({threads} here) lose most. Read the rows of processor time, and repeat on a quiet machine.", ""]
+    if others <= 0.05:
+        return [f"All else on the machine took {100 * others:.1f} % of its processor time meanwhile.", ""]
+    return [f"**Other work took {100 * others:.0f} % of the processor time meanwhile**: times on the clock are long and spread widely, "
+            "and threads that wait for one another lose most. Repeat on a quiet machine.", ""]
 
 
-def goal(rows, measure, rivals, least, aim):
-    ours = rows.get("ours-ndarray")
-    rivals = [name for name in rivals if rounds(rows.get(name))]
-    show = lambda value: "" if value is None else f"{value:g}"
-    text = MEASURES[measure]
-    if not rounds(ours) or not rivals:
-        return f"| {text} | {spread(rounds(ours))} | not measured | | {show(least)} | {show(aim)} |"
-    less = measure in LESS_IS_BETTER
-    best = (min if less else max)(rivals, key=lambda name: median(rounds(rows[name])))
-    pairs = [(a, b) for a, b in zip(ours, rows[best]) if a and b]
-    ratios = [b / a if less else a / b for a, b in pairs]
-    return (f"| {text} | {spread(rounds(ours))} | {NAMES[best]}: {spread(rounds(rows[best]))} | **{spread(ratios)}** | "
-            f"{show(least)} | {show(aim)} |")
+def peak(results: Results) -> list[str]:
+    def line(text: str, name: str, percent: bool = False) -> str:
+        return f"| {text} | {spread(results.values(name, 'ours-ndarray'), percent)} |"
+    return [
+        "## Against what the processor can do",
+        "",
+        "The peak is a loop of independent fused multiply-adds in the widest vectors, in the same process. Shares are by "
+        "processor time: operations per second of it, over the peak per second of it.",
+        "",
+        "| | |",
+        "|---|---|",
+        line("FMA peak of one thread alone, GFLOP/s", "fma-peak.thread"),
+        line("FMA peak of all threads at once, GFLOP/s", "fma-peak"),
+        line("the same per second of processor time", "fma-peak.cpu"),
+        line("share of it, training without BatchNorm, every gradient counted", "share.train-plain", True),
+        line("the same, without the gradients that a max-pool makes zero (they are not computed)", "share.train-plain.needed", True),
+        line("share of it, inference in batches", "share.inference", True),
+        line("2 threads beside 1, training with BatchNorm, times as fast", "speedup.train-norm"),
+        line("2 threads beside 1, training without BatchNorm, times as fast", "speedup.train-plain"),
+        line("the binary `train` itself, with BatchNorm, batch 128, images/s", "train-binary"),
+        "",
+    ]
 
 
-def product_share(measured):
-    """Floating-point operations of training without BatchNorm over the matrix-product peak, by round."""
-    macs = 26 * 26 * 16 * 9 + 11 * 11 * 32 * 16 * 9 + 800 * 128 + 128 * 10
-    # Forward, and twice that backward, but no gradient of the first layer's input.
-    flops = 2 * (3 * macs - 26 * 26 * 16 * 9)
-    speeds = measured.get("train-plain", {}).get("ours-ndarray", [])
-    peaks = list(measured.get("peak", {}).values())
-    shares = []
-    for index, speed in enumerate(speeds):
-        known = [peak[index] for peak in peaks if index < len(peak) and peak[index]]
-        if speed and known:
-            shares.append(1e-9 * flops * speed / max(known))
-    return shares
+def figures(results: Results, measure: str) -> list[str]:
+    """Everybody's figures of one measure."""
+    title, unit, less = MEASURES[measure]
+    columns = {measure: unit}
+    columns[f"{measure}.cpu"] = "seconds of processor time" if less else f"{unit.removesuffix('/s')} per second of processor time"
+    columns |= {f"{measure}.accuracy": "right on test", f"{measure}.memory": "peak memory, MB"}
+    contenders = results.ranked(measure)
+    columns = {name: text for name, text in columns.items() if any(results.values(name, contender) for contender in contenders)}
+    lines = [f"### {title[0].upper()}{title[1:]}", "", f"| | {' | '.join(columns.values())} | this project is faster by |", "|---" * (len(columns) + 2) + "|"]
+    for contender in contenders:
+        cells = [spread(results.values(name, contender), percent=name.endswith(".accuracy")) for name in columns]
+        lines.append(f"| {NAMES[contender]} | {' | '.join(cells)} | {spread(results.ratios(measure, contender))} |")
+    return lines + [""]
 
 
-def grows(series):
+def grows(series: dict) -> list[str]:
     lines = ["## Doubling series", "", "One epoch of `configs/fast.toml` over more and more images:", "",
              "| images | seconds of training | per 1,000 images, ms | seconds of the process |", "|---|---|---|---|"]
     for count, seconds, process in series["images"]:
@@ -151,35 +183,54 @@ NOTES = [
     "",
     "- The network of the speed rows: conv3x3-16, conv3x3-32 without padding, each with ReLU and a 2x2 max-pool, dense-128, "
     "10 logits. A training step gathers a shuffled batch of MNIST, runs forward and backward, and updates with AdamW (PyTorch: "
-    "`fused=True`). Warm-up steps, PyTorch's compilation and its normalization of all images are not timed.",
-    "- Burn alone is the same network and weights through `burn::nn` and Burn's AdamW, in the same binary and with the same "
-    "allocator (mimalloc). It gets few steps, because it is slow.",
-    "- Inference goes from bytes to logits, normalization included; PyTorch runs under `torch.inference_mode`.",
-    "- `train` as a whole process holds out 5,000 images, validates after each epoch, writes its checkpoints with checksums, fits "
-    "the calibration and tests what it saved. PyTorch's script trains on as many images with the same schedule, tests, and does "
-    "nothing else.",
-    "- Floating-point operations: two per multiply-add, backward twice the forward, no input gradient in the first layer.",
+    "`fused=True`; JAX: the whole step in one `jit`). Warm-up steps, compilation and the rivals' normalization of all images are "
+    "not timed.",
+    "- bf16 is PyTorch's `autocast` in training; for inference its weights are in bf16. It halves the work of what it computes "
+    "in and keeps 8 bits of precision; all else, this project included, computes in f32.",
+    "- Burn alone is the same network and weights through `burn::nn` and Burn's AdamW, with the same allocator (mimalloc), all "
+    "of Burn at `opt-level = 3` and flex with its feature `x86-v4`. It gets few steps, because it is slow.",
+    "- Inference is of the network with BatchNorm, from bytes to logits, normalization included. PyTorch runs under `no_grad` "
+    "and, compiled, with frozen weights. onnxruntime and OpenVINO run an ONNX file that PyTorch exported, with the normalization "
+    "in its graph, for a fixed size of batch, with all of their optimizations; a batch on all threads, or as many batches at a "
+    "time as there are threads. For one image each rival gets one thread or all, whichever is quicker; it is called from Python, "
+    "whose own share is some microseconds.",
+    "- To 99 %: this project runs `configs/fast.toml` as a whole process, which also holds out 5,000 images, validates after each "
+    "epoch, writes its checkpoints with checksums, fits the calibration, tests what it saved and writes the report. PyTorch runs "
+    "the quickest recipe its users have (`bench/one-epoch.toml`: one epoch over all 60,000 images with 215,194 parameters, Adam, "
+    "peak rate 1e-2, one cycle, batch 256, no augmentation) as a script that trains, tests, and does nothing else. Compiled "
+    "code comes from PyTorch's cache after the first round. Round `n` has seed `n - 1`.",
+    "- Operations: two per multiply-add, backward twice the forward, no input gradient in the first layer.",
     "- Processor time adds up all threads; waiting by spinning counts.",
 ]
 
 
-def rounds(values):
-    """The rounds in which there was a value."""
-    return [value for value in values or [] if value is not None]
+def update_readme(path: pathlib.Path, result: dict) -> None:
+    """Replaces what stands between the two marks."""
+    results = Results(result)
+    lines = ["| | this project | strongest rival | ratio |", "|---|---|---|---|"]
+    for measure, (title, unit, _) in MEASURES.items():
+        rival = next(iter(results.rivals(measure)), None)
+        if rival:
+            ours, theirs = (show(median(results.values(measure, name))) for name in ("ours-ndarray", rival))
+            lines.append(f"| {title}, {unit} | {ours} | {theirs} ({NAMES[rival]}) | {show(median(results.ratios(measure, rival)))} |")
+    before, rest = path.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
 
 
-def median(values):
+def median(values: list[float]) -> float:
     values = sorted(values)
     middle = len(values) // 2
     return values[middle] if len(values) % 2 else 0.5 * (values[middle - 1] + values[middle])
 
 
-def spread(values, percent=False):
+def show(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.5 else f"{value:.4f}"
+
+
+def spread(values: list[float], percent: bool = False) -> str:
     if not values:
         return "–"
-    def show(value):
-        if percent:
-            return f"{100 * value:.0f} %"
-        return f"{value:,.0f}" if value >= 100 else f"{value:.4f}" if value < 1 else f"{value:.2f}"
+    text = (lambda value: f"{100 * value:.3g} %") if percent else show
     low, middle, high = min(values), median(values), max(values)
-    return show(middle) if len(values) == 1 else f"{show(middle)} ({show(low)}–{show(high)})"
+    return text(middle) if len(values) == 1 else f"{text(middle)} ({text(low)}–{text(high)})"

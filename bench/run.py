@@ -146,10 +146,10 @@ class Bench:
 
     def recipe(self, config: str, *changes: str, seed: int = 0) -> tuple[dict, float, float, float]:
         """A whole `train` process: its summary, seconds, seconds of processor time, memory."""
-        folder = self.work / "run"
         sets = [part for change in changes for part in ("--set", change)]
-        text, *costs = self.run([self.train, "--config", ROOT / config, "--seed", seed, "--run-dir", folder, "--quiet", "--json", *sets])
-        shutil.rmtree(folder)
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            run = ["--run-dir", pathlib.Path(folder) / "run", "--quiet", "--json"]
+            text, *costs = self.run([self.train, "--config", ROOT / config, "--seed", seed, *run, *sets])
         return json.loads(text), *costs
 
     def whole_runs(self, backend: str, seed: int) -> dict:
@@ -203,12 +203,12 @@ class Bench:
             if name in self.skipped or (self.args.only and not any(text in name for text in self.args.only)):
                 continue
             print(f"round {index + 1} of {self.args.rounds}: {name}", file=sys.stderr)
+            sample = {"round": index, "contender": name} | ({"ours": ours()} if ours else {})
             try:
-                sample = {"round": index, "contender": name}
-                if ours:
-                    sample["ours"] = ours()
                 self.samples.append(sample | {"values": measure()})
             except Failed as error:
+                if name.startswith("ours"):
+                    raise
                 self.skipped[name] = str(error)
                 print(f"  left out: {error}", file=sys.stderr)
 
@@ -327,6 +327,8 @@ def main() -> None:
             complete = True
     except KeyboardInterrupt:
         print("interrupted: what was measured is printed and not saved", file=sys.stderr)
+    except Failed as error:
+        sys.exit(f"this project could not be measured: {error}")
     finally:
         shutil.rmtree(bench.work)
     result = {"conditions": conditions(bench), "others": others.share(), "skipped": bench.skipped,

@@ -129,8 +129,8 @@ def disturbed(result: dict) -> list[str]:
 
 
 def peak(results: Results) -> list[str]:
-    def line(text: str, name: str, percent: bool = False) -> str:
-        return f"| {text} | {spread(results.values(name, 'ours-ndarray'), percent)} |"
+    def line(text: str, name: str) -> str:
+        return f"| {text} | {spread(results.values(name, 'ours-ndarray'), percent if name.startswith('share') else show)} |"
     return [
         "## Against what the processor can do",
         "",
@@ -142,9 +142,9 @@ def peak(results: Results) -> list[str]:
         line("FMA peak of one thread alone, GFLOP/s", "fma-peak.thread"),
         line("FMA peak of all threads at once, GFLOP/s", "fma-peak"),
         line("the same per second of processor time", "fma-peak.cpu"),
-        line("share of it, training without BatchNorm, every gradient counted", "share.train-plain", True),
-        line("the same, without the gradients that a max-pool makes zero (they are not computed)", "share.train-plain.needed", True),
-        line("share of it, inference in batches", "share.inference", True),
+        line("share of it, training without BatchNorm, every gradient counted", "share.train-plain"),
+        line("the same, without the gradients that a max-pool makes zero (they are not computed)", "share.train-plain.needed"),
+        line("share of it, inference in batches", "share.inference"),
         line("2 threads beside 1, training with BatchNorm, times as fast", "speedup.train-norm"),
         line("2 threads beside 1, training without BatchNorm, times as fast", "speedup.train-plain"),
         line("the binary `train` itself, with BatchNorm, batch 128, images/s", "train-binary"),
@@ -162,7 +162,7 @@ def figures(results: Results, measure: str) -> list[str]:
     columns = {name: text for name, text in columns.items() if any(results.values(name, contender) for contender in contenders)}
     lines = [f"### {title[0].upper()}{title[1:]}", "", f"| | {' | '.join(columns.values())} | this project is faster by |", "|---" * (len(columns) + 2) + "|"]
     for contender in contenders:
-        cells = [spread(results.values(name, contender), percent=name.endswith(".accuracy")) for name in columns]
+        cells = [spread(results.values(name, contender), hundredths if name.endswith(".accuracy") else show) for name in columns]
         lines.append(f"| {NAMES[contender]} | {' | '.join(cells)} | {spread(results.ratios(measure, contender))} |")
     return lines + [""]
 
@@ -228,9 +228,17 @@ def show(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.5 else f"{value:.4f}"
 
 
-def spread(values: list[float], percent: bool = False) -> str:
+def percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def hundredths(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def spread(values: list[float], text=show) -> str:
+    """Median, lowest and highest."""
     if not values:
         return "–"
-    text = (lambda value: f"{100 * value:.3g} %") if percent else show
     low, middle, high = min(values), median(values), max(values)
     return text(middle) if len(values) == 1 else f"{text(middle)} ({text(low)}–{text(high)})"

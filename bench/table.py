@@ -213,6 +213,14 @@ def update_readme(path: pathlib.Path, result: dict) -> None:
         if rival:
             ours, theirs = (show(median(results.values(measure, name))) for name in ("ours-ndarray", rival))
             lines.append(f"| {title}, {unit} | {ours} | {theirs} ({NAMES[rival]}) | {show(median(results.ratios(measure, rival)))} |")
+    def faster(name: str) -> str:
+        return show(median(results.ratios("train-norm", name)))
+    share = results.values("share.train-plain.needed", "ours-ndarray")
+    lines += ["", f"Against Burn alone, training with BatchNorm is {faster('stock-ndarray')} times as fast on `ndarray` and "
+              f"{faster('stock-flex')} times on `flex`."]
+    if share:
+        lines += ["Without BatchNorm it does, of the multiply-adds that the cores could do in the processor time it takes, "
+                  f"{percent(median(share))}."]
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
     path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")

@@ -90,7 +90,7 @@ class Contender:
     def network(self, shape, norm, seed=0):
         torch.manual_seed(seed)
         network = Network(*shape, norm).to(memory_format=self.format)
-        return torch.compile(network) if self.compiled else network
+        return torch.compile(network, dynamic=False) if self.compiled else network
 
     def answering(self, network):
         """A function from bytes to logits. Weights are brought into bf16 once, not at every call."""

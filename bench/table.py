@@ -213,13 +213,13 @@ def update_readme(path: pathlib.Path, result: dict) -> None:
         if rival:
             ours, theirs = (show(median(results.values(measure, name))) for name in ("ours-ndarray", rival))
             lines.append(f"| {title}, {unit} | {ours} | {theirs} ({NAMES[rival]}) | {show(median(results.ratios(measure, rival)))} |")
-    def faster(name: str) -> str:
-        return show(median(results.ratios("train-norm", name)))
+    burn = [f"{show(median(ratios))} times as fast on `{backend}`" for backend in ("ndarray", "flex")
+            if (ratios := results.ratios("train-norm", f"stock-{backend}"))]
+    if burn:
+        lines += ["", f"Against Burn alone, training with BatchNorm is {' and '.join(burn)}."]
     share = results.values("share.train-plain.needed", "ours-ndarray")
-    lines += ["", f"Against Burn alone, training with BatchNorm is {faster('stock-ndarray')} times as fast on `ndarray` and "
-              f"{faster('stock-flex')} times on `flex`."]
     if share:
-        lines += ["Without BatchNorm it does, of the multiply-adds that the cores could do in the processor time it takes, "
+        lines += ["Training without BatchNorm takes, of the multiply-adds that the cores could do in the same processor time, "
                   f"{percent(median(share))}."]
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)

@@ -88,7 +88,7 @@ def render(result: dict) -> str:
         "# Benchmarks",
         "",
         "Written by `python3 bench/run.py`: this project beside the quickest that others offer, on the same "
-        f"{conditions['threads']} cores. Medians of {conditions['rounds']} rounds, lowest to highest in brackets. Ratios are "
+        f"{conditions['threads']} cores. Medians over the rounds, lowest to highest in brackets. Ratios are "
         "between a rival and this project just before it; more than 1: this project is faster.",
         "",
         "; ".join(f"{key}: {value}" for key, value in conditions.items()) + ".",
@@ -160,7 +160,7 @@ def figures(results: Results, measure: str) -> list[str]:
     columns |= {f"{measure}.accuracy": "right on test", f"{measure}.memory": "peak memory, MB"}
     contenders = results.ranked(measure)
     columns = {name: text for name, text in columns.items() if any(results.values(name, contender) for contender in contenders)}
-    lines = [f"### {title[0].upper()}{title[1:]}", "", f"| | {' | '.join(columns.values())} | this project is faster by |", "|---" * (len(columns) + 2) + "|"]
+    lines = [f"### {title[0].upper()}{title[1:]}", "", f"| | {' | '.join(columns.values())} | this project, times as fast |", "|---" * (len(columns) + 2) + "|"]
     for contender in contenders:
         cells = [spread(results.values(name, contender), hundredths if name.endswith(".accuracy") else show) for name in columns]
         lines.append(f"| {NAMES[contender]} | {' | '.join(cells)} | {spread(results.ratios(measure, contender))} |")
@@ -185,8 +185,8 @@ NOTES = [
     "10 logits. A training step gathers a shuffled batch of MNIST, runs forward and backward, and updates with AdamW (PyTorch: "
     "`fused=True`; JAX: the whole step in one `jit`). Warm-up steps, compilation and the rivals' normalization of all images are "
     "not timed.",
-    "- bf16 is PyTorch's `autocast` in training; for inference its weights are in bf16. It halves the work of what it computes "
-    "in and keeps 8 bits of precision; all else, this project included, computes in f32.",
+    "- bf16 is PyTorch's `autocast` in training, and for inference its weights are in bf16; in OpenVINO it is a hint. It halves the "
+    "work and keeps 8 bits of precision. All else, this project included, computes in f32.",
     "- Burn alone is the same network and weights through `burn::nn` and Burn's AdamW, with the same allocator (mimalloc), all "
     "of Burn at `opt-level = 3` and flex with its feature `x86-v4`. It gets few steps, because it is slow.",
     "- Inference is of the network with BatchNorm, from bytes to logits, normalization included. PyTorch runs under `no_grad` "

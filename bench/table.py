@@ -217,10 +217,11 @@ def update_readme(path: pathlib.Path, result: dict) -> None:
             if (ratios := results.ratios("train-norm", f"stock-{backend}"))]
     if burn:
         lines += ["", f"Against Burn alone, training with BatchNorm is {' and '.join(burn)}."]
-    share = results.values("share.train-plain.needed", "ours-ndarray")
-    if share:
-        lines += ["Training without BatchNorm takes, of the multiply-adds that the cores could do in the same processor time, "
-                  f"{percent(median(share))}."]
+    full, needed = (results.values(name, "ours-ndarray") for name in ("share.train-plain", "share.train-plain.needed"))
+    if full:
+        lines += [f"Training without BatchNorm runs at {percent(median(full))} of the multiply-adds that the cores could do in the "
+                  f"same processor time; {percent(median(needed))} without the gradients that a max-pool makes zero, which are not "
+                  "computed."]
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
     path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")

@@ -8,9 +8,9 @@ PyTorch, JAX, onnxruntime, OpenVINO, and Burn without this project.
     python3 bench/run.py --python VENV/bin/python   a Python that has the rivals
 
 Needs Python 3.11. Every measurement is a process of its own with a warm-up before what is timed, on the
-same cores as all others. Just before each rival this project is measured, and ratios are formed between these two, so that
-what else the machine does falls on both alike. Writes docs/benchmarks.md, docs/benchmarks.json and the
-table of speed in README.md.
+same cores as all others. Just before each rival this project is measured, and ratios are formed between
+these two, so that what else the machine does falls on both alike. Writes docs/benchmarks.md,
+docs/benchmarks.json and the table of speed in README.md.
 """
 
 import argparse

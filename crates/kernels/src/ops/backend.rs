@@ -49,18 +49,32 @@ pub(crate) fn reuse<B: HostBackend>(tensors: impl IntoIterator<Item = FloatTenso
     }
 }
 
+/// Views `[batch, channels, height, width]` as `[batch, height, width, channels]`.
+pub(crate) fn channels_last<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    match dims4(&tensor.shape()) {
+        // The values lie in that order already, which a permutation need not notice.
+        [batch, 1, height, width] => B::float_reshape(tensor, [batch, height, width, 1].into()),
+        _ => B::float_permute(tensor, &[0, 2, 3, 1]),
+    }
+}
+
+/// Views `[batch, height, width, channels]` as `[batch, channels, height, width]`.
+pub(crate) fn channels_first<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_permute(tensor, &[0, 3, 1, 2])
+}
+
 /// A tensor `[batch, height, width, channels]` whose values lie in that order.
 pub(crate) fn in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     if B::as_slice(&tensor).is_some() {
         return tensor;
     }
     let shape = dims4(&tensor.shape());
-    let channels_first = B::float_permute(tensor.clone(), &[0, 3, 1, 2]);
-    let values = match B::as_slice(&channels_first) {
+    let first = channels_first::<B>(tensor.clone());
+    let values = match B::as_slice(&first) {
         Some(values) => channels_first_to_last(values, shape),
         None => B::gather(&tensor),
     };
-    drop(channels_first);
+    drop(first);
     let ordered = like::<B>(&tensor, values, shape);
     reuse::<B>([tensor]);
     ordered

@@ -6,7 +6,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use super::backend::{HostBackend, like};
+use super::backend::{HostBackend, channels_first, like};
 
 /// Registers the gradient by a whole parent, unless nobody asks for it.
 pub(super) fn register<B: HostBackend>(
@@ -18,6 +18,20 @@ pub(super) fn register<B: HostBackend>(
     if let Some(node) = node {
         let shape = parent.shape().to_vec();
         grads.register::<B>(node, like::<B>(parent, gradient, shape));
+    }
+}
+
+/// Registers the gradient by an image, whose values lie as `[batch, height, width, channels]` as those of
+/// `parent` do.
+pub(super) fn register_image<B: HostBackend>(
+    grads: &mut Gradients,
+    node: Option<NodeId>,
+    parent: &FloatTensor<B>,
+    gradient: Vec<f32>,
+) {
+    if let Some(node) = node {
+        let gradient = like::<B>(parent, gradient, parent.shape().to_vec());
+        grads.register::<B>(node, channels_first::<B>(gradient));
     }
 }
 

@@ -17,8 +17,8 @@ use burn::backend::{
 
 use super::{
     super::{
-        backend::{HostBackend, in_order, reuse, values},
-        grads::{register, register_vectors},
+        backend::{HostBackend, channels_first, channels_last, in_order, reuse, values},
+        grads::{register, register_image, register_vectors},
         sized,
     },
     extension::{ConvOps, Norm, run_flatten, run_norm_train, run_shift},
@@ -42,6 +42,7 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
         let input = input.into_primitive();
         match Shift.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
+                let input = channels_last::<B>(input);
                 let run = run_shift::<B>(input, &weight, &bias, geometry, relu, true);
                 let state = ShiftState {
                     geometry,
@@ -50,7 +51,7 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
                     relu_output: relu.then(|| run.output.clone()),
                     chosen: Arc::new(run.chosen),
                 };
-                prep.finish(state, run.output)
+                prep.finish(state, channels_first::<B>(run.output))
             }
             OpsKind::UnTracked(prep) => {
                 prep.finish(B::conv_shift(input, weight, bias, geometry, relu))
@@ -70,7 +71,9 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
         let nodes = [&input, &weight, &bias, &gamma, &beta].map(|tensor| tensor.node());
         let [input, weight, bias, gamma, beta] =
             [input, weight, bias, gamma, beta].map(|tensor| tensor.into_primitive());
+        let input = channels_last::<B>(input);
         let run = run_norm_train::<B>(input, &weight, &bias, [&gamma, &beta], geometry, norm);
+        let output = channels_first::<B>(run.output);
         let output = match NormTrain.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let state = NormState {
@@ -82,9 +85,9 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
                     beta,
                     kept: Arc::new(run.kept),
                 };
-                prep.finish(state, run.output)
+                prep.finish(state, output)
             }
-            OpsKind::UnTracked(prep) => prep.finish(run.output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
         };
         (
             output,
@@ -97,7 +100,7 @@ impl<B: ConvOps + HostBackend, C: CheckpointStrategy> ConvOps for Autodiff<B, C>
         let nodes = [input.node()];
         let input = input.into_primitive();
         let shape = dims4(&input.shape());
-        let output = run_flatten::<B>(input);
+        let output = run_flatten::<B>(channels_last::<B>(input));
         match Flatten.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(shape, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
@@ -123,7 +126,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
-        let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
+        let output_grad = in_order::<B>(channels_last::<B>(grads.consume::<B>(&ops.node)));
         let [input_node, weight_node, bias_node] = ops.parents.map(|node| node.map(|node| node.id));
         let relu_output = state.relu_output.as_ref().map(values::<B>);
         let input = values::<B>(&state.input);
@@ -137,7 +140,7 @@ impl<B: HostBackend> Backward<B, 3> for Shift {
             input_grad.as_deref_mut(),
         ));
         let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
-        register::<B>(grads, input_node, &state.input, input_grad);
+        register_image::<B>(grads, input_node, &state.input, input_grad);
         register::<B>(grads, weight_node, &state.weight, gradients.weight);
         register_vectors::<B, 1>(grads, &state.weight, [(bias_node, gradients.shift)]);
         drop((input, relu_output));
@@ -168,7 +171,7 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
 
     fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let state = ops.state;
-        let output_grad = in_order::<B>(grads.consume::<B>(&ops.node));
+        let output_grad = in_order::<B>(channels_last::<B>(grads.consume::<B>(&ops.node)));
         let [input_node, weight_node, bias_node, gamma_node, beta_node] =
             ops.parents.map(|node| node.map(|node| node.id));
         let (gamma, beta) = (values::<B>(&state.gamma), values::<B>(&state.beta));
@@ -183,7 +186,7 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
             input_grad.as_deref_mut(),
         ));
         let input_grad = input_grad.map(Recycled::into_vec).unwrap_or_default();
-        register::<B>(grads, input_node, &state.input, input_grad);
+        register_image::<B>(grads, input_node, &state.input, input_grad);
         register::<B>(grads, weight_node, &state.weight, gradients.weight);
         let channels = gradients.shift.len();
         // The normalization subtracts the bias again, so its gradient is zero.
@@ -202,15 +205,13 @@ impl<B: HostBackend> Backward<B, 5> for NormTrain {
 struct Flatten;
 
 impl<B: HostBackend> Backward<B, 1> for Flatten {
-    /// Shape of the input, `[batch, height, width, channels]`.
+    /// Shape of the input, `[batch, channels, height, width]`.
     type State = [usize; 4];
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [batch, height, width, channels] = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         if let [Some(node)] = ops.parents {
-            let grad = B::float_reshape(grad, [batch, channels, height, width].into());
-            grads.register::<B>(node.id, B::float_permute(grad, &[0, 2, 3, 1]));
+            grads.register::<B>(node.id, B::float_reshape(grad, ops.state.into()));
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The operations on backend tensors, dispatched by Burn. Images are `[batch, height, width, channels]`.
+//! The operations on backend tensors, dispatched by Burn. Images are `[batch, channels, height, width]`, and
+//! those that come out lie in memory as `[batch, height, width, channels]`, the order of the kernels.
 
 #![allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
 
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 use super::super::{
-    backend::{HostBackend, in_order, like, statistics, values},
+    backend::{HostBackend, channels_first, channels_last, in_order, like, statistics, values},
     sized,
 };
 use crate::{
@@ -57,7 +58,8 @@ pub(crate) trait ConvOps: Backend {
 /// Operations without a gradient.
 #[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"))]
 pub(crate) trait InferOps: Backend {
-    /// Convolution, batch normalization by given statistics, ReLU, max-pool.
+    /// Convolution, batch normalization by given statistics, ReLU, max-pool. `bias` is not read unless
+    /// `biased`.
     #[allow(clippy::too_many_arguments)]
     fn conv_norm_infer(
         input: FloatTensor<Self>,
@@ -69,6 +71,7 @@ pub(crate) trait InferOps: Backend {
         variance: FloatTensor<Self>,
         geometry: Geometry,
         norm: Norm,
+        biased: bool,
     ) -> FloatTensor<Self>;
 }
 
@@ -166,6 +169,7 @@ fn run_norm_infer<B: HostBackend>(
     [weight, bias, gamma, beta, mean, variance]: [FloatTensor<B>; 6],
     geometry: Geometry,
     norm: Norm,
+    biased: bool,
 ) -> FloatTensor<B> {
     let input = in_order::<B>(input);
     let input_values = values::<B>(&input);
@@ -181,7 +185,8 @@ fn run_norm_infer<B: HostBackend>(
     };
     for c in 0..geometry.out_channels {
         let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + norm.epsilon).sqrt();
-        let centre = f64::from(bias[c]) - f64::from(mean[c]);
+        let bias = if biased { bias[c] } else { 0.0 };
+        let centre = f64::from(bias) - f64::from(mean[c]);
         map.shift.push((f64::from(beta[c]) + scale * centre) as f32);
         if geometry.pool && norm.statistics == Statistics::Conv && scale < 0.0 {
             // The pool takes the maximum after this factor, so the filter takes its sign.
@@ -233,7 +238,9 @@ macro_rules! implement {
                 geometry: Geometry,
                 relu: bool,
             ) -> FloatTensor<Self> {
-                run_shift::<Self>(input, &weight, &bias, geometry, relu, false).output
+                let input = channels_last::<Self>(input);
+                let run = run_shift::<Self>(input, &weight, &bias, geometry, relu, false);
+                channels_first::<Self>(run.output)
             }
 
             fn conv_norm_train(
@@ -245,13 +252,14 @@ macro_rules! implement {
                 geometry: Geometry,
                 norm: Norm,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                let parameters = [&gamma, &beta];
+                let (input, parameters) = (channels_last::<Self>(input), [&gamma, &beta]);
                 let run = run_norm_train::<Self>(input, &weight, &bias, parameters, geometry, norm);
-                (run.output, run.mean, run.variance)
+                let output = channels_first::<Self>(run.output);
+                (output, run.mean, run.variance)
             }
 
             fn flatten_channels_first(input: FloatTensor<Self>) -> FloatTensor<Self> {
-                run_flatten::<Self>(input)
+                run_flatten::<Self>(channels_last::<Self>(input))
             }
         }
 
@@ -266,9 +274,12 @@ macro_rules! implement {
                 variance: FloatTensor<Self>,
                 geometry: Geometry,
                 norm: Norm,
+                biased: bool,
             ) -> FloatTensor<Self> {
+                let input = channels_last::<Self>(input);
                 let parameters = [weight, bias, gamma, beta, mean, variance];
-                run_norm_infer::<Self>(input, parameters, geometry, norm)
+                let output = run_norm_infer::<Self>(input, parameters, geometry, norm, biased);
+                channels_first::<Self>(output)
             }
         }
     };

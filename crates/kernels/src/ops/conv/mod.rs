@@ -5,7 +5,7 @@ mod autodiff;
 mod extension;
 
 use burn::{
-    backend::{Dispatch, DispatchTensor},
+    backend::Dispatch,
     nn::{BatchNorm, PaddingConfig2d, conv::Conv2d},
     tensor::{
         Tensor,
@@ -103,10 +103,10 @@ pub fn conv_block(
         epsilon: norm.epsilon,
     };
     let device = x.device();
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([geometry.out_channels], &device));
     if device.is_autodiff() && norm.training.is_enabled() {
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([geometry.out_channels], &device));
         let (output, mean, variance) = <Dispatch as ConvOps>::conv_norm_train(
-            channels_last(x).into_dispatch(),
+            x.into_dispatch(),
             weight.into_dispatch(),
             bias.into_dispatch(),
             gamma.into_dispatch(),
@@ -119,20 +119,23 @@ pub fn conv_block(
             Tensor::from_dispatch(mean),
             Tensor::from_dispatch(variance),
         );
-        return channels_first(output);
+        return Tensor::from_dispatch(output);
     }
 
     let tracked = weight.device().is_autodiff()
-        || [&bias, &gamma, &beta]
+        || bias
             .iter()
+            .chain([&gamma, &beta])
             .any(|vector| vector.device().is_autodiff());
     let Some([mean, variance]) =
         running(norm, &device).filter(|_| !tracked && !device.is_autodiff())
     else {
         return stock_block(x, conv, Some(norm), order, pool);
     };
-    channels_first(<Dispatch as InferOps>::conv_norm_infer(
-        channels_last(x).into_dispatch(),
+    let biased = bias.is_some();
+    let bias = bias.unwrap_or_else(|| beta.clone());
+    Tensor::from_dispatch(<Dispatch as InferOps>::conv_norm_infer(
+        x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         gamma.into_dispatch(),
@@ -141,6 +144,7 @@ pub fn conv_block(
         variance.into_dispatch(),
         geometry,
         options,
+        biased,
     ))
 }
 
@@ -154,8 +158,9 @@ pub fn flatten(x: Tensor<4>) -> Tensor<2> {
     if !has_kernels(&device) || !fits(&x, &device) || channels == 1 || height * width == 1 {
         return x.flatten(1, 3);
     }
-    let x = channels_last(x).into_dispatch();
-    Tensor::from_dispatch(<Dispatch as ConvOps>::flatten_channels_first(x))
+    Tensor::from_dispatch(<Dispatch as ConvOps>::flatten_channels_first(
+        x.into_dispatch(),
+    ))
 }
 
 /// The geometry, if the kernels cover this call.
@@ -216,28 +221,13 @@ fn shift(
     relu: bool,
 ) -> Tensor<4> {
     let bias = bias.unwrap_or_else(|| Tensor::zeros([geometry.out_channels], &x.device()));
-    channels_first(<Dispatch as ConvOps>::conv_shift(
-        channels_last(x).into_dispatch(),
+    Tensor::from_dispatch(<Dispatch as ConvOps>::conv_shift(
+        x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         geometry,
         relu,
     ))
-}
-
-/// Views `[batch, channels, height, width]` as `[batch, height, width, channels]`.
-fn channels_last(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    if channels == 1 {
-        x.reshape([batch, height, width, 1])
-    } else {
-        x.permute([0, 2, 3, 1])
-    }
-}
-
-/// Views `[batch, height, width, channels]` as `[batch, channels, height, width]`.
-fn channels_first(x: DispatchTensor) -> Tensor<4> {
-    Tensor::<4>::from_dispatch(x).permute([0, 3, 1, 2])
 }
 
 /// The block in Burn's own operations.

@@ -62,7 +62,8 @@ pub(crate) trait DenseOps: Backend {
 /// Operations without a gradient.
 #[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"))]
 pub(crate) trait DenseInferOps: Backend {
-    /// Matrix product, batch normalization by given statistics, ReLU if asked for.
+    /// Matrix product, batch normalization by given statistics, ReLU if asked for. `bias` is not read unless
+    /// `biased`.
     #[allow(clippy::too_many_arguments)]
     fn dense_norm_infer(
         input: FloatTensor<Self>,
@@ -73,6 +74,7 @@ pub(crate) trait DenseInferOps: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         norm: DenseNorm,
+        biased: bool,
     ) -> FloatTensor<Self>;
 }
 
@@ -152,6 +154,7 @@ fn run_norm_infer<B: HostBackend>(
     weight: &FloatTensor<B>,
     vectors: [&FloatTensor<B>; 5],
     norm: DenseNorm,
+    biased: bool,
 ) -> FloatTensor<B> {
     let [bias, gamma, beta, mean, variance] = vectors.map(|tensor| values::<B>(tensor));
     let mut map = Affine {
@@ -159,9 +162,10 @@ fn run_norm_infer<B: HostBackend>(
         shift: Vec::new(),
         relu: norm.relu,
     };
-    for c in 0..bias.len() {
+    for c in 0..beta.len() {
         let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + norm.epsilon).sqrt();
-        let centre = f64::from(bias[c]) - f64::from(mean[c]);
+        let bias = if biased { bias[c] } else { 0.0 };
+        let centre = f64::from(bias) - f64::from(mean[c]);
         map.scale.push(scale as f32);
         map.shift.push((f64::from(beta[c]) + scale * centre) as f32);
     }
@@ -204,9 +208,10 @@ macro_rules! implement {
                 mean: FloatTensor<Self>,
                 variance: FloatTensor<Self>,
                 norm: DenseNorm,
+                biased: bool,
             ) -> FloatTensor<Self> {
                 let vectors = [&bias, &gamma, &beta, &mean, &variance];
-                run_norm_infer::<Self>(input, &weight, vectors, norm)
+                run_norm_infer::<Self>(input, &weight, vectors, norm, biased)
             }
         }
     };

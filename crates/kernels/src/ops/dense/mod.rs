@@ -50,12 +50,12 @@ pub fn dense_block(
     if !covered {
         return stock(x);
     }
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
+    let zeros = || Tensor::zeros([outputs], &device);
     let (Some(norm), Some([gamma, beta])) = (norm, parameters) else {
         return Tensor::from_dispatch(<Dispatch as DenseOps>::dense_shift(
             x.into_dispatch(),
             weight.into_dispatch(),
-            bias.into_dispatch(),
+            bias.unwrap_or_else(zeros).into_dispatch(),
             with_relu,
         ));
     };
@@ -67,7 +67,7 @@ pub fn dense_block(
         let (output, mean, variance) = <Dispatch as DenseOps>::dense_norm_train(
             x.into_dispatch(),
             weight.into_dispatch(),
-            bias.into_dispatch(),
+            bias.unwrap_or_else(zeros).into_dispatch(),
             gamma.into_dispatch(),
             beta.into_dispatch(),
             options,
@@ -80,14 +80,17 @@ pub fn dense_block(
         return Tensor::from_dispatch(output);
     }
     let tracked = weight.device().is_autodiff()
-        || [&bias, &gamma, &beta]
+        || bias
             .iter()
+            .chain([&gamma, &beta])
             .any(|vector| vector.device().is_autodiff());
     let Some([mean, variance]) =
         running(norm, &device).filter(|_| !tracked && !device.is_autodiff())
     else {
         return stock(x);
     };
+    let biased = bias.is_some();
+    let bias = bias.unwrap_or_else(|| beta.clone());
     Tensor::from_dispatch(<Dispatch as DenseInferOps>::dense_norm_infer(
         x.into_dispatch(),
         weight.into_dispatch(),
@@ -97,5 +100,6 @@ pub fn dense_block(
         mean.into_dispatch(),
         variance.into_dispatch(),
         options,
+        biased,
     ))
 }

@@ -99,6 +99,15 @@ pub fn read_labels(bytes: &[u8], origin: &str) -> Result<Vec<u8>, DataError> {
     read_checked_labels(Input::bytes(bytes, origin))
 }
 
+/// Reads a file of labels of any number of classes: `[count]`.
+///
+/// # Errors
+///
+/// A [`DataError`] that names `origin` and what is wrong.
+pub fn read_any_labels(bytes: &[u8], origin: &str) -> Result<Vec<u8>, DataError> {
+    read(Input::bytes(bytes, origin), &LABELS, |_| Ok(()))
+}
+
 /// Reads the two files of a split.
 ///
 /// # Errors

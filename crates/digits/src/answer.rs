@@ -188,6 +188,15 @@ impl Display for Answer<'_> {
                     } => {
                         write!(f, "  → review: unlike the digits that the network knows")
                     }
+                    Decision::Review {
+                        reason: ReviewReason::Unreliable,
+                        ..
+                    } => {
+                        write!(
+                            f,
+                            "  → review: this network's confidence is not to be relied on"
+                        )
+                    }
                 }
             }
             Finding::Undecided(cause) => write!(f, "{cause}  → review"),
@@ -208,6 +217,10 @@ pub fn reason(class: &Classification) -> Option<&'static str> {
             reason: ReviewReason::OutOfDistribution,
             ..
         } => Some("out_of_distribution"),
+        Decision::Review {
+            reason: ReviewReason::Unreliable,
+            ..
+        } => Some("unreliable"),
     }
 }
 

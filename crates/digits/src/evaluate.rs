@@ -7,27 +7,36 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
 use clap::Args;
-use data::Source;
+use data::LabelledImages;
 use model::Classifier;
 use report::{Examination, History, Page};
 use serde_json::json;
 
 use crate::{
     BackendArg,
+    output::Output,
     resplits::{self, resplits},
-    review::{self, Folder, Review},
+    review::{Folder, Review},
+    test_images::test_images,
 };
 
 #[derive(Args)]
 #[command(
     after_help = "Example: digits evaluate artifacts/latest/model --dump probabilities.csv
 
+Without --data-dir a checkpoint is examined on the test images of what it was trained on: MNIST's, or
+those in the folder that it records. Images of another data set are examined, too, and it is said.
+
 With --json the result is an object: checkpoint (path), test.accuracy and test.errors, and
-test.evaluation with every figure before and after calibration; shares are fractions. With
---resplits it has resplits: for each method and level splits, coverage and its standard deviation
-between halvings (coverage_sd), mean_size and empty. With --review it has review, too.
+test.evaluation with every figure before and after calibration; shares are fractions. test.deferral is
+the threshold and its promise: certified, which validation decided on
+(test.deferral.certified_on_validation) unless these images contradict it (test.deferral.contradicted:
+the errors among the accepted are surely more, with the certainty of the certificate).
+test.origin has source, trained_on and same (null: unknown); test.misread, where hardly anything is
+read, a view of the images that is. With --resplits it has resplits: for each method and level splits,
+coverage and its standard deviation between halvings (coverage_sd), mean_size and empty. With --review
+it has review, too.
 
 Conformal sets promise to hold the label with a stated probability. How they fared on the test images
 is in the result anyhow, but depends on the luck of one validation split; --resplits fits them on
@@ -45,7 +54,8 @@ and review alone."
 pub struct Evaluate {
     /// Checkpoint folder
     checkpoint: PathBuf,
-    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: MNIST]
+    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: that of
+    /// the training images]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Print the result as JSON
@@ -86,29 +96,22 @@ impl Evaluate {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let images = source(self.data_dir.as_deref()).test()?;
-        let examination = Examination::new(&classifier, &images)?;
-        if let Some(file) = &self.dump {
-            fs::write(file, dump(&classifier, &examination)?)
-                .with_context(|| format!("{}: can't write", file.display()))?;
-        }
-        if let Some(file) = &self.report {
-            let history = history(&self.checkpoint);
-            let page = Page {
-                classifier: &classifier,
-                images: &images,
-                examination: &examination,
-                history: history.as_ref(),
-                stress: None,
-            };
-            fs::write(file, page.html()?)
-                .with_context(|| format!("{}: can't write", file.display()))?;
-        }
-        if let Some(folder) = &self.review_dir {
-            let mut folder = Folder::of_test(folder)?;
-            folder.write_test(&images, &review::classify(&classifier, &images))?;
-            errln!("{}", folder.finish());
-        }
+        let (images, origin) = test_images(classifier.manifest(), self.data_dir.as_deref())?;
+        let dump_to = self.dump.as_deref().map(Output::open).transpose()?;
+        let report_to = self.report.as_deref().map(Output::open).transpose()?;
+        let review_to = self
+            .review_dir
+            .as_deref()
+            .map(Folder::of_test)
+            .transpose()?;
+        let mut examination = Examination::new(&classifier, &images)?;
+        examination.origin = Some(origin);
+        // The result is told even if it can't be written down.
+        let written = [
+            dump_to.map(|file| file.write(dump(&classifier, &examination)?.as_bytes())),
+            report_to.map(|file| self.write_report(file, &classifier, &images, &examination)),
+            review_to.map(|folder| write_review(folder, &images, &examination)),
+        ];
         let resplits = self
             .resplits
             .map(|splits| {
@@ -118,10 +121,11 @@ impl Evaluate {
             })
             .transpose()?;
         let answers = answers
-            .map(|answers| answers.merge_test(&images, &review::classify(&classifier, &images)))
+            .map(|answers| answers.merge_test(&images, examination.answers()))
             .transpose()?;
         if self.json {
-            let mut json = json!({ "checkpoint": self.checkpoint, "test": examination });
+            let mut json =
+                json!({ "checkpoint": self.checkpoint.display().to_string(), "test": examination });
             if let Some(found) = &resplits {
                 json["resplits"] = json!(found);
             }
@@ -138,16 +142,37 @@ impl Evaluate {
                 out!("\n{}", answers.text());
             }
         }
+        written.into_iter().flatten().collect::<Result<(), _>>()?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn write_report(
+        &self,
+        file: Output,
+        classifier: &Classifier,
+        images: &LabelledImages,
+        examination: &Examination,
+    ) -> anyhow::Result<()> {
+        let history = history(&self.checkpoint);
+        let page = Page {
+            classifier,
+            images,
+            examination,
+            history: history.as_ref(),
+            stress: None,
+        };
+        file.write(page.html()?.as_bytes())
     }
 }
 
-/// Where the test images come from.
-pub fn source(dir: Option<&Path>) -> Source {
-    match dir {
-        Some(dir) => Source::Folder(dir.to_owned()),
-        None => Source::Bundled,
-    }
+fn write_review(
+    mut folder: Folder,
+    images: &LabelledImages,
+    examination: &Examination,
+) -> anyhow::Result<()> {
+    folder.write_test(images, examination.answers())?;
+    errln!("{}", folder.finish());
+    Ok(())
 }
 
 /// How the run went that a checkpoint lies in: a run folder holds `model` and `checkpoints/epoch-…`.

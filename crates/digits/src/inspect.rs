@@ -54,11 +54,14 @@ impl Inspect {
         if let Some(calibration) = &manifest.calibration {
             let deferral = &calibration.deferral;
             outln!("temperature     {:.4}", calibration.temperature.value());
-            outln!(
-                "accepted from   {:.4} confidence on, {}",
-                deferral.threshold,
-                deferral.promise()
-            );
+            match deferral.is_reliable() {
+                true => outln!(
+                    "accepted from   {:.4} confidence on, {}",
+                    deferral.threshold,
+                    deferral.promise()
+                ),
+                false => outln!("accepted        nothing; {}", deferral.promise()),
+            }
             outln!("energy up to    {:.4} nats", calibration.energy.value);
             if let Some(distance) = &calibration.distance {
                 let features = distance.whitening.len();

@@ -26,12 +26,14 @@ mod files;
 mod inspect;
 mod join;
 mod ordered;
+mod output;
 mod predict;
 mod resplits;
 mod review;
 mod show;
 mod stress;
 mod table;
+mod test_images;
 mod verify;
 
 use std::{io, process::ExitCode};

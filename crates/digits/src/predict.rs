@@ -44,7 +44,8 @@ With --json one object per line:
   probabilities  of the ten digits, or null
   runner_up    the second likeliest digit, or null
   accepted     whether the digit may be kept without a person
-  reason       why not, or null: low_confidence, out_of_distribution, no_digit, several_digits, or
+  reason       why not, or null: low_confidence, out_of_distribution, unreliable (nothing that this
+               network says may be accepted, see digits inspect), no_digit, several_digits, or
                orientation_unclear (programs disagree on how this file is to be turned)
   region       left, top, width, height of the digit in pixels of the picture, or null
 or, if the file can't be read, file and error. With --csv: file, digit, confidence, runner_up,
@@ -113,9 +114,7 @@ impl Predict {
             .transpose()?;
         let mut run = Run {
             options: self,
-            threshold: self
-                .threshold
-                .unwrap_or(classifier.calibration().deferral.threshold),
+            threshold: self.threshold,
             classifier,
             review,
             failed: false,
@@ -154,7 +153,7 @@ impl Predict {
 struct Run<'a> {
     options: &'a Predict,
     classifier: Classifier,
-    threshold: f64,
+    threshold: Option<f64>,
     review: Option<Folder>,
     failed: bool,
     bar: ProgressBar,
@@ -226,7 +225,10 @@ impl Run<'_> {
                 _ => None,
             })
             .collect();
-        let classified = self.classifier.classify_all_at(&digits, self.threshold);
+        let classified = match self.threshold {
+            Some(threshold) => self.classifier.classify_all_at(&digits, threshold),
+            None => self.classifier.classify_all(&digits),
+        };
         let mut classified = classified.into_iter();
         let bar = self.bar.clone();
         // Lines push the bar down.

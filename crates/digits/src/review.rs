@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use data::{HEIGHT, LabelledImages, PIXELS, WIDTH};
+use data::{HEIGHT, LabelledImages, WIDTH};
 use evaluation::review::{
     AnswersReport, Deferred, Reply, ReviewReport, Verdict, count, merge_review,
 };
@@ -511,9 +511,4 @@ fn test_index(file: &str) -> Option<usize> {
         .parse()
         .ok()?;
     (test_name(index) == file).then_some(index)
-}
-
-/// The decisions for all images of a set.
-pub fn classify(classifier: &model::Classifier, images: &LabelledImages) -> Vec<Classification> {
-    classifier.classify_all(images.pixels().as_chunks::<PIXELS>().0)
 }

@@ -8,15 +8,15 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use data::{PIXELS, idx};
-use model::Classifier;
-use report::{Examination, Page};
+use data::{LabelledImages, MNIST_TEST, PIXELS, idx};
+use model::{Classifier, Decision};
+use report::{Examination, Misread, Page, View};
 use serde_json::json;
 
-use crate::{
-    BackendArg,
-    evaluate::{history, source},
-};
+use crate::{BackendArg, evaluate::history, output::Output, test_images::test_images};
+
+/// So many images tell whether the network knows what a set shows.
+const TRIED: usize = 1000;
 
 #[derive(Args)]
 #[command(
@@ -25,15 +25,24 @@ use crate::{
 Sixteen corruptions in the manner of MNIST-C are applied to test images; blank images, noise,
 checkerboards and single strokes show no digit at all, and an accepted one is a mistake.
 
-With --json the result is an object: checkpoint (path), seed, and rows with name, images, accuracy
+Without --data-dir these are the test images of what the checkpoint was trained on: MNIST's, or those
+in the folder that it records.
+
+With --letters or --fashion, images whose label the network answers are left out where labels lie
+beside them: what it was trained on is no other thing.
+
+With --json the result is an object: checkpoint (path), seed, origin (source, trained_on, same), misread
+(a view of the images that is read, where they aren't as they are), and rows with name, images, accuracy
 (null where there is no digit), accepted, errors and risk among the accepted, deferral_rate,
-out_of_distribution and low_confidence (why images go to a person), accepted_by_confidence_alone,
-mean_confidence and energy (least, median, greatest; nats); shares are fractions."
+out_of_distribution, unreliable and low_confidence (why images go to a person),
+accepted_by_confidence_alone and errors_by_confidence_alone, mean_confidence and energy (least, median,
+greatest; nats); shares are fractions."
 )]
 pub struct Stress {
     /// Checkpoint folder
     checkpoint: PathBuf,
-    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: MNIST]
+    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: that of
+    /// the training images]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Folder with a file of letters in MNIST's format, such as EMNIST's test images
@@ -61,64 +70,198 @@ pub struct Stress {
 impl Stress {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
-        let images = source(self.data_dir.as_deref()).test()?;
+        let (images, origin) = test_images(classifier.manifest(), self.data_dir.as_deref())?;
         let limit = self.limit as usize;
-        let mut stress = report::Stress::new(&classifier, &images, limit, self.seed)?;
+        let mut others = Vec::new();
         for (name, dir) in [("letters", &self.letters), ("fashion items", &self.fashion)] {
             if let Some(dir) = dir {
-                let others = test_images(dir)?;
-                let count = others.len().min(limit);
-                stress.add(&classifier, name, &others[..count])?;
+                others.push((
+                    name,
+                    Others::read(dir)?.of_nothing_known(&classifier, limit)?,
+                ));
             }
         }
-        if let Some(file) = &self.report {
+        let report_to = self.report.as_deref().map(Output::open).transpose()?;
+        let mut stress = report::Stress::new(&classifier, &images, limit, self.seed)?;
+        for (name, others) in &others {
+            stress.add(&classifier, name, others)?;
+        }
+        let undamaged = stress.rows.first().and_then(|row| row.accuracy);
+        let accuracy = undamaged.map_or(1.0, |accuracy| accuracy.value);
+        let misread = Misread::find(&classifier, &images, accuracy)?;
+        // The result is told even if it can't be written down.
+        let written = report_to.map(|file| {
+            let mut examination = Examination::new(&classifier, &images)?;
+            examination.origin = Some(origin.clone());
             let history = history(&self.checkpoint);
             let page = Page {
                 classifier: &classifier,
                 images: &images,
-                examination: &Examination::new(&classifier, &images)?,
+                examination: &examination,
                 history: history.as_ref(),
                 stress: Some(&stress),
             };
-            fs::write(file, page.html()?)
-                .with_context(|| format!("{}: can't write", file.display()))?;
-        }
+            file.write(page.html()?.as_bytes())
+        });
         if self.json {
-            let json =
-                json!({ "checkpoint": self.checkpoint, "seed": stress.seed, "rows": stress.rows });
+            let mut json = json!({
+                "checkpoint": self.checkpoint.display().to_string(),
+                "seed": stress.seed,
+                "origin": origin,
+                "rows": stress.rows,
+            });
+            if let Some(misread) = &misread {
+                json["misread"] = json!(misread);
+            }
             outln!("{}", serde_json::to_string_pretty(&json)?);
         } else {
+            let hint = misread.as_ref().map(Misread::hint);
+            for note in origin.caveat().into_iter().chain(hint) {
+                outln!("note: {note}");
+            }
             out!("{stress}");
         }
+        written.unwrap_or(Ok(()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The images of a folder's test file: `t10k-images-idx3-ubyte`, or a name that ends in
-/// `test-images-idx3-ubyte`, plain or `.gz`. Labels are not needed.
-fn test_images(dir: &Path) -> anyhow::Result<Vec<[u8; PIXELS]>> {
-    let cannot_read = || format!("{}: can't read", dir.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).with_context(cannot_read)? {
-        let path = entry.with_context(cannot_read)?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let plain = name.strip_suffix(".gz").unwrap_or(&name);
-        if plain == "t10k-images-idx3-ubyte" || plain.ends_with("test-images-idx3-ubyte") {
-            files.push(path);
+/// Images that may show something else than the network knows.
+struct Others {
+    /// The file of the images.
+    file: PathBuf,
+    images: Vec<[u8; PIXELS]>,
+    /// What they show, where the file of the labels lies beside.
+    labels: Option<Vec<u8>>,
+}
+
+impl Others {
+    /// The images of a folder's test file: `t10k-images-idx3-ubyte`, or a name that ends in
+    /// `test-images-idx3-ubyte`, plain or `.gz`.
+    fn read(dir: &Path) -> anyhow::Result<Self> {
+        let cannot_read = || format!("{}: can't read", dir.display());
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir).with_context(cannot_read)? {
+            let name = entry.with_context(cannot_read)?.file_name();
+            names.extend(name.into_string());
         }
+        names.sort();
+        let split = names.iter().find_map(|name| {
+            let plain = name.strip_suffix(".gz").unwrap_or(name);
+            let split = plain.strip_suffix("-images-idx3-ubyte")?;
+            (split == "t10k" || split.ends_with("test")).then_some((name, split))
+        });
+        let Some((name, split)) = split else {
+            bail!(
+                "{}: no test images here; put t10k-images-idx3-ubyte or …-test-images-idx3-ubyte (plain or .gz) into it",
+                dir.display()
+            );
+        };
+        let read =
+            |file: &Path| fs::read(file).with_context(|| format!("{}: can't read", file.display()));
+        let file = dir.join(name);
+        let pixels = idx::read_images(&read(&file)?, &file.display().to_string())?;
+        let mut images = pixels.as_chunks::<PIXELS>().0.to_vec();
+        if split.starts_with("emnist-") {
+            errln!(
+                "{}: EMNIST's files hold rows and columns exchanged: the images are turned",
+                file.display()
+            );
+            images = images
+                .iter()
+                .map(|image| View::TRANSPOSED.of(image))
+                .collect();
+        }
+        let labels = ["", ".gz"].iter().find_map(|gz| {
+            let name = format!("{split}-labels-idx1-ubyte{gz}");
+            names.contains(&name).then(|| dir.join(name))
+        });
+        let labels = labels
+            .map(|labels| {
+                let found = idx::read_any_labels(&read(&labels)?, &labels.display().to_string())?;
+                if found.len() != images.len() {
+                    bail!(
+                        "{}: {} labels for {} images; use files of the same set",
+                        labels.display(),
+                        found.len(),
+                        images.len()
+                    );
+                }
+                Ok(found)
+            })
+            .transpose()?;
+        Ok(Others {
+            file,
+            images,
+            labels,
+        })
     }
-    files.sort();
-    let Some(file) = files.first() else {
-        bail!(
-            "{}: no test images here; put t10k-images-idx3-ubyte or …-test-images-idx3-ubyte (plain or .gz) into it",
-            dir.display()
+
+    /// The first `limit` images without those that show what the network was trained on. Where labels
+    /// tell, these are the images of its classes, if most of them are answered as they are labelled.
+    fn of_nothing_known(
+        self,
+        classifier: &Classifier,
+        limit: usize,
+    ) -> anyhow::Result<Vec<[u8; PIXELS]>> {
+        let file = self.file.display();
+        let first = &self.images[..self.images.len().min(limit)];
+        let unlabelled = LabelledImages::new(
+            self.images.as_flattened().to_vec(),
+            vec![0; self.images.len()],
+        )?;
+        if unlabelled.digest().images == MNIST_TEST.images {
+            bail!("{file}: these are MNIST's digits; name images of something else");
+        }
+        let Some(labels) = &self.labels else {
+            let answers = classifier.classify_all(first);
+            let accepted = answers.iter().filter(|a| a.decision == Decision::Accept);
+            let share = accepted.count() as f64 / first.len().max(1) as f64;
+            if share > 0.5 {
+                errln!(
+                    "warning: {file}: {:.1} % of these images are accepted, and no labels beside them tell what they show; if it is what the network was trained on, their row says nothing",
+                    100.0 * share
+                );
+            }
+            return Ok(first.to_vec());
+        };
+        let known = |label: u8| usize::from(label) < classifier.manifest().classes.len();
+        let of_known: Vec<usize> = (0..labels.len())
+            .filter(|&row| known(labels[row]))
+            .collect();
+        let tried: Vec<usize> = of_known
+            .iter()
+            .step_by(of_known.len().div_ceil(TRIED).max(1))
+            .copied()
+            .collect();
+        let answered = [View::default(), View::TRANSPOSED].map(|view| {
+            let seen: Vec<_> = tried
+                .iter()
+                .map(|&row| view.of(&self.images[row]))
+                .collect();
+            let answers = classifier.classify_all(&seen);
+            let right = answers
+                .iter()
+                .zip(&tried)
+                .filter(|(answer, row)| answer.digit == labels[**row]);
+            right.count() as f64 / tried.len().max(1) as f64
+        });
+        let answered = answered[0].max(answered[1]);
+        if answered < 0.5 {
+            return Ok(first.to_vec());
+        }
+        if of_known.len() == labels.len() {
+            bail!(
+                "{file}: the network answers {:.1} % of these images as they are labelled, so they show what it was trained on; name images of something else, and these with --data-dir",
+                100.0 * answered
+            );
+        }
+        errln!(
+            "{file}: {} images whose labels the network answers are left out",
+            of_known.len()
         );
-    };
-    let bytes = fs::read(file).with_context(|| format!("{}: can't read", file.display()))?;
-    let pixels = idx::read_images(&bytes, &file.display().to_string())?;
-    Ok(pixels.as_chunks::<PIXELS>().0.to_vec())
+        let others = self.images.iter().zip(labels);
+        let others = others.filter(|(_, label)| !known(**label));
+        Ok(others.map(|(image, _)| *image).take(limit).collect())
+    }
 }

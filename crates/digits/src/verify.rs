@@ -55,7 +55,7 @@ impl Verify {
                 let problem = problem.map(|error| error.to_string());
                 outln!(
                     "{}",
-                    json!({ "path": path, "whole": problem.is_none(), "problem": problem })
+                    json!({ "path": path.display().to_string(), "whole": problem.is_none(), "problem": problem })
                 );
             } else if let Some(error) = problem {
                 outln!("{error}");

@@ -71,15 +71,46 @@ pub enum Decision {
     },
 }
 
-/// Why a digit goes to a person.
+/// Why a digit goes to a person; where several reasons hold, the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewReason {
     /// The energy or the distance is above its limit, or something else tells that the image is unlike
-    /// the digits the network knows. It outranks low confidence.
+    /// the digits the network knows.
     OutOfDistribution,
+    /// No confidence of this network is to be relied on: [`Deferral::is_reliable`] is false.
+    Unreliable,
     /// The confidence is below the threshold.
     LowConfidence,
+}
+
+/// What is known of an image: all that a decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The scores of the classes, shape `[classes]`.
+    pub logits: &'a [f64],
+    /// What the network saw on the way to them, shape `[features]`. Where the calibration has a
+    /// distance, an image without its features is not accepted.
+    pub features: &'a [f32],
+    /// Whether the image can be a digit, judged by something else than the network, such as its ink.
+    pub plausible: bool,
+}
+
+impl<'a> From<&'a [f64]> for Evidence<'a> {
+    /// Logits and nothing else.
+    fn from(logits: &'a [f64]) -> Self {
+        Self {
+            logits,
+            features: &[],
+            plausible: true,
+        }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [f64; N]> for Evidence<'a> {
+    fn from(logits: &'a [f64; N]) -> Self {
+        Self::from(&logits[..])
+    }
 }
 
 /// What the network says of one digit.
@@ -115,12 +146,11 @@ impl Calibration {
     /// # Errors
     /// If a value of `config` is out of its range.
     pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
-        Self::fit_within(validation, config, None, |_| true)
+        Self::fit_within(validation, config, None, |_| &[])
     }
 
     /// The same with a distance, from features of shape `[digits, features]`. Digits beyond its limit
-    /// are no candidates for acceptance either: a certified threshold speaks of what is within the
-    /// limit, by [`Self::is_typical`], and accepted by [`Self::decide`].
+    /// are no candidates for acceptance either.
     ///
     /// # Errors
     /// As [`Self::fit`] and [`DistanceLimit::fit`].
@@ -130,22 +160,14 @@ impl Calibration {
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let distance = DistanceLimit::fit(validation, features, config.in_distribution_share)?;
-        let typical: Vec<bool> = validation
-            .digits()
-            .zip(features)
-            .map(|(digit, features)| {
-                let holds = |limit: &DistanceLimit| limit.holds(digit, features);
-                distance.as_ref().is_none_or(holds)
-            })
-            .collect();
-        Self::fit_within(validation, config, distance, |row| typical[row])
+        Self::fit_within(validation, config, distance, |row| &features[row])
     }
 
-    fn fit_within(
+    fn fit_within<'a>(
         validation: &Logits,
         config: &CalibrationConfig,
         distance: Option<DistanceLimit>,
-        typical: impl Fn(usize) -> bool,
+        features: impl Fn(usize) -> &'a [f32],
     ) -> Result<Self, Error> {
         let temperature = Temperature::fit(validation);
         let predictions = validation.predictions(temperature);
@@ -153,7 +175,14 @@ impl Calibration {
         let within: Vec<bool> = validation
             .rows()
             .enumerate()
-            .map(|(row, logits)| energy.holds(logits) && typical(row))
+            .map(|(row, logits)| {
+                let evidence = Evidence {
+                    logits,
+                    features: features(row),
+                    plausible: true,
+                };
+                in_distribution(&energy, distance.as_ref(), &evidence)
+            })
             .collect();
         let target = RiskTarget {
             target_risk: config.target_risk,
@@ -175,28 +204,36 @@ impl Calibration {
         })
     }
 
-    /// Whether an image with these features is like `digit`; without a distance, all are.
-    pub fn is_typical(&self, digit: u8, features: &[f32]) -> bool {
-        let holds = |limit: &DistanceLimit| limit.holds(digit, features);
-        self.distance.as_ref().is_none_or(holds)
-    }
-
-    /// Decides on one digit by the threshold of the calibration. `logits` has shape `[classes]`. What
-    /// logits can't tell, [`Self::is_typical`] does.
+    /// Decides on one digit: it is accepted if it is like the digits that the calibration was fitted
+    /// on, the threshold is reliable and the confidence reaches it.
     ///
     /// # Errors
     /// If the number of logits is not that of the calibration or one is not a finite value in the
     /// range of `f32`.
-    pub fn decide(&self, logits: &[f64]) -> Result<Classification, Error> {
-        self.decide_at(logits, self.deferral.threshold)
+    pub fn decide<'a>(&self, of: impl Into<Evidence<'a>>) -> Result<Classification, Error> {
+        self.decide_by(&of.into(), None)
     }
 
-    /// Decides by a threshold of the caller's: the least calibrated confidence that is accepted.
-    /// Above 1 it sends every digit to a person. No guarantee comes with it.
+    /// Decides by a threshold of the caller's: the least calibrated confidence that is accepted, of
+    /// images that are like digits. Above 1 it sends every digit to a person. No guarantee comes with
+    /// it.
     ///
     /// # Errors
     /// As [`Self::decide`].
-    pub fn decide_at(&self, logits: &[f64], threshold: f64) -> Result<Classification, Error> {
+    pub fn decide_at<'a>(
+        &self,
+        of: impl Into<Evidence<'a>>,
+        threshold: f64,
+    ) -> Result<Classification, Error> {
+        self.decide_by(&of.into(), Some(threshold))
+    }
+
+    fn decide_by(
+        &self,
+        evidence: &Evidence<'_>,
+        threshold: Option<f64>,
+    ) -> Result<Classification, Error> {
+        let logits = evidence.logits;
         if logits.len() != self.classes {
             return Err(Error::ClassMismatch {
                 expected: self.classes,
@@ -207,13 +244,12 @@ impl Calibration {
         let digit = argmax(logits);
         let probabilities = self.temperature.apply(logits);
         let confidence = probabilities[usize::from(digit)];
-        let review = |reason| Decision::Review {
-            runner_up: runner_up(logits, digit),
-            reason,
-        };
-        let decision = match self.reason(logits, confidence, threshold) {
+        let decision = match self.reason(evidence, confidence, threshold) {
             None => Decision::Accept,
-            Some(reason) => review(reason),
+            Some(reason) => Decision::Review {
+                runner_up: runner_up(logits, digit),
+                reason,
+            },
         };
         Ok(Classification {
             digit,
@@ -253,21 +289,35 @@ impl Calibration {
             })
     }
 
-    /// Why a person should decide, if so. A threshold that is no number accepts nothing.
-    pub(crate) fn reason(
+    /// Why a person should decide, if so: the one place where that is said. Without a threshold of the
+    /// caller's it is the calibration's own. One that is no number accepts nothing.
+    fn reason(
         &self,
-        logits: &[f64],
+        evidence: &Evidence<'_>,
         confidence: f64,
-        threshold: f64,
+        threshold: Option<f64>,
     ) -> Option<ReviewReason> {
-        if !self.energy.holds(logits) {
+        if !in_distribution(&self.energy, self.distance.as_ref(), evidence) {
             Some(ReviewReason::OutOfDistribution)
-        } else if confidence >= threshold {
+        } else if threshold.is_none() && !self.deferral.is_reliable() {
+            Some(ReviewReason::Unreliable)
+        } else if confidence >= threshold.unwrap_or(self.deferral.threshold) {
             None
         } else {
             Some(ReviewReason::LowConfidence)
         }
     }
+}
+
+/// Whether an image is like the digits that the limits were fitted on. Without a distance, the
+/// features don't matter.
+fn in_distribution(
+    energy: &EnergyLimit,
+    distance: Option<&DistanceLimit>,
+    evidence: &Evidence<'_>,
+) -> bool {
+    let near = |limit: &DistanceLimit| limit.holds(argmax(evidence.logits), evidence.features);
+    evidence.plausible && energy.holds(evidence.logits) && distance.is_none_or(near)
 }
 
 /// [`Calibration`] as it stands in a file, before it is validated.

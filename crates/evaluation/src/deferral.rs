@@ -3,7 +3,7 @@
 
 use crate::interval::{binomial_cdf, clopper_pearson_upper};
 use crate::selective::{Tie, group_ties};
-use crate::{Error, Predictions};
+use crate::{Error, Predictions, SelectiveReport};
 use serde::{Deserialize, Serialize};
 
 /// The promise asked for: an error rate among accepted digits, and how sure it must be.
@@ -27,10 +27,20 @@ impl Default for RiskTarget {
 }
 
 impl RiskTarget {
+    /// The least target that is taken: below it no data set could certify anything.
+    pub const LEAST: f64 = 1e-9;
+
     /// # Errors
-    /// If either value is not between 0 and 1.
+    /// If a value is not between 0 and 1, or the target below [`Self::LEAST`].
     pub fn validate(&self) -> Result<(), Error> {
         Error::check_open_unit("target_risk", self.target_risk)?;
+        let valid = self.target_risk >= Self::LEAST;
+        Error::check(
+            valid,
+            "target_risk",
+            self.target_risk,
+            "at least 0.000000001",
+        )?;
         Error::check_open_unit("confidence_level", self.confidence_level)
     }
 
@@ -38,6 +48,23 @@ impl RiskTarget {
     /// they were seen: as few are less likely than `1 - confidence_level` at the target rate.
     fn passes(&self, errors: u64, accepted: u64) -> bool {
         binomial_cdf(errors, accepted, self.target_risk) <= 1.0 - self.confidence_level
+    }
+
+    /// Whether `errors` among `accepted` digits contradict the target: as many are less likely than
+    /// `1 - confidence_level` at the target rate. That is, the lower bound of Clopper and Pearson is
+    /// above the target.
+    ///
+    /// ```
+    /// use evaluation::RiskTarget;
+    /// let target = RiskTarget::default();
+    /// assert!(!target.is_contradicted(15, 9_609));
+    /// assert!(target.is_contradicted(16, 9_609)); // 0.167 %, at least 0.105 % with 95 % certainty
+    /// ```
+    pub fn is_contradicted(&self, errors: u64, accepted: u64) -> bool {
+        let fewer = errors.checked_sub(1);
+        fewer.is_some_and(|fewer| {
+            binomial_cdf(fewer, accepted, self.target_risk) >= self.confidence_level
+        })
     }
 }
 
@@ -74,12 +101,17 @@ impl RiskTarget {
 ///
 /// *What it assumes.* Validation digits and later ones are drawn alike; and the true risk crosses
 /// the target only once as the threshold falls, as it does for any useful confidence. A temperature
-/// or an epoch chosen on the same digits bends the first assumption a little: the simulations in
-/// `tests/guarantees.rs` keep to the level with a temperature fitted so.
+/// or an epoch chosen on the same digits bends the first assumption a little, and so does a
+/// [`DistanceLimit`](crate::DistanceLimit), whose means are those of the labels of the same digits:
+/// one that is misjudged lies a little further from its predicted digit than it would have from means
+/// fitted without it. The simulations in `tests/guarantees.rs` keep to the level with a temperature
+/// fitted so.
 ///
+/// # Without a certificate
 /// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
-/// this strictest set. With fewer eligible digits than [`first_tested`] asks for, only those as
-/// confident as the most confident are accepted; without any, the threshold is 1.
+/// this strictest set. With fewer eligible digits than [`first_tested`] asks for, it is the confidence
+/// of the most confident; without any, 1. Such a threshold is used as long as the validation digits
+/// don't speak against it, else nothing is accepted: see [`Self::is_reliable`].
 ///
 /// *What limits it.* Of 5,000 digits the first 2,996 must be right for any certificate, and the first
 /// 4,741 for one that reaches further: a single digit that is misjudged with confidence, or labelled
@@ -99,11 +131,11 @@ pub struct Deferral {
     /// One-sided Clopper–Pearson upper bound on the error rate among the accepted, at
     /// `confidence_level`.
     pub risk_upper_bound: f64,
-    /// Share of the validation digits accepted.
+    /// Share of the validation digits that reach the threshold.
     pub coverage: f64,
-    /// Errors among the accepted validation digits.
+    /// Errors among the validation digits that reach the threshold.
     pub errors: u64,
-    /// Number of accepted validation digits.
+    /// Number of validation digits that reach the threshold.
     pub accepted: u64,
     /// Number of validation digits.
     pub n: u64,
@@ -131,7 +163,8 @@ impl Deferral {
                 .map(|(_, digit)| digit),
         ));
         let n = validation.len() as u64;
-        // Who is eligible doesn't depend on who is right, so that their number may decide.
+        // Who is eligible depends on who is right by the means of a distance at most, and hardly so;
+        // their number may decide.
         let first = first_tested(target, sets.last().map_or(0, |all| all.count));
         let start = sets.iter().position(|set| set.count >= first);
         let passing = sets[start.unwrap_or(sets.len())..]
@@ -162,34 +195,91 @@ impl Deferral {
         })
     }
 
+    /// Whether the threshold may be used. A certified one may. Another one may as long as no more of
+    /// the validation digits that reach it are wrong than the target allows, and they are so many
+    /// (`1 / target_risk`) that a single error would have been allowed: fewer prove nothing. Where it
+    /// may not, nothing is accepted.
+    pub fn is_reliable(&self) -> bool {
+        let allowed = self.target_risk * self.accepted as f64;
+        self.certified || (allowed >= 1.0 && self.errors as f64 <= allowed)
+    }
+
     /// What can be counted on, as a sentence for people.
     pub fn promise(&self) -> String {
-        let n = self.n;
-        let least = smallest_certifiable(&RiskTarget {
-            target_risk: self.target_risk,
-            confidence_level: self.confidence_level,
-        });
-        // Rounded to what was meant: 100 times 0.007 is 0.7.
-        let [target, level] = [self.target_risk, self.confidence_level].map(|x| (100.0 * x) as f32);
+        let Self {
+            n,
+            errors,
+            accepted,
+            ..
+        } = *self;
+        let least = smallest_certifiable(&self.target());
+        let [target, level] = self.percentages();
+        let surest = match self.is_reliable() {
+            true => "only the surest answers are accepted",
+            false => "nothing is accepted",
+        };
         match (self.certified, n) {
             (true, _) => format!(
                 "certified on {n} validation images: with {level} % certainty, at most {target} % of \
                  what is accepted is wrong",
             ),
             (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
-            (false, _) if self.accepted == 0 => format!(
+            (false, _) if accepted == 0 => format!(
                 "not certified: none of {n} validation images may be accepted, whatever its confidence \
                  (raise in_distribution_share)",
             ),
             (false, _) if n < least => format!(
                 "not certified: {n} validation images are too few to promise {target} %, which takes \
-                 {least} at least; only the surest answers are accepted",
+                 {least} at least; {surest}",
+            ),
+            (false, _) if !self.is_reliable() => format!(
+                "not certified, and nothing is accepted: {errors} of the {accepted} surest of {n} \
+                 validation images {} wrong, where {target} % may be (train a better network or raise \
+                 target_risk)",
+                if errors == 1 { "was" } else { "were" },
             ),
             (false, _) => format!(
                 "not certified: too many of the surest of {n} validation images were wrong to promise \
                  {target} %; the strictest threshold is used (more validation images may forgive them)",
             ),
         }
+    }
+
+    /// What is left of the promise after digits with labels were decided by it: where they contradict
+    /// it, it is withdrawn.
+    pub fn held_against(&self, found: &SelectiveReport) -> Promise {
+        let target = self.target();
+        let contradicted = self.certified && target.is_contradicted(found.errors, found.accepted);
+        let [percent, level] = self.percentages();
+        Promise {
+            deferral: Self {
+                certified: self.certified && !contradicted,
+                ..self.clone()
+            },
+            certified_on_validation: self.certified,
+            contradicted,
+            statement: match contradicted {
+                false => self.promise(),
+                true => format!(
+                    "not certified: {} of {} accepted are wrong here, which contradicts the {percent} % \
+                     that {} validation images certified (with {level} % certainty); these images are \
+                     unlike those",
+                    found.errors, found.accepted, self.n,
+                ),
+            },
+        }
+    }
+
+    fn target(&self) -> RiskTarget {
+        RiskTarget {
+            target_risk: self.target_risk,
+            confidence_level: self.confidence_level,
+        }
+    }
+
+    /// Target and level in percent, rounded to what was meant: 100 times 0.007 is 0.7.
+    fn percentages(&self) -> [f32; 2] {
+        [self.target_risk, self.confidence_level].map(|share| (100.0 * share) as f32)
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -204,6 +294,21 @@ impl Deferral {
     }
 }
 
+/// A threshold and its promise, held against labelled digits by [`Deferral::held_against`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The threshold; `certified` only if validation certified it and these digits don't contradict it.
+    #[serde(flatten)]
+    pub deferral: Deferral,
+    /// Whether the validation digits certified it.
+    pub certified_on_validation: bool,
+    /// Whether the errors among the accepted of these digits contradict the certificate, by
+    /// [`RiskTarget::is_contradicted`].
+    pub contradicted: bool,
+    /// What can be counted on, as a sentence for people.
+    pub statement: String,
+}
+
 /// The smallest number of accepted digits that can certify `target`, which takes them all to be
 /// right: one more than the least `m` with `(1 - target_risk)^m <= 1 - confidence_level`.
 ///
@@ -213,7 +318,7 @@ impl Deferral {
 /// ```
 pub fn smallest_certifiable(target: &RiskTarget) -> u64 {
     let digits = libm::log(1.0 - target.confidence_level) / libm::log1p(-target.target_risk);
-    digits.ceil() as u64 + 1
+    (digits.ceil() as u64).saturating_add(1)
 }
 
 /// The most errors that the first tested set may hold. More would keep small sets from being tested

@@ -2,7 +2,10 @@
 
 use crate::conformal::ConformalReport;
 use crate::interval::{clopper_pearson, wilson};
-use crate::{Calibration, Error, Estimate, Logits, Report, ReviewReason, Temperature};
+use crate::{
+    Calibration, Classification, Decision, Error, Estimate, Logits, Report, ReviewReason,
+    Temperature,
+};
 use serde::{Deserialize, Serialize};
 
 /// A calibration on labelled digits: the figures before and after the temperature, and what its
@@ -37,32 +40,38 @@ pub struct SelectiveReport {
     pub risk: Option<Estimate>,
     /// Digits reviewed because their confidence is below the threshold.
     pub low_confidence: u64,
-    /// Digits reviewed because they are beyond the energy limit or implausible otherwise.
+    /// Digits reviewed because they are unlike those of the calibration.
     pub out_of_distribution: u64,
+    /// Digits reviewed because no confidence of this network is to be relied on.
+    #[serde(default)]
+    pub unreliable: u64,
 }
 
 impl Calibration {
-    /// Measures this calibration on `test`.
+    /// Measures this calibration on `test`, of which nothing but the logits is known.
     ///
     /// # Errors
     /// If the number of classes is not that of the calibration.
     pub fn evaluate(&self, test: &Logits) -> Result<Evaluation, Error> {
-        self.evaluate_where(test, |_| true)
+        let answers: Vec<_> = test
+            .rows()
+            .map(|logits| self.decide(logits))
+            .collect::<Result<_, _>>()?;
+        self.evaluate_answers(test, &answers)
     }
 
-    /// The same where digits for which `plausible` (given the row) is false go to a person, whatever
-    /// their logits.
+    /// Measures this calibration on `test`, with an answer of [`Self::decide`] for each of its rows.
     ///
     /// # Errors
-    /// As [`Self::evaluate`].
-    pub fn evaluate_where(
+    /// If the answers are not as many as the rows.
+    pub fn evaluate_answers(
         &self,
         test: &Logits,
-        plausible: impl Fn(usize) -> bool,
+        answers: &[Classification],
     ) -> Result<Evaluation, Error> {
         let calibrated = test.predictions(self.temperature);
         Ok(Evaluation {
-            selective: self.selective(test, self.deferral.threshold, plausible)?,
+            selective: SelectiveReport::new(self.deferral.threshold, test, answers)?,
             before: Report::new(&test.predictions(Temperature::ONE)),
             after: Report::new(&calibrated),
             conformal: self
@@ -78,43 +87,39 @@ impl Calibration {
     /// # Errors
     /// If the number of classes is not that of the calibration.
     pub fn evaluate_at(&self, test: &Logits, threshold: f64) -> Result<SelectiveReport, Error> {
-        self.selective(test, threshold, |_| true)
+        let answers: Vec<_> = test
+            .rows()
+            .map(|logits| self.decide_at(logits, threshold))
+            .collect::<Result<_, _>>()?;
+        SelectiveReport::new(threshold, test, &answers)
     }
+}
 
-    fn selective(
-        &self,
-        test: &Logits,
-        threshold: f64,
-        plausible: impl Fn(usize) -> bool,
-    ) -> Result<SelectiveReport, Error> {
-        if test.classes() != self.classes {
-            return Err(Error::ClassMismatch {
-                expected: self.classes,
-                found: test.classes(),
+impl SelectiveReport {
+    fn new(threshold: f64, test: &Logits, answers: &[Classification]) -> Result<Self, Error> {
+        let n = test.len() as u64;
+        if answers.len() != test.len() {
+            return Err(Error::Length {
+                what: "answers",
+                found: answers.len(),
+                expected: test.len(),
             });
         }
-        let predictions = test.predictions(self.temperature);
-        let (mut accepted, mut errors, mut low_confidence, mut out_of_distribution) = (0, 0, 0, 0);
-        for (row, ((logits, confidence), correct)) in test
-            .rows()
-            .zip(predictions.confidences())
-            .zip(predictions.correct())
-            .enumerate()
-        {
-            let reason = match plausible(row) {
-                true => self.reason(logits, confidence, threshold),
-                false => Some(ReviewReason::OutOfDistribution),
-            };
-            match reason {
-                Some(ReviewReason::OutOfDistribution) => out_of_distribution += 1,
-                Some(ReviewReason::LowConfidence) => low_confidence += 1,
-                None => {
+        let (mut accepted, mut errors) = (0, 0);
+        let (mut low_confidence, mut out_of_distribution, mut unreliable) = (0, 0, 0);
+        for (answer, label) in answers.iter().zip(test.labels()) {
+            match answer.decision {
+                Decision::Accept => {
                     accepted += 1;
-                    errors += u64::from(!correct);
+                    errors += u64::from(answer.digit != *label);
                 }
+                Decision::Review { reason, .. } => match reason {
+                    ReviewReason::OutOfDistribution => out_of_distribution += 1,
+                    ReviewReason::Unreliable => unreliable += 1,
+                    ReviewReason::LowConfidence => low_confidence += 1,
+                },
             }
         }
-        let n = test.len() as u64;
         Ok(SelectiveReport {
             threshold,
             n,
@@ -128,6 +133,7 @@ impl Calibration {
             },
             low_confidence,
             out_of_distribution,
+            unreliable,
         })
     }
 }

@@ -55,9 +55,11 @@ pub mod review;
 pub mod selective;
 mod temperature;
 
-pub use calibration::{Calibration, CalibrationConfig, Classification, Decision, ReviewReason};
+pub use calibration::{
+    Calibration, CalibrationConfig, Classification, Decision, Evidence, ReviewReason,
+};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
-pub use deferral::{Deferral, RiskTarget, first_tested, smallest_certifiable};
+pub use deferral::{Deferral, Promise, RiskTarget, first_tested, smallest_certifiable};
 pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use evaluation::{Calibration, CalibrationConfig, DistanceLimit, Error, Logits};
+use evaluation::{
+    Calibration, CalibrationConfig, Decision, DistanceLimit, Error, Evidence, Logits, ReviewReason,
+};
 use serde_json::{Value, json};
 
 /// Three digits around (0, 0), (10, 0) and (0, 10), each with the covariance [[4, 3], [3, 9]], and a
@@ -84,17 +86,76 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
     let without = Calibration::fit(&logits, &config).unwrap();
     let with = Calibration::fit_with_features(&logits, &features, &config).unwrap();
     assert_eq!(without.deferral.accepted, 5_400, "nine tenths by energy");
-    let typical = |row: usize| with.is_typical((row % 3) as u8, &features[row]);
+    let limit = with.distance.as_ref().unwrap();
+    let near = |row: usize| limit.holds((row % 3) as u8, &features[row]);
     let both = logits
         .rows()
         .enumerate()
-        .filter(|(row, logits)| with.energy.holds(logits) && typical(*row))
+        .filter(|(row, logits)| with.energy.holds(logits) && near(*row))
         .count();
     assert_eq!(with.deferral.accepted, both as u64);
+
+    let accepted = |threshold: Option<f64>| {
+        let rows = logits.rows().zip(&features);
+        rows.filter(|(logits, features)| {
+            let evidence = Evidence {
+                logits,
+                features,
+                plausible: true,
+            };
+            let answer = match threshold {
+                None => with.decide(evidence),
+                Some(threshold) => with.decide_at(evidence, threshold),
+            };
+            answer.unwrap().decision == Decision::Accept
+        })
+        .count()
+    };
+    assert_eq!(accepted(None), both, "the decision is that of the fit");
+    assert_eq!(accepted(Some(0.0)), both, "whatever the threshold");
     assert_eq!(
         (with.temperature, with.energy),
         (without.temperature, without.energy)
     );
+}
+
+#[test]
+fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
+    let (logits, features) = digits(6_000);
+    let config = CalibrationConfig::default();
+    let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    assert!(calibration.deferral.certified);
+    let row = logits.rows().next().unwrap();
+    let whole = Evidence {
+        logits: row,
+        features: &features[0],
+        plausible: true,
+    };
+    let decision = |evidence: Evidence| calibration.decide(evidence).unwrap().decision;
+    assert_eq!(decision(whole), Decision::Accept);
+    for evidence in [
+        Evidence::from(row),
+        Evidence {
+            plausible: false,
+            ..whole
+        },
+    ] {
+        for decision in [
+            decision(evidence),
+            calibration.decide_at(evidence, 0.0).unwrap().decision,
+        ] {
+            assert!(
+                matches!(
+                    decision,
+                    Decision::Review {
+                        reason: ReviewReason::OutOfDistribution,
+                        ..
+                    }
+                ),
+                "{decision:?}"
+            );
+        }
+    }
 }
 
 #[test]

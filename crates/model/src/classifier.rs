@@ -5,7 +5,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
 use evaluation::{
-    Calibration, Classification, Decision, Deferral, EnergyLimit, ReviewReason, Temperature, energy,
+    Calibration, Classification, Decision, Deferral, EnergyLimit, Evidence, ReviewReason,
+    Temperature, energy,
 };
 
 use crate::{
@@ -92,24 +93,27 @@ impl Classifier {
     /// The answer holds the digit, the probability of each of the ten, the confidence, the sets of
     /// classes that can't be excluded, and whether to accept the digit or have it reviewed.
     pub fn classify(&self, image: &[u8; PIXELS]) -> Classification {
-        let threshold = self.calibration.deferral.threshold;
-        self.decide(image, &self.outputs(image)[0], threshold)
+        self.decide(image, &self.outputs(image)[0])
     }
 
     /// Classifies many images in batches, which is much faster than one by one.
     pub fn classify_all(&self, images: &[[u8; PIXELS]]) -> Vec<Classification> {
-        self.classify_all_at(images, self.calibration.deferral.threshold)
+        self.classify_each(images, None)
     }
 
-    /// Classifies many images and accepts those whose confidence is at least a threshold of the
-    /// caller's, instead of the checkpoint's own. No guarantee comes with it; above 1 it accepts
-    /// nothing.
+    /// Classifies many images and accepts those that are like digits and whose confidence is at least a
+    /// threshold of the caller's, instead of the checkpoint's own. No guarantee comes with it; above 1
+    /// it accepts nothing.
     pub fn classify_all_at(&self, images: &[[u8; PIXELS]], threshold: f64) -> Vec<Classification> {
-        self.outputs(images.as_flattened())
-            .iter()
-            .zip(images)
-            .map(|(output, image)| self.decide(image, output, threshold))
-            .collect()
+        self.classify_each(images, Some(threshold))
+    }
+
+    /// What follows from the network's output for an image, `[28, 28]`.
+    ///
+    /// # Panics
+    /// If `image` has not 784 bytes.
+    pub fn decide(&self, image: &[u8], output: &Output) -> Classification {
+        self.decide_by(image, output, None)
     }
 
     /// The network's raw scores, `[images, 10]`, for `[images, 28, 28]` bytes. Bytes after the last
@@ -139,20 +143,6 @@ impl Classifier {
         outputs
     }
 
-    /// Whether an image, `[28, 28]`, is like those that the network knows: its ink is like that of
-    /// digits, and its features are like those of the digit that it is taken for. Where it isn't, the
-    /// image goes to a person, however sure the network is. Without limits in the checkpoint, all
-    /// images pass.
-    ///
-    /// # Panics
-    /// If `image` has not 784 bytes.
-    pub fn is_plausible(&self, image: &[u8], output: &Output) -> bool {
-        self.manifest.ink.is_none_or(|limits| limits.hold(image))
-            && self
-                .calibration
-                .is_typical(output.digit(), &output.features)
-    }
-
     fn batches(&self, pixels: &[u8]) -> impl Iterator<Item = Tensor<3>> {
         let chunks = pixels.chunks(CHUNK * PIXELS);
         chunks
@@ -166,33 +156,41 @@ impl Classifier {
             })
     }
 
-    fn decide(&self, image: &[u8], output: &Output, threshold: f64) -> Classification {
-        let mut answer = self.decide_by_logits(&output.logits, threshold);
-        if !self.is_plausible(image, output) {
-            answer.decision = Decision::Review {
-                runner_up: answer.runner_up(),
-                reason: ReviewReason::OutOfDistribution,
-            };
-        }
-        answer
+    fn classify_each(
+        &self,
+        images: &[[u8; PIXELS]],
+        threshold: Option<f64>,
+    ) -> Vec<Classification> {
+        self.outputs(images.as_flattened())
+            .iter()
+            .zip(images)
+            .map(|(output, image)| self.decide_by(image, output, threshold))
+            .collect()
     }
 
-    fn decide_by_logits(&self, logits: &[f64], threshold: f64) -> Classification {
-        self.calibration
-            .decide_at(logits, threshold)
-            // Weights are finite, but an image may still drive a sum beyond the range of f32. Such
-            // an answer knows nothing and says so.
-            .unwrap_or_else(|_| Classification {
-                digit: 0,
-                probabilities: vec![1.0 / CLASSES as f64; CLASSES],
-                confidence: 1.0 / CLASSES as f64,
-                energy: energy(&[]),
-                sets: Vec::new(),
-                decision: Decision::Review {
-                    runner_up: 1,
-                    reason: ReviewReason::OutOfDistribution,
-                },
-            })
+    fn decide_by(&self, image: &[u8], output: &Output, threshold: Option<f64>) -> Classification {
+        let evidence = Evidence {
+            logits: &output.logits,
+            features: &output.features,
+            plausible: self.manifest.ink.is_none_or(|limits| limits.hold(image)),
+        };
+        let answer = match threshold {
+            None => self.calibration.decide(evidence),
+            Some(threshold) => self.calibration.decide_at(evidence, threshold),
+        };
+        // Weights are finite, but an image may still drive a sum beyond the range of f32. Such an
+        // answer knows nothing and says so.
+        answer.unwrap_or_else(|_| Classification {
+            digit: 0,
+            probabilities: vec![1.0 / CLASSES as f64; CLASSES],
+            confidence: 1.0 / CLASSES as f64,
+            energy: energy(&[]),
+            sets: Vec::new(),
+            decision: Decision::Review {
+                runner_up: 1,
+                reason: ReviewReason::OutOfDistribution,
+            },
+        })
     }
 }
 
@@ -205,32 +203,18 @@ pub struct Output {
     pub features: Vec<f32>,
 }
 
-impl Output {
-    /// The digit with the highest score, the lowest of them where several tie.
-    pub fn digit(&self) -> u8 {
-        let best = (0..CLASSES).fold(0, |best, class| {
-            if self.logits[class] > self.logits[best] {
-                class
-            } else {
-                best
-            }
-        });
-        best as u8
-    }
-}
-
 fn logits_of(logits: Tensor<2>) -> Vec<[f64; CLASSES]> {
     let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
     values.as_chunks::<CLASSES>().0.to_vec()
 }
 
-/// Probabilities as they come, and nothing accepted.
+/// Probabilities as they come, and nothing accepted: no image speaks for any threshold.
 fn uncalibrated() -> Calibration {
     Calibration {
         classes: CLASSES,
         temperature: Temperature::ONE,
         deferral: Deferral {
-            threshold: 2.0,
+            threshold: 1.0,
             target_risk: 0.001,
             confidence_level: 0.95,
             certified: false,

@@ -1,9 +1,11 @@
 //! A classifier examined on labelled images.
 
 use data::{CLASSES, LabelledImages};
-use evaluation::{Deferral, Error, Evaluation, Logits};
+use evaluation::{Classification, Error, Evaluation, Logits, Promise};
 use model::Classifier;
 use serde::Serialize;
+
+use crate::{Misread, Origin};
 
 /// The images of MNIST's test set, counted from 0, whose label is wrong or undecidable by the vote
 /// of several people (Northcutt, Athalye and Mueller 2021, "Pervasive Label Errors in Test Sets").
@@ -18,17 +20,23 @@ pub struct Examination {
     pub accuracy: f64,
     /// Wrong images.
     pub errors: u64,
-    /// The threshold that the classifier accepts by, and what is promised of it.
-    pub deferral: Deferral,
+    /// The threshold that the classifier accepts by, and what may be promised of it after these images.
+    pub deferral: Promise,
     /// Everything measured, before and after calibration.
     pub evaluation: Evaluation,
     /// The same without [`MISLABELLED`], if the images are MNIST's test set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_mislabelled: Option<Evaluation>,
+    /// Which data these images belong to, where the caller has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// How the images would have to be held to be read, where they can't be as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misread: Option<Misread>,
     #[serde(skip)]
     logits: Logits,
     #[serde(skip)]
-    plausible: Vec<bool>,
+    answers: Vec<Classification>,
 }
 
 impl Examination {
@@ -38,33 +46,37 @@ impl Examination {
     /// If there are no images.
     pub fn new(classifier: &Classifier, images: &LabelledImages) -> Result<Self, Error> {
         let outputs = classifier.outputs(images.pixels());
-        let plausible: Vec<bool> = outputs
+        let answers: Vec<Classification> = outputs
             .iter()
             .enumerate()
-            .map(|(index, output)| classifier.is_plausible(images.image(index), output))
+            .map(|(index, output)| classifier.decide(images.image(index), output))
             .collect();
         let logits = outputs.iter().flat_map(|output| output.logits).collect();
         let logits = Logits::new(CLASSES, logits, images.labels().to_vec())?;
         let calibration = classifier.calibration();
-        let evaluation = calibration.evaluate_where(&logits, |row| plausible[row])?;
+        let evaluation = calibration.evaluate_answers(&logits, &answers)?;
         let without_mislabelled = images
             .is_mnist_test()
             .then(|| {
-                let kept: Vec<usize> = (0..images.len())
-                    .filter(|index| !MISLABELLED.contains(index))
+                let kept = answers.iter().enumerate();
+                let kept: Vec<_> = kept
+                    .filter(|(index, _)| !MISLABELLED.contains(index))
+                    .map(|(_, answer)| answer.clone())
                     .collect();
-                let logits = logits.without(&MISLABELLED)?;
-                calibration.evaluate_where(&logits, |row| plausible[kept[row]])
+                calibration.evaluate_answers(&logits.without(&MISLABELLED)?, &kept)
             })
             .transpose()?;
+        let accuracy = evaluation.after.accuracy.value;
         Ok(Examination {
-            accuracy: evaluation.after.accuracy.value,
+            accuracy,
             errors: evaluation.after.errors,
-            deferral: calibration.deferral.clone(),
+            deferral: calibration.deferral.held_against(&evaluation.selective),
             evaluation,
             without_mislabelled,
+            origin: None,
+            misread: Misread::find(classifier, images, accuracy)?,
             logits,
-            plausible,
+            answers,
         })
     }
 
@@ -73,9 +85,15 @@ impl Examination {
         &self.logits
     }
 
-    /// Whether each image is like those that the network knows, `[images]`: others go to a person,
-    /// however sure it is.
-    pub fn plausible(&self) -> &[bool] {
-        &self.plausible
+    /// What the classifier says of each image, `[images]`.
+    pub fn answers(&self) -> &[Classification] {
+        &self.answers
+    }
+
+    /// What has to be known beside the figures: sentences for people.
+    pub fn caveats(&self) -> Vec<String> {
+        let origin = self.origin.as_ref().and_then(Origin::caveat);
+        let misread = self.misread.as_ref().map(Misread::hint);
+        origin.into_iter().chain(misread).collect()
     }
 }

@@ -21,11 +21,15 @@
 
 mod examination;
 mod history;
+mod origin;
 mod page;
 mod stress;
 mod text;
+mod view;
 
 pub use examination::{Examination, MISLABELLED};
 pub use history::History;
+pub use origin::Origin;
 pub use page::{Page, PageError};
 pub use stress::{Stress, StressRow};
+pub use view::{Misread, View};

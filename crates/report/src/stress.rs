@@ -33,12 +33,17 @@ pub struct StressRow {
     pub deferral_rate: f64,
     /// Share of wrong ones among the accepted; none if nothing is accepted.
     pub risk: Option<Estimate>,
-    /// Images that go to a person because they are unlike digits: beyond the energy limit.
+    /// Images that go to a person because they are unlike digits: beyond the limits on energy, distance
+    /// or ink.
     pub out_of_distribution: u64,
+    /// Images that go to a person because no confidence of this network is to be relied on.
+    pub unreliable: u64,
     /// Images that go to a person because the confidence is low.
     pub low_confidence: u64,
-    /// Images that would be accepted without the energy limit, by confidence alone.
+    /// Images whose confidence reaches the threshold, whatever the limits say.
     pub accepted_by_confidence_alone: u64,
+    /// Wrong ones among those; all of them where the images show no digit.
+    pub errors_by_confidence_alone: u64,
     /// Mean confidence.
     pub mean_confidence: f64,
     /// Least, median and greatest energy of the logits, in nats.
@@ -104,27 +109,28 @@ fn row(
     let example = *images.first().ok_or(Error::Empty)?;
     let threshold = classifier.calibration().deferral.threshold;
     let (mut right, mut accepted, mut errors) = (0, 0, 0);
-    let (mut out_of_distribution, mut low_confidence, mut confident) = (0, 0, 0);
+    let (mut out_of_distribution, mut low_confidence, mut unreliable) = (0, 0, 0);
+    let (mut confident, mut confident_errors) = (0, 0);
     let mut confidences = 0.0;
     let answers = classifier.classify_all(images);
     for (index, answer) in answers.iter().enumerate() {
         let correct = labels.is_some_and(|labels| labels[index] == answer.digit);
         right += u64::from(correct);
-        confident += u64::from(answer.confidence >= threshold);
+        if answer.confidence >= threshold {
+            confident += 1;
+            confident_errors += u64::from(!correct);
+        }
         confidences += answer.confidence;
         match answer.decision {
             Decision::Accept => {
                 accepted += 1;
                 errors += u64::from(!correct);
             }
-            Decision::Review {
-                reason: ReviewReason::OutOfDistribution,
-                ..
-            } => out_of_distribution += 1,
-            Decision::Review {
-                reason: ReviewReason::LowConfidence,
-                ..
-            } => low_confidence += 1,
+            Decision::Review { reason, .. } => match reason {
+                ReviewReason::OutOfDistribution => out_of_distribution += 1,
+                ReviewReason::Unreliable => unreliable += 1,
+                ReviewReason::LowConfidence => low_confidence += 1,
+            },
         }
     }
     let mut energies: Vec<f64> = answers.iter().map(|answer| answer.energy).collect();
@@ -144,7 +150,9 @@ fn row(
             .transpose()?,
         out_of_distribution,
         low_confidence,
+        unreliable,
         accepted_by_confidence_alone: confident,
+        errors_by_confidence_alone: confident_errors,
         mean_confidence: confidences / n as f64,
         energy: [
             energies[0],

@@ -33,9 +33,12 @@ impl Display for Examination {
                 100.0 * accuracy.value
             )?;
         }
+        for caveat in self.caveats() {
+            writeln!(f, "note: {caveat}")?;
+        }
         confusion(&self.evaluation.after, f)?;
         trust(&self.evaluation, f)?;
-        writeln!(f, "threshold {}", self.deferral.promise())?;
+        writeln!(f, "threshold {}", self.deferral.statement)?;
         sets(&self.evaluation, f)
     }
 }

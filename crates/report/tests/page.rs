@@ -262,12 +262,13 @@ fn the_stress_test_counts_every_image_once() {
     assert_eq!(stress.rows.len(), 16 + 5 + 1);
     for row in &stress.rows {
         assert_eq!(
-            row.accepted + row.out_of_distribution + row.low_confidence,
+            row.accepted + row.out_of_distribution + row.unreliable + row.low_confidence,
             row.images,
             "{}",
             row.name
         );
         assert!(row.errors <= row.accepted && row.accepted <= row.accepted_by_confidence_alone);
+        assert!(row.errors <= row.errors_by_confidence_alone);
     }
     assert_eq!(stress.rows[21].images, 3);
     assert!(

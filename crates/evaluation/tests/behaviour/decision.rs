@@ -21,6 +21,7 @@ fn energy_keeps_the_share_asked_for() {
 fn a_decision_is_made_by_energy_first_and_confidence_second() {
     let mut calibration = calibration();
     calibration.deferral.threshold = 0.8;
+    calibration.deferral.certified = true;
     let decide = |logits: &[f64]| calibration.decide(logits).unwrap();
 
     let sure = decide(&[0.0, 9.0, 1.0]);
@@ -38,6 +39,23 @@ fn a_decision_is_made_by_energy_first_and_confidence_second() {
     let strange = decide(&[-50.0, -70.0, -60.0]);
     assert!(strange.confidence > 0.8);
     assert_eq!(strange.decision, review(2, ReviewReason::OutOfDistribution));
+}
+
+#[test]
+fn a_calibration_that_cannot_be_believed_accepts_nothing() {
+    // One in ten of these is wrong, whatever the confidence.
+    let calibration = calibration();
+    assert!(!calibration.deferral.is_reliable());
+    for logits in validation().rows() {
+        let answer = calibration.decide(logits).unwrap();
+        let Decision::Review { reason, .. } = answer.decision else {
+            panic!("accepted: {answer:?}");
+        };
+        assert_ne!(reason, ReviewReason::LowConfidence);
+    }
+    let found = calibration.evaluate(&validation()).unwrap().selective;
+    assert_eq!((found.accepted, found.low_confidence), (0, 0));
+    assert_eq!(found.unreliable + found.out_of_distribution, found.n);
 }
 
 #[test]
@@ -100,7 +118,8 @@ fn logits_that_do_not_fit_are_refused() {
 
 #[test]
 fn evaluation_counts_what_the_decisions_do() {
-    let (calibration, digits) = (calibration(), validation());
+    let (mut calibration, digits) = (calibration(), validation());
+    calibration.deferral.certified = true;
     let evaluation = calibration.evaluate(&digits).unwrap();
     let decisions: Vec<_> = digits
         .rows()

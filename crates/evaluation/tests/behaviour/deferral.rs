@@ -1,6 +1,9 @@
 //! The certified threshold.
 
-use evaluation::{Deferral, Predictions, RiskTarget};
+use evaluation::{
+    Calibration, CalibrationConfig, Deferral, Logits, Predictions, RiskTarget, SelectiveReport,
+    interval, smallest_certifiable,
+};
 
 use crate::{ranked, two_classes};
 
@@ -51,18 +54,122 @@ fn the_promise_says_whether_there_is_one() {
     assert!(promise(&[10]).starts_with("not certified: too many"));
     let few = fit(&ranked(1_000, &[])).promise();
     assert!(
-        few.starts_with("not certified: 1000 validation images are too few"),
+        few.starts_with("not certified: 1000 validation images are too few")
+            && few.ends_with("nothing is accepted"),
         "{few}"
+    );
+    let bad = promise(&[10, 20, 30]);
+    assert!(
+        bad.starts_with(
+            "not certified, and nothing is accepted: 3 of the 2996 surest of 5000 validation images \
+             were wrong, where 0.1 % may be"
+        ),
+        "{bad}"
     );
 }
 
 #[test]
-fn too_few_digits_accept_only_the_most_confident() {
+fn without_a_certificate_the_threshold_is_used_while_the_digits_do_not_speak_against_it() {
+    let reliable = |wrong: &[usize]| {
+        let deferral = fit(&ranked(5_000, wrong));
+        assert!(!deferral.certified);
+        deferral.is_reliable()
+    };
+    assert!(reliable(&[10]) && reliable(&[10, 20]), "2 of 2,996");
+    assert!(!reliable(&[10, 20, 30]), "3 of 2,996 are more than 0.1 %");
+    let most: Vec<usize> = (0..5_000).filter(|row| row % 7 != 0).collect();
+    assert!(!reliable(&most), "a network that learned nothing");
+}
+
+#[test]
+fn so_few_digits_that_an_error_could_not_show_prove_nothing() {
     let deferral = fit(&two_classes(&[(0.99, true), (0.9, true), (0.8, true)]));
     assert_eq!(
         (deferral.threshold, deferral.accepted, deferral.certified),
         (0.99, 1, false)
     );
+    assert!(!deferral.is_reliable(), "the surest is right by luck, too");
+    let alike: Vec<_> = (0..2_000).map(|_| (0.99, true)).collect();
+    let deferral = fit(&two_classes(&alike));
+    assert!(!deferral.certified && deferral.is_reliable());
+}
+
+/// What labelled digits showed.
+fn found(errors: u64, accepted: u64) -> SelectiveReport {
+    SelectiveReport {
+        threshold: 0.5,
+        n: 10_000,
+        accepted,
+        errors,
+        coverage: interval::wilson(accepted, 10_000, 0.95).unwrap(),
+        risk: None,
+        low_confidence: 10_000 - accepted,
+        out_of_distribution: 0,
+        unreliable: 0,
+    }
+}
+
+#[test]
+fn a_promise_is_withdrawn_where_labelled_digits_contradict_it() {
+    let certified = fit(&ranked(5_000, &[]));
+    let kept = certified.held_against(&found(15, 9_609));
+    assert!(kept.deferral.certified && !kept.contradicted);
+    assert_eq!(kept.statement, certified.promise());
+
+    let withdrawn = certified.held_against(&found(1_797, 2_812));
+    assert!(!withdrawn.deferral.certified && withdrawn.contradicted);
+    assert!(withdrawn.certified_on_validation);
+    assert!(
+        withdrawn
+            .statement
+            .starts_with("not certified: 1797 of 2812 accepted are wrong here"),
+        "{}",
+        withdrawn.statement
+    );
+    let json = serde_json::to_value(&withdrawn).unwrap();
+    assert_eq!(
+        (&json["certified"], &json["n"]),
+        (&false.into(), &5_000.into())
+    );
+
+    let never = fit(&ranked(5_000, &[10])).held_against(&found(1_797, 2_812));
+    assert!(!never.contradicted && !never.certified_on_validation);
+}
+
+#[test]
+fn a_target_is_contradicted_where_its_lower_bound_is_above() {
+    let target = RiskTarget::default();
+    for accepted in [1, 10, 2_812, 9_609, 1_000_000] {
+        for errors in (0..=accepted.min(40)).chain([accepted / 3, accepted]) {
+            // Both ends of an interval at 90 % are missed with probability 5 % each.
+            let lower = interval::clopper_pearson(errors, accepted, 0.9)
+                .unwrap()
+                .lower;
+            assert_eq!(
+                target.is_contradicted(errors, accepted),
+                lower >= target.target_risk,
+                "{errors} of {accepted}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_target_that_no_data_could_certify_is_refused() {
+    for target_risk in [1e-20, 0.9e-9, 0.0, 1.0, f64::NAN] {
+        let config = CalibrationConfig {
+            target_risk,
+            ..CalibrationConfig::default()
+        };
+        let logits = Logits::new(2, vec![1.0, 0.0], vec![0]).unwrap();
+        let error = Calibration::fit(&logits, &config).unwrap_err().to_string();
+        assert!(error.starts_with("`target_risk` is"), "{error}");
+    }
+    let least = smallest_certifiable(&RiskTarget {
+        target_risk: 1e-20,
+        ..RiskTarget::default()
+    });
+    assert_eq!(least, u64::MAX, "more than can be counted");
 }
 
 #[test]

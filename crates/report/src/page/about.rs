@@ -38,7 +38,10 @@ pub fn section(page: &Page) -> Section {
         ),
         row(
             "Least confidence accepted",
-            format!("{:.6}", calibration.deferral.threshold),
+            match calibration.deferral.is_reliable() {
+                true => format!("{:.6}", calibration.deferral.threshold),
+                false => "nothing is accepted".to_owned(),
+            },
         ),
         row(
             "Greatest energy accepted",

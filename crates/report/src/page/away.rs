@@ -21,7 +21,7 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
         "Digits are damaged in sixteen ways, and images are shown that hold no digit. Of {} images \
          without a digit the machine accepts <strong>{}</strong>{}. Low accuracy with a high share \
          to a person is safe; wrong answers among the accepted are not: they are marked where they are \
-         surely more than the {} promised for clean digits.",
+         surely more than {}, which clean digits are to keep to.",
         count(shown),
         count(fooled),
         if page.classifier.manifest().ink.is_some() {

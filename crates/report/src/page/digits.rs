@@ -13,8 +13,7 @@ use crate::MISLABELLED;
 const SHOWN: usize = 25;
 
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
-    let accepted = page.accepts(predictions);
-    let card = |row: usize| card(page, predictions, row, accepted[row]);
+    let card = |row: usize| card(page, predictions, row, page.accepts(row));
     let worst = worst_errors(predictions, SHOWN);
     let least = least_certain(predictions, SHOWN);
     let worst_cards: String = worst

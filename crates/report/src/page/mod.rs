@@ -15,8 +15,7 @@ mod training;
 mod trust;
 
 use data::LabelledImages;
-use evaluation::Predictions;
-use model::Classifier;
+use model::{Classifier, Decision};
 
 use crate::{Examination, History, Stress};
 
@@ -130,17 +129,7 @@ impl Page<'_> {
     }
 
     /// Whether the machine keeps the digit of a row.
-    fn accepts(&self, predictions: &Predictions) -> Vec<bool> {
-        let calibration = self.classifier.calibration();
-        let threshold = calibration.deferral.threshold;
-        self.examination
-            .logits()
-            .rows()
-            .zip(predictions.confidences())
-            .zip(self.examination.plausible())
-            .map(|((logits, confidence), plausible)| {
-                confidence >= threshold && calibration.energy.holds(logits) && *plausible
-            })
-            .collect()
+    fn accepts(&self, row: usize) -> bool {
+        self.examination.answers()[row].decision == Decision::Accept
     }
 }

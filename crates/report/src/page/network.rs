@@ -26,10 +26,9 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
 }
 
 fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError> {
-    let accepted = page.accepts(predictions);
     let correct: Vec<bool> = predictions.correct().collect();
     let typical = (0..predictions.len())
-        .filter(|&row| accepted[row] && correct[row])
+        .filter(|&row| page.accepts(row) && correct[row])
         .take(2);
     let uncertain = least_certain(predictions, predictions.len());
     let uncertain = uncertain

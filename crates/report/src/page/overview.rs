@@ -35,6 +35,20 @@ pub fn html(page: &Page) -> String {
             percent(deferred as f64 / selective.n as f64, 2),
         )
     };
+    let withdrawn = &page.examination.deferral;
+    let withdrawn = withdrawn.contradicted.then_some(&withdrawn.statement);
+    let caveats: String = page
+        .examination
+        .caveats()
+        .iter()
+        .chain(withdrawn)
+        .map(|caveat| {
+            format!(
+                "<p class=\"caveat\"><strong>Note:</strong> {}</p>",
+                escape(caveat)
+            )
+        })
+        .collect();
     let accuracy = &after.accuracy;
     let mut tiles = vec![
         tile(
@@ -80,7 +94,7 @@ pub fn html(page: &Page) -> String {
     format!(
         "<p class=\"kicker\">Report on a digit classifier</p>\
          <h1>Right on {} of {whose}{} test images</h1>\
-         <p class=\"lead\">{} wrong. {trust}</p>\
+         <p class=\"lead\">{} wrong. {trust}</p>{caveats}\
          <dl class=\"tiles\">{}</dl>",
         percent(accuracy.value, 2),
         count(after.n),

@@ -12,7 +12,7 @@ use super::{
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
     let evaluation = &page.examination.evaluation;
     let (before, after) = (&evaluation.before, &evaluation.after);
-    let promise = page.examination.deferral.promise();
+    let promise = &page.examination.deferral.statement;
     let lead = format!(
         "A confidence of 99 % should be right 99 times in 100. The threshold for accepting an answer is \
          {promise}."

@@ -1,0 +1,67 @@
+//! Which data a classifier was trained on and which it is examined on.
+
+use data::{DataError, LabelledImages, MNIST_TRAIN, Source};
+use model::Manifest;
+use serde::Serialize;
+
+/// Where the images come from that a classifier is examined on, beside those of its training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Where the images come from, in words.
+    pub source: String,
+    /// Where the images of training came from, in words.
+    pub trained_on: String,
+    /// Whether both belong to one data set; unknown where nothing tells.
+    pub same: Option<bool>,
+}
+
+impl Origin {
+    /// Compares `images`, which are the test images of `source`, with what a checkpoint says of its
+    /// training. They belong together if the training images of the source are those of the
+    /// checkpoint, to the bit; unknown if the source has none.
+    ///
+    /// # Errors
+    /// That the training images of the source are damaged.
+    pub fn new(
+        manifest: &Manifest,
+        source: &Source,
+        images: &LabelledImages,
+    ) -> Result<Self, DataError> {
+        let data = &manifest.provenance.data;
+        let mnist = (data.train.is(&MNIST_TRAIN), images.is_mnist_test());
+        let same = match mnist {
+            (true, true) => Some(true),
+            _ => match source.train() {
+                Ok(train) => Some(*train.digest() == data.train),
+                Err(DataError::Missing { .. }) => (mnist == (false, true)).then_some(false),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Self {
+            source: source.name(),
+            trained_on: match mnist.0 {
+                true => "MNIST".to_owned(),
+                false => data.source.clone(),
+            },
+            same,
+        })
+    }
+
+    /// What has to be said of figures that were measured so; nothing where images of the same data set
+    /// were used.
+    pub fn caveat(&self) -> Option<String> {
+        let Self {
+            source, trained_on, ..
+        } = self;
+        match self.same {
+            Some(true) => None,
+            Some(false) => Some(format!(
+                "measured on another data set ({source}) than it was trained on ({trained_on})"
+            )),
+            None => Some(format!(
+                "measured on {source}, and trained on {trained_on}: nothing tells whether that is the \
+                 same data set"
+            )),
+        }
+    }
+}

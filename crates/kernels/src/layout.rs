@@ -44,8 +44,8 @@ fn transpose(values: &[f32], batch: usize, rows: usize, columns: usize) -> Vec<f
     run(jobs, |(from, to): (&[f32], &mut [f32])| {
         for (from, to) in from.chunks_exact(image).zip(to.chunks_exact_mut(image)) {
             for (column, to) in to.chunks_exact_mut(rows).enumerate() {
-                for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
-                    *to = *from;
+                for (to, from) in to.iter_mut().zip(from.chunks_exact(columns)) {
+                    *to = from[column];
                 }
             }
         }

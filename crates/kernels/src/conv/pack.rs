@@ -22,7 +22,10 @@ pub(crate) fn pack_forward(geometry: &Geometry, weight: &[f32], lanes: usize) ->
         cin,
         k,
         lanes,
-        |out, row, column, channel| weight[((out * cin + channel) * k + row) * k + column],
+        |row, column, channel| Column {
+            values: &weight[(channel * k + row) * k + column..],
+            step: cin * k * k,
+        },
     )
 }
 
@@ -30,17 +33,24 @@ pub(crate) fn pack_forward(geometry: &Geometry, weight: &[f32], lanes: usize) ->
 /// the kernel flipped and the channels swapped.
 pub(crate) fn pack_input_grad(geometry: &Geometry, weight: &[f32], lanes: usize) -> Packed {
     let (cin, cout, k) = (geometry.in_channels, geometry.out_channels, geometry.kernel);
-    pack(cin, cout, k, lanes, |channel, row, column, out| {
-        weight[((out * cin + channel) * k + (k - 1 - row)) * k + (k - 1 - column)]
+    pack(cin, cout, k, lanes, |row, column, out| Column {
+        values: &weight[(out * cin * k + (k - 1 - row)) * k + (k - 1 - column)..],
+        step: k * k,
     })
 }
 
-fn pack(
+/// One weight of each filter: every `step`th of `values`.
+struct Column<'a> {
+    values: &'a [f32],
+    step: usize,
+}
+
+fn pack<'a>(
     outputs: usize,
     inputs: usize,
     kernel: usize,
     lanes: usize,
-    at: impl Fn(usize, usize, usize, usize) -> f32,
+    weights_of: impl Fn(usize, usize, usize) -> Column<'a>,
 ) -> Packed {
     let taps = kernel * inputs;
     let length = padded(outputs, lanes) * kernel * taps;
@@ -54,8 +64,10 @@ fn pack(
         for row in 0..kernel {
             for column in 0..kernel {
                 for (channel, place) in (0..inputs).zip(&mut places) {
-                    for (out, value) in (first..outputs).zip(place) {
-                        *value = at(out, row, column, channel);
+                    let Column { values, step } = weights_of(row, column, channel);
+                    let filters = values[first * step..].chunks(step).take(outputs - first);
+                    for (value, filter) in place.iter_mut().zip(filters) {
+                        *value = filter[0];
                     }
                 }
             }

@@ -69,8 +69,8 @@ impl TrainingState {
         })
     }
 
-    /// How many epochs in a row have passed since one that raised the validation accuracy by at
-    /// least `min_gain` over the best before it.
+    /// How many epochs in a row have passed since one that raised the validation accuracy by more than
+    /// `min_gain` over the best before it.
     pub fn epochs_without_gain(&self, min_gain: f64) -> usize {
         let (mut best, mut since) = (f64::NEG_INFINITY, 0);
         for record in &self.history {

@@ -9,7 +9,10 @@ use std::{
 use model::{CheckpointError, checkpoint};
 use thiserror::Error;
 
-/// A run folder that this process may write to. The lock ends with the process, however it ends.
+use crate::progress::say;
+
+/// A run folder that this process may write to. The lock ends with the process, however it ends; where
+/// the file system has no locks there is a warning instead.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -60,7 +63,8 @@ impl RunDir {
         for entry in fs::read_dir(path).map_err(io_error(path))? {
             let name = entry.map_err(io_error(path))?.file_name();
             // A run that died before it had a config.toml may have left part of one.
-            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
+            let ours = name == LOCK || name.to_string_lossy().starts_with(PARTIAL);
+            if !ours && !checkpoint::is_strewn(&name) {
                 return Err(RunDirError::NotEmpty(path.to_owned()));
             }
         }
@@ -109,13 +113,19 @@ impl RunDir {
             .open(&file)
             .map_err(io_error(&file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(RunDir {
-                path: path.to_owned(),
-                lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(RunDirError::Io { path: file, source }),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => say(format_args!(
+                "warning: {}: files can't be locked here ({error}), so a second `train` that writes \
+                 to this run would not be noticed; see to it that there is none",
+                path.display()
+            )),
+            Err(TryLockError::Error(source)) => return Err(RunDirError::Io { path: file, source }),
         }
+        Ok(RunDir {
+            path: path.to_owned(),
+            lock,
+        })
     }
 
     /// Checks that the folder is still the one that was locked: where someone has moved it, taken its
@@ -357,6 +367,15 @@ pub(crate) fn shell_word(path: &Path) -> String {
     };
     // Only what no shell can hold stays as it is.
     shlex::try_quote(&text).map_or_else(|_| text.clone(), String::from)
+}
+
+/// Whether a file can't be locked because its file system knows no locks, or no server that keeps them.
+fn has_no_locks(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let no_server = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
+    #[cfg(not(unix))]
+    let no_server = false;
+    no_server || error.kind() == io::ErrorKind::Unsupported
 }
 
 fn is_file(path: &Path) -> io::Result<bool> {

@@ -8,10 +8,12 @@
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
 //!
 //! [`write()`] makes the whole folder appear at once: a reader finds it complete or not at all.
-//! [`Checkpoint::open`] believes no byte before it has compared it with `SHA256SUMS`.
+//! [`Checkpoint::open`] believes no byte before it has compared it with `SHA256SUMS`. A file of another
+//! name is damage, unless a desktop or a server strews it ([`is_strewn`]).
 
 mod manifest;
 mod read;
+mod strewn;
 mod write;
 
 use std::{io, path::PathBuf};
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, Provenance, Versions};
 pub use read::Checkpoint;
+pub use strewn::is_strewn;
 pub use write::{remove, remove_partial, rename, write};
 
 /// The manifest's file name.
@@ -82,12 +85,14 @@ pub enum CheckpointError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The operating system refused to write. What was there before is untouched.
-    #[error("{path}: can't write the checkpoint: {source}; check free space and permissions (what was there before is untouched)", path = .path.display())]
+    /// The operating system refused to write or to remove.
+    #[error("{path}: can't write the checkpoint: {source}; check free space and permissions ({left})", path = .path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
+        /// What is on disk now, in words.
+        left: String,
     },
 }

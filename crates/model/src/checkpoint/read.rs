@@ -14,7 +14,9 @@ use burn::{
     tensor::{Bytes, DType, Device},
 };
 
-use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, write::sums};
+use super::{
+    CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn, write::sums,
+};
 use crate::network::{Network, NetworkConfig};
 
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
@@ -40,7 +42,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A [`CheckpointError`] that names the file: missing, foreign, damaged (a changed, cut,
-    /// missing or additional file), newer than this program, or unreadable.
+    /// missing or additional file), newer than this program, or unreadable. What [`is_strewn`] in a
+    /// folder is no additional file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         for _ in 0..REPLACEMENTS {
@@ -72,7 +75,7 @@ impl Checkpoint {
         let mut files = BTreeMap::from([(MANIFEST, bytes)]);
         for name in names {
             let known = [MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS];
-            if !known.iter().any(|known| name == *known) {
+            if !known.iter().any(|known| name == *known) && !is_strewn(&name) {
                 return Err(damaged(
                     path,
                     &name,

@@ -9,24 +9,32 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Checkpoint, CheckpointError, SUMS};
+use super::{Checkpoint, CheckpointError, SUMS, is_strewn};
 
 /// What the names of unfinished folders and files start with.
 const PARTIAL: &str = ".partial-";
 /// What the name of a whole checkpoint starts with while another takes its place.
 const REPLACED: &str = ".replaced-";
 
+/// What an error says of the disk where nothing was changed.
+const UNTOUCHED: &str = "what was there before is untouched";
+
 /// Writes the files as the checkpoint folder `destination`. The rename at the end is the commit:
 /// before it the folder is as it was, after it every byte is on disk. An existing folder is
 /// replaced.
 ///
 /// # Errors
-/// [`CheckpointError::Write`]; the destination is as it was.
+/// [`CheckpointError::Write`], whose `left` says what is on disk: until the commit the destination
+/// is as it was; a failure after it leaves the new checkpoint in its place.
 pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
     let parent = parent_of(destination);
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| CheckpointError::Write { path, source }
+        move |source| CheckpointError::Write {
+            path,
+            source,
+            left: UNTOUCHED.to_owned(),
+        }
     };
     check_removable(destination).map_err(failed(destination))?;
     fs::create_dir_all(&parent).map_err(failed(&parent))?;
@@ -45,8 +53,12 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
         write_file(&partial.path().join(name), bytes).map_err(failed(&destination.join(name)))?;
     }
     sync_folder(partial.path()).map_err(failed(partial.path()))?;
-    commit(partial.path(), destination).map_err(failed(destination))?;
-    sync_folder(&parent).map_err(failed(&parent))
+    commit(partial.path(), destination)?;
+    sync_folder(&parent).map_err(|source| CheckpointError::Write {
+        path: destination.to_owned(),
+        source,
+        left: "the new checkpoint is in its place, but may not outlast a loss of power".into(),
+    })
 }
 
 /// Removes a checkpoint so that no half of it is seen under its name, where folders can be renamed. One
@@ -56,21 +68,27 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
 /// [`CheckpointError::Write`] if it can't be removed.
 pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
     let aside = beside(checkpoint, PARTIAL);
-    let set_aside = || {
-        check_removable(checkpoint)?;
-        remove_any(&aside)?;
-        match fs::rename(checkpoint, &aside) {
-            // A folder of a container's image; half of it is no checkpoint, by its digests.
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_any(checkpoint),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => remove_any(&aside),
+    let failed = |left: String| {
+        move |source| CheckpointError::Write {
+            path: checkpoint.to_owned(),
+            source,
+            left,
         }
     };
-    set_aside().map_err(|source| CheckpointError::Write {
-        path: checkpoint.to_owned(),
-        source,
-    })
+    check_removable(checkpoint)
+        .and_then(|()| remove_any(&aside))
+        .map_err(failed(UNTOUCHED.to_owned()))?;
+    match fs::rename(checkpoint, &aside) {
+        // A folder of a container's image; half of it is no checkpoint, by its digests.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_any(checkpoint)
+            .map_err(failed("a part of it may be removed".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(UNTOUCHED.to_owned())(error)),
+        Ok(()) => remove_any(&aside).map_err(failed(format!(
+            "what is left of it is now {}",
+            aside.display()
+        ))),
+    }
 }
 
 /// Removes what interrupted writes left in `folder`, and brings back a checkpoint whose replacement
@@ -104,6 +122,7 @@ pub fn remove_partial(folder: &Path) -> Result<(), CheckpointError> {
         result.map_err(|source| CheckpointError::Write {
             path: path.clone(),
             source,
+            left: "this is what an interrupted write left, the next attempt begins with it".into(),
         })?;
     }
     Ok(())
@@ -137,33 +156,62 @@ pub(super) fn sums(files: &[(&str, &[u8])]) -> String {
     out
 }
 
-fn commit(partial: &Path, destination: &Path) -> io::Result<()> {
+/// Gives the new checkpoint the name of the old one.
+fn commit(partial: &Path, destination: &Path) -> Result<(), CheckpointError> {
     match fs::rename(partial, destination) {
         // A folder that has files in it can't be renamed over.
         Err(_) if destination.is_dir() => replace(partial, destination),
-        result => result,
+        Err(source) => Err(CheckpointError::Write {
+            path: destination.to_owned(),
+            source,
+            left: UNTOUCHED.to_owned(),
+        }),
+        Ok(()) => Ok(()),
     }
 }
 
 /// Puts the new checkpoint in the place of the old one and removes the old one.
-fn replace(partial: &Path, destination: &Path) -> io::Result<()> {
+fn replace(partial: &Path, destination: &Path) -> Result<(), CheckpointError> {
+    let failed = |left: String| {
+        move |source| CheckpointError::Write {
+            path: destination.to_owned(),
+            source,
+            left,
+        }
+    };
+    let replaced = |old: &Path| {
+        failed(format!(
+            "the new checkpoint is in its place; what is left of the older one is {}",
+            old.display()
+        ))
+    };
     // Linux can exchange the two names at once.
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         if renameat_with(CWD, partial, CWD, destination, RenameFlags::EXCHANGE).is_ok() {
-            return remove_any(partial);
+            return remove_any(partial).map_err(replaced(partial));
         }
     }
     // Elsewhere there is an instant between two renames; `remove_partial` mends what ends there.
     let aside = beside(destination, REPLACED);
-    remove_any(&aside)?;
-    rename(destination, &aside)?;
-    if let Err(error) = fs::rename(partial, destination) {
-        rename(&aside, destination)?;
-        return Err(error);
+    remove_any(&aside).map_err(failed(UNTOUCHED.to_owned()))?;
+    let set_aside = || format!("what was there before is now {}", aside.display());
+    if let Err(source) = rename(destination, &aside) {
+        let left = match aside.symlink_metadata() {
+            Ok(_) => set_aside(),
+            Err(_) => UNTOUCHED.to_owned(),
+        };
+        return Err(failed(left)(source));
     }
-    remove_any(&aside)
+    if let Err(source) = fs::rename(partial, destination) {
+        let left = match rename(&aside, destination) {
+            Ok(()) => UNTOUCHED.to_owned(),
+            Err(_) => set_aside(),
+        };
+        return Err(failed(left)(source));
+    }
+    remove_any(&aside).map_err(replaced(&aside))
 }
 
 /// Gives a checkpoint another name in the same folder, where there is nothing of that name.
@@ -183,6 +231,9 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
         .tempdir_in(parent_of(to))?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
+        if is_strewn(&entry.file_name()) {
+            continue;
+        }
         let file = copy.path().join(entry.file_name());
         fs::copy(entry.path(), &file)?;
         File::open(&file)?.sync_all()?;
@@ -232,10 +283,17 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the names in a folder durable. Windows has no such call and needs none.
+/// Makes the names in a folder durable, where the file system can: some can't sync a folder, and say
+/// so each in its own way. Windows has no such call and needs none.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        File::open(path)?.sync_all()?;
+        let synced = File::open(path)?.sync_all();
+        let unable = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
+        if let Err(error) = synced
+            && !unable.contains(&error.kind())
+        {
+            return Err(error);
+        }
     }
     Ok(())
 }

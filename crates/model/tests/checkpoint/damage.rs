@@ -108,9 +108,10 @@ fn what_does_not_belong_is_named() {
     let path = folder.training("a", 7);
     for name in [
         "notes.txt",
-        ".DS_Store",
         "model.bpk~",
         "Model.bpk",
+        ".model.bpk.swp",
+        "DS_Store",
         "SHA256SUMS.asc",
     ] {
         fs::write(path.join(name), "mine").unwrap();
@@ -119,6 +120,52 @@ fn what_does_not_belong_is_named() {
     }
     fs::create_dir(path.join("more")).unwrap();
     assert!(refused(&path).contains("more"));
+}
+
+#[test]
+fn what_desktops_and_servers_strew_is_no_damage() {
+    let folder = Folder::new();
+    let path = folder.training("a", 7);
+    for name in [
+        ".DS_Store",
+        "._model.bpk",
+        "._.DS_Store",
+        "Thumbs.db",
+        "thumbs.db",
+        "Desktop.ini",
+        ".directory",
+        ".nfs0000000000c0ffee00000001",
+        ".fuse_hidden0000000100000001",
+    ] {
+        fs::write(path.join(name), "not ours").unwrap();
+    }
+    for name in ["lost+found", "@eaDir", "..2026_01_31_12_00_00.12345"] {
+        fs::create_dir(path.join(name)).unwrap();
+    }
+    Checkpoint::open(&path).unwrap();
+    // They are replaced and removed with it.
+    folder.published("a", 8);
+    Checkpoint::open(&path).unwrap();
+    model::checkpoint::remove(&path).unwrap();
+    assert!(folder.names().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_in_a_volume_of_kubernetes_is_whole() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    let path = folder.training("a", 7);
+    let version = path.join("..2026_01_31_12_00_00.12345");
+    fs::create_dir(&version).unwrap();
+    symlink(version.file_name().unwrap(), path.join("..data")).unwrap();
+    for name in ALL {
+        fs::rename(path.join(name), version.join(name)).unwrap();
+        symlink(Path::new("..data").join(name), path.join(name)).unwrap();
+    }
+    Checkpoint::open(&path).unwrap();
+    put(&version.join(MODEL), 100, 0xff);
+    assert!(refused(&path).contains(MODEL));
 }
 
 #[test]

@@ -1,12 +1,18 @@
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use crate::images::sha256;
 use crate::{DataError, MNIST_MIRRORS, PublishedFile};
 
 /// Fetches published files into a folder, and believes none without its digest.
+///
+/// A server has to show a certificate that leads to one of Mozilla's roots, or where the environment
+/// has `SSL_CERT_FILE` (a file of certificates in PEM) or `SSL_CERT_DIR` (folders of such files,
+/// separated as in `PATH`), to one of those instead: behind a proxy that opens connections, its own.
 ///
 /// A file enters the folder whole: written under a temporary name beside its place, synced, then
 /// renamed. A file already there is checked at each use and replaced where it is not the published
@@ -112,6 +118,10 @@ fn download(mirror: &str, file: &PublishedFile) -> Result<Vec<u8>, String> {
         true => config.proxy(None),
         false => config,
     };
+    let config = match roots()? {
+        Some(roots) => config.tls_config(TlsConfig::builder().root_certs(roots).build()),
+        None => config,
+    };
     let mut response = config
         .build()
         .new_agent()
@@ -140,10 +150,52 @@ fn download(mirror: &str, file: &PublishedFile) -> Result<Vec<u8>, String> {
     })
 }
 
-/// Makes the rename itself durable, where folders can be synced.
+/// The certificates that the environment names, as OpenSSL's programs do; none if it names none.
+fn roots() -> Result<Option<RootCerts>, String> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let (file, folders) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
+    if file.is_none() && folders.is_none() {
+        return Ok(None);
+    }
+    let mut certificates = Vec::new();
+    if let Some(file) = &file {
+        let pem = std::fs::read(file)
+            .map_err(|error| format!("SSL_CERT_FILE: {}: {error}", Path::new(file).display()))?;
+        certificates.extend(in_pem(&pem));
+    }
+    // Folders of certificates hold other things too, and links to what is gone.
+    let files = folders
+        .iter()
+        .flat_map(std::env::split_paths)
+        .flat_map(|folder| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path())
+        });
+    for pem in files.filter(|path| path.is_file()).flat_map(std::fs::read) {
+        certificates.extend(in_pem(&pem));
+    }
+    match certificates.is_empty() {
+        true => Err("there is no certificate in what SSL_CERT_FILE or SSL_CERT_DIR name".into()),
+        false => Ok(Some(RootCerts::new_with_certs(&certificates))),
+    }
+}
+
+fn in_pem(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {
+    ureq::tls::parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    })
+}
+
+/// Makes the rename itself durable, where the file system can sync a folder.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
+        let synced = File::open(folder)?.sync_all();
+        let unable = [ErrorKind::InvalidInput, ErrorKind::Unsupported];
+        return synced.or_else(|error| match unable.contains(&error.kind()) {
+            true => Ok(()),
+            false => Err(error),
+        });
     }
     Ok(())
 }

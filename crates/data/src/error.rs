@@ -18,7 +18,27 @@ pub enum DataError {
         /// The folder that was searched.
         folder: PathBuf,
         /// The name without `.gz`.
-        name: &'static str,
+        name: String,
+    },
+    /// A folder holds files of several data sets.
+    #[error(
+        "{folder} holds several data sets ({names}): give the files of one a folder of their own"
+    )]
+    Several {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// A file of each, separated by commas.
+        names: String,
+    },
+    /// A file is there twice, plain and gzip or by another name, and one isn't the other.
+    #[error(
+        "{file} and {other} are the same file by their names and differ in content: remove one of them"
+    )]
+    Contradiction {
+        /// The file that would be read.
+        file: String,
+        /// The one that differs.
+        other: String,
     },
     /// There is nothing at the path.
     #[error(
@@ -142,7 +162,7 @@ pub enum DataError {
     },
     /// A label names no class.
     #[error(
-        "{file} has label {label} at index {index}: labels go from 0 to {}",
+        "{file} has label {label} at index {index}, and {classes} different labels in all: the network has {CLASSES} classes, labelled 0 to {}; use a set of {CLASSES} classes",
         CLASSES - 1
     )]
     Label {
@@ -152,6 +172,8 @@ pub enum DataError {
         index: usize,
         /// The label.
         label: u8,
+        /// How many different labels there are.
+        classes: usize,
     },
     /// Images and labels don't belong together.
     #[error(
@@ -233,4 +255,20 @@ pub enum DataError {
         /// The standard deviation.
         std: f64,
     },
+}
+
+impl DataError {
+    /// That the label at `index` names no class.
+    pub(crate) fn label(file: String, labels: &[u8], index: usize) -> Self {
+        let mut seen = [false; 256];
+        labels
+            .iter()
+            .for_each(|&label| seen[usize::from(label)] = true);
+        Self::Label {
+            file,
+            index,
+            label: labels[index],
+            classes: seen.into_iter().filter(|&seen| seen).count(),
+        }
+    }
 }

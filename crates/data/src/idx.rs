@@ -152,6 +152,38 @@ pub fn label_header(count: u32) -> [u8; 8] {
     header
 }
 
+/// Whether two files hold the same, each plain or gzip. What can't be unpacked is not the same.
+pub(crate) fn same_content(one: &Path, other: &Path) -> Result<bool, DataError> {
+    let mut one = unpacked(Input::open(one)?.reader);
+    let mut other = unpacked(Input::open(other)?.reader);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    loop {
+        first.clear();
+        second.clear();
+        let read = (&mut one).take(CHUNK).read_to_end(&mut first).is_ok()
+            && (&mut other).take(CHUNK).read_to_end(&mut second).is_ok();
+        if !read || first != second {
+            return Ok(false);
+        }
+        if first.is_empty() {
+            return Ok(true);
+        }
+    }
+}
+
+/// So many bytes are compared at a time.
+const CHUNK: u64 = 1 << 16;
+
+fn unpacked<'a>(mut reader: Box<dyn BufRead + 'a>) -> Box<dyn Read + 'a> {
+    match reader.fill_buf() {
+        Ok(first) if first.starts_with(&GZIP) => Box::new(MultiGzDecoder::new(reader)),
+        _ => Box::new(reader),
+    }
+}
+
+/// The first two bytes of gzip.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 struct Kind {
     name: &'static str,
     magic: u32,
@@ -180,11 +212,7 @@ fn read_checked_labels(input: Input) -> Result<Vec<u8>, DataError> {
         .iter()
         .position(|&label| usize::from(label) >= CLASSES)
     {
-        Some(index) => Err(DataError::Label {
-            file,
-            index,
-            label: labels[index],
-        }),
+        Some(index) => Err(DataError::label(file, &labels, index)),
         None => Ok(labels),
     }
 }
@@ -212,7 +240,7 @@ fn read(
     if looks_like_html(&first) {
         return Err(DataError::Html { file: origin });
     }
-    let gzip = first.starts_with(&[0x1f, 0x8b]);
+    let gzip = first.starts_with(&GZIP);
     let stream = Cursor::new(first).chain(reader);
     if gzip {
         Body {

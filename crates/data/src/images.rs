@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::idx::{self, Input};
-use crate::{CLASSES, DataError, MNIST_TEST, PIXELS};
+use crate::{CLASSES, DataError, HEIGHT, MNIST_TEST, PIXELS, WIDTH};
 
 /// Images and labels of one split, at least one, checked and kept once as bytes: a clone shares
 /// them.
 #[derive(Clone, Debug)]
 pub struct LabelledImages {
     content: Arc<Content>,
+    turned: bool,
 }
 
 struct Content {
@@ -52,11 +53,7 @@ impl LabelledImages {
             .iter()
             .position(|&label| usize::from(label) >= CLASSES)
         {
-            return Err(DataError::Label {
-                file: "the set".into(),
-                index,
-                label: labels[index],
-            });
+            return Err(DataError::label("the set".into(), &labels, index));
         }
         Ok(Self {
             content: Arc::new(Content {
@@ -64,6 +61,7 @@ impl LabelledImages {
                 labels,
                 digest: OnceLock::new(),
             }),
+            turned: false,
         })
     }
 
@@ -124,6 +122,28 @@ impl LabelledImages {
                 labels: sha256(&[&idx::label_header(count), self.labels()]),
             }
         })
+    }
+
+    /// Whether the files hold rows and columns exchanged, as EMNIST's do, and the images were turned
+    /// when they were read.
+    pub fn is_turned(&self) -> bool {
+        self.turned
+    }
+
+    /// The same with rows and columns of each image exchanged.
+    pub(crate) fn turned(&self) -> Self {
+        let turn = |image: &[u8]| {
+            let at = |index: usize| image[index % HEIGHT * WIDTH + index / HEIGHT];
+            std::array::from_fn::<u8, PIXELS, _>(at)
+        };
+        Self {
+            content: Arc::new(Content {
+                pixels: self.pixels().chunks_exact(PIXELS).flat_map(turn).collect(),
+                labels: self.labels().to_vec(),
+                digest: OnceLock::new(),
+            }),
+            turned: !self.turned,
+        }
     }
 
     /// Whether these are MNIST's own 10,000 test images, to the bit.

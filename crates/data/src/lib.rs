@@ -35,6 +35,7 @@ mod corruption;
 #[cfg(feature = "download")]
 mod download;
 mod error;
+mod folder;
 pub mod idx;
 mod images;
 mod ink;

@@ -25,7 +25,8 @@ pub struct Batch {
 /// The images stay where they are, as bytes; a batch is gathered, augmented and normalized in
 /// parallel into one buffer, which becomes one tensor. The result depends on the images, the
 /// options and the epoch, not on the number of threads. Epochs count from 1; the last batch of an
-/// epoch may be short.
+/// epoch may be short, but not a single image where batches are larger: that one joins the batch
+/// before it, as nothing can be normalized over a batch of one.
 ///
 /// A clone shares the images, and the count of epochs too.
 ///
@@ -140,7 +141,13 @@ impl Loader {
 
     /// How many batches an epoch has.
     pub fn num_batches(&self) -> usize {
-        self.indices.len().div_ceil(self.batch_size)
+        let whole = self.indices.len() / self.batch_size;
+        let rest = self.indices.len() % self.batch_size;
+        match rest {
+            0 => whole,
+            1 => whole.max(1),
+            _ => whole + 1,
+        }
     }
 
     /// The batches of `epoch` (from 1). Does not move the count of epochs.
@@ -250,7 +257,12 @@ impl Iterator for Batches<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = &self.order[self.served..];
-        let indices = &rest[..rest.len().min(self.loader.batch_size)];
+        let size = match self.loader.batch_size {
+            1 => rest.len().min(1),
+            size if rest.len() == size + 1 => size + 1,
+            size => rest.len().min(size),
+        };
+        let indices = &rest[..size];
         if indices.is_empty() {
             return None;
         }

@@ -76,4 +76,5 @@ pub(crate) enum Purpose {
     Augmentation = 3,
     Corruption = 4,
     NonDigit = 5,
+    Limit = 6,
 }

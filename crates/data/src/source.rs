@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::{DataError, LabelledImages};
+use crate::{DataError, LabelledImages, folder};
 
 /// Where the four files of a data set come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +10,20 @@ pub enum Source {
     /// A folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
     /// `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each plain or with `.gz`: MNIST,
     /// Fashion-MNIST or any other set of ten classes in that format.
+    ///
+    /// As they are published elsewhere the files are found too: as `train-images.idx3-ubyte`; each in
+    /// a folder of its own name (Kaggle); in `MNIST/raw` or another `raw` below the folder
+    /// (torchvision); with a name before theirs and `test` for `t10k`, such as
+    /// `emnist-digits-test-images-idx3-ubyte`. EMNIST's files hold rows and columns exchanged: under
+    /// their names the images are turned ([`LabelledImages::is_turned`]). A file that is there twice
+    /// has to be the same twice.
     Folder(PathBuf),
     /// MNIST from the first mirror that gives the published files (feature `download`).
     Download {
         /// The folder that keeps the files, so that the next call needs no network.
         cache: PathBuf,
+        /// Addresses to ask, as for `Downloader::with_mirrors`; the public ones if there are none.
+        mirrors: Vec<String>,
     },
 }
 
@@ -42,53 +51,38 @@ impl Source {
         match self {
             Self::Bundled => "bundled MNIST".into(),
             Self::Folder(folder) => folder.display().to_string(),
-            Self::Download { cache } => format!("downloaded MNIST in {}", cache.display()),
+            Self::Download { cache, .. } => format!("downloaded MNIST in {}", cache.display()),
         }
     }
 
     fn read(&self, files: &Files) -> Result<LabelledImages, DataError> {
         match self {
             Self::Bundled => bundled(files),
-            Self::Folder(folder) => {
-                LabelledImages::read(&find(folder, files.images)?, &find(folder, files.labels)?)
-            }
-            Self::Download { cache } => downloaded(cache, files),
+            Self::Folder(folder) => folder::read(folder, files.splits),
+            Self::Download { cache, mirrors } => downloaded(cache, mirrors, files),
         }
     }
 }
 
-/// The names of the two files of a split, without `.gz`.
+/// The files of a split.
 struct Files {
     images: &'static str,
     labels: &'static str,
+    /// What a split is called in the names of files.
+    splits: &'static [&'static str],
 }
 
 const TRAIN: Files = Files {
     images: "train-images-idx3-ubyte",
     labels: "train-labels-idx1-ubyte",
+    splits: &["train"],
 };
 
 const TEST: Files = Files {
     images: "t10k-images-idx3-ubyte",
     labels: "t10k-labels-idx1-ubyte",
+    splits: &["t10k", "test"],
 };
-
-/// The file of that name, plain or else with `.gz`.
-fn find(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    [name.to_owned(), format!("{name}.gz")]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.exists())
-        .ok_or_else(|| match folder.exists() {
-            true => DataError::Missing {
-                folder: folder.to_owned(),
-                name,
-            },
-            false => DataError::NoFolder {
-                folder: folder.to_owned(),
-            },
-        })
-}
 
 #[cfg(feature = "bundled")]
 fn bundled(files: &Files) -> Result<LabelledImages, DataError> {
@@ -139,11 +133,18 @@ fn bundled(_: &Files) -> Result<LabelledImages, DataError> {
 }
 
 #[cfg(feature = "download")]
-fn downloaded(cache: &Path, files: &Files) -> Result<LabelledImages, DataError> {
+fn downloaded(
+    cache: &Path,
+    mirrors: &[String],
+    files: &Files,
+) -> Result<LabelledImages, DataError> {
     use crate::idx::{self, Input};
     use crate::{Downloader, MNIST_FILES};
 
-    let downloader = Downloader::new(cache);
+    let mut downloader = Downloader::new(cache);
+    if !mirrors.is_empty() {
+        downloader = downloader.with_mirrors(mirrors);
+    }
     let offset = if files.images == TRAIN.images { 0 } else { 2 };
     let images = &MNIST_FILES[offset];
     let labels = &MNIST_FILES[offset + 1];
@@ -157,7 +158,7 @@ fn downloaded(cache: &Path, files: &Files) -> Result<LabelledImages, DataError> 
 }
 
 #[cfg(not(feature = "download"))]
-fn downloaded(_: &Path, _: &Files) -> Result<LabelledImages, DataError> {
+fn downloaded(_: &Path, _: &[String], _: &Files) -> Result<LabelledImages, DataError> {
     Err(DataError::FeatureMissing {
         feature: "download",
         remedy: "name a folder with the four MNIST files with --data-dir, or build with the feature",

@@ -28,38 +28,82 @@ pub fn split(labels: &[u8], validation: usize, seed: u64) -> Result<Split, DataE
             total: labels.len(),
         });
     }
-    let mut members: [Vec<u32>; CLASSES] = Default::default();
-    for (index, &label) in labels.iter().enumerate() {
-        members
-            .get_mut(usize::from(label))
-            .ok_or_else(|| DataError::Label {
-                file: "the set to split".into(),
-                index,
-                label,
-            })?
-            .push(index as u32);
-    }
-    let shares = shares(&members, validation, labels.len());
     let mut split = Split {
         train: Vec::with_capacity(labels.len() - validation),
         validation: Vec::with_capacity(validation),
     };
-    for (label, (mut indices, share)) in members.into_iter().zip(shares).enumerate() {
-        Random::keyed(&[Purpose::Split as u64, seed, label as u64]).shuffle(&mut indices);
-        split.validation.extend(&indices[..share]);
-        split.train.extend(&indices[share..]);
+    let members = by_label(labels, 0..labels.len() as u32)?;
+    for (drawn, rest) in draw(members, validation, Purpose::Split, seed) {
+        split.validation.extend(drawn);
+        split.train.extend(rest);
     }
     split.train.sort_unstable();
     split.validation.sort_unstable();
     Ok(split)
 }
 
-/// How many of each label validate: the whole part of the exact share, then one more for the
+impl Split {
+    /// Leaves `limit` of the training images, drawn by `seed`, each label in the proportion that it
+    /// has among them: in a set that is sorted by label the first ones would be of one. A limit
+    /// that isn't below their number changes nothing. `labels` are those that were split.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Label`] for a label above 9.
+    pub fn limit_training(
+        &mut self,
+        labels: &[u8],
+        limit: usize,
+        seed: u64,
+    ) -> Result<(), DataError> {
+        if limit < self.train.len() {
+            let members = by_label(labels, self.train.iter().copied())?;
+            let drawn = draw(members, limit, Purpose::Limit, seed);
+            self.train = drawn.into_iter().flat_map(|(drawn, _)| drawn).collect();
+            self.train.sort_unstable();
+        }
+        Ok(())
+    }
+}
+
+/// The indices of each label, in the order given.
+fn by_label(
+    labels: &[u8],
+    indices: impl Iterator<Item = u32>,
+) -> Result<[Vec<u32>; CLASSES], DataError> {
+    let mut members: [Vec<u32>; CLASSES] = Default::default();
+    for index in indices {
+        let label = labels[index as usize];
+        members
+            .get_mut(usize::from(label))
+            .ok_or_else(|| DataError::label("the set to split".into(), labels, index as usize))?
+            .push(index);
+    }
+    Ok(members)
+}
+
+/// Draws `count` of the members, of each label its share: those drawn and the rest, label by label.
+fn draw(
+    members: [Vec<u32>; CLASSES],
+    count: usize,
+    purpose: Purpose,
+    seed: u64,
+) -> Vec<(Vec<u32>, Vec<u32>)> {
+    let shares = shares(&members, count, members.iter().map(Vec::len).sum());
+    let draw = |(label, mut indices): (usize, Vec<u32>)| {
+        Random::keyed(&[purpose as u64, seed, label as u64]).shuffle(&mut indices);
+        let rest = indices.split_off(shares[label]);
+        (indices, rest)
+    };
+    members.into_iter().enumerate().map(draw).collect()
+}
+
+/// How many of each label are drawn: the whole part of the exact share, then one more for the
 /// largest remainders (the smaller label where two are equal) until the sum is reached.
-fn shares(members: &[Vec<u32>; CLASSES], validation: usize, total: usize) -> [usize; CLASSES] {
-    let exact = |label: usize| members[label].len() as u128 * validation as u128;
+fn shares(members: &[Vec<u32>; CLASSES], count: usize, total: usize) -> [usize; CLASSES] {
+    let exact = |label: usize| members[label].len() as u128 * count as u128;
     let mut shares = std::array::from_fn(|label| (exact(label) / total as u128) as usize);
-    let missing = validation - shares.iter().sum::<usize>();
+    let missing = count - shares.iter().sum::<usize>();
     let mut order: [usize; CLASSES] = std::array::from_fn(|label| label);
     order.sort_by_key(|&label| std::cmp::Reverse(exact(label) % total as u128));
     for &label in order.iter().take(missing) {

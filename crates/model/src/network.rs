@@ -75,6 +75,23 @@ const MAX_FEATURES: usize = 1 << 20;
 const MAX_WEIGHTS: usize = 1 << 26;
 
 impl NetworkConfig {
+    /// Whether a layer of batch normalization sees a single value of each feature of an image: of a
+    /// batch of one image it makes zeros, from which nothing is learned.
+    pub fn normalizes_single_values(&self) -> bool {
+        let (mut height, mut width) = (HEIGHT, WIDTH);
+        let blocks = self.blocks.iter().any(|block| {
+            let convolved = block.convolved(height).zip(block.convolved(width));
+            let output = block.output_size(height, width);
+            (height, width) = output.unwrap_or((height, width));
+            let normalized = match self.order {
+                Order::ConvNormReluPool => convolved,
+                Order::ConvPoolNormRelu => output,
+            };
+            normalized == Some((1, 1))
+        });
+        self.norm && (blocks || !self.dense.is_empty())
+    }
+
     /// Checks that every layer has something to compute on.
     ///
     /// # Errors

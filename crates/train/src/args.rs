@@ -39,6 +39,9 @@ pub struct Args {
     /// build with --features download)
     #[arg(long, requires = "data_dir", conflicts_with = "resume")]
     pub download: bool,
+    /// Address of a folder on the web to fetch from instead of MNIST's public ones; may be repeated
+    #[arg(long = "mirror", value_name = "URL", requires = "download")]
+    pub mirrors: Vec<String>,
     /// Folder of the new run [default: artifacts/RECIPE-NNN]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run_dir: Option<PathBuf>,

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
+use crate::keys::{KEYS, meant};
+
 /// The recipe that is used when none is named: `configs/default.toml`, compiled in so that the
 /// program works from any folder.
 pub const DEFAULT_RECIPE: &str = include_str!("../../../configs/default.toml");
@@ -52,7 +54,8 @@ pub struct DataConfig {
     pub dir: Option<PathBuf>,
     /// Images held out from the training files to choose on.
     pub validation: usize,
-    /// Train on this many images only, for a quick look.
+    /// Train on this many images only, for a quick look: drawn by the seed, each label in the
+    /// proportion that it has among the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// How training images are bent; without it, not at all.
@@ -74,13 +77,20 @@ pub struct TrainingConfig {
     /// Stop after this many epochs in a row without a gain in validation accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// The least rise in validation accuracy, as a fraction, that counts as a gain.
+    /// A rise in validation accuracy counts as a gain if it is more than this fraction.
     #[serde(default)]
     pub min_gain: f64,
     /// Start no further epoch that would probably end after this many seconds of training, counted anew
     /// when a run is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_budget: Option<f64>,
+}
+
+impl TrainingConfig {
+    /// The first epoch (from 1) without augmentation; one after the last if there is none.
+    pub fn plain_from(&self) -> usize {
+        self.epochs - self.plain_epochs.min(self.epochs) + 1
+    }
 }
 
 /// `[optimizer]`: AdamW (Loshchilov and Hutter 2019).
@@ -108,9 +118,14 @@ pub enum ScheduleConfig {
     /// Up to the peak in a straight line, then down to zero along a cosine (after Smith and Topin
     /// 2017, "Super-Convergence").
     OneCycle {
-        /// The share of all steps that lead up to the peak.
+        /// The share of all steps that lead up to the peak; 0.3 where it isn't named.
+        #[serde(default = "warmup")]
         warmup: f64,
     },
+}
+
+fn warmup() -> f64 {
+    0.3
 }
 
 /// A recipe that can't be used.
@@ -150,6 +165,8 @@ pub enum ConfigError {
 
 /// No recipe is larger than this many bytes.
 const LIMIT: u64 = 1 << 20;
+/// No data set has more images.
+const MOST_IMAGES: usize = data::idx::MAX_ITEMS as usize;
 
 impl Config {
     /// Reads a recipe, or takes the default one, and applies `key=value` changes.
@@ -161,12 +178,10 @@ impl Config {
             return Self::parse(DEFAULT_RECIPE, "configs/default.toml", changes);
         };
         let read = |path: &Path| {
-            let mut text = String::new();
-            let read = File::open(path)?
-                .take(LIMIT + 1)
-                .read_to_string(&mut text)?;
-            match read as u64 {
-                0..=LIMIT => Ok(text),
+            let mut bytes = Vec::new();
+            File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+            match bytes.len() as u64 {
+                0..=LIMIT => utf8(bytes).map_err(io::Error::other),
                 _ => Err(io::Error::other("larger than a megabyte")),
             }
         };
@@ -200,11 +215,12 @@ impl Config {
             let (key, value) = change
                 .split_once('=')
                 .ok_or_else(|| failed("expected key=value, such as training.epochs=3".into()))?;
-            set(&mut table, key.trim(), value.trim()).map_err(failed)?;
+            let key = key.trim();
+            set(&mut table, key, value.trim()).map_err(failed)?;
             config = table
                 .clone()
                 .try_into()
-                .map_err(|error: toml::de::Error| failed(explain(&error, "")))?;
+                .map_err(|error: toml::de::Error| failed(refused(key, &error)))?;
         }
         config.validate()?;
         Ok(config)
@@ -267,6 +283,11 @@ impl Config {
                 (1..=65_536).contains(&batch_size),
                 "training.batch_size",
                 "must be 1 to 65536",
+            ),
+            (
+                batch_size > 1 || !self.network.normalizes_single_values(),
+                "training.batch_size",
+                SINGLE_VALUES,
             ),
             (
                 min_gain.is_finite() && min_gain >= 0.0,
@@ -347,7 +368,42 @@ impl Config {
                 });
             }
         }
+        // A promise takes so many images, all of them right.
+        let least = |images: usize| {
+            let images = images.clamp(2, MOST_IMAGES) - 1;
+            -((1.0 - confidence_level).ln() / images as f64).exp_m1()
+        };
+        if target_risk < least(MOST_IMAGES) {
+            let validation = self.data.validation;
+            return Err(ConfigError::Value {
+                key: "calibration.target_risk",
+                problem: format!(
+                    "{target_risk:e} is less than any data set could promise, {:.1e} is the least; with \
+                     the {validation} images of data.validation it is {:.1e}",
+                    least(MOST_IMAGES),
+                    least(validation),
+                ),
+            });
+        }
         Ok(())
+    }
+}
+
+/// Why there are no batches of one image.
+const SINGLE_VALUES: &str = "must be 2 or more where network.norm normalizes a single value of each \
+     feature: of one image it makes zeros, and nothing is learned";
+
+/// The text of a recipe; an error says in words what else it is.
+fn utf8(bytes: Vec<u8>) -> Result<String, &'static str> {
+    const UTF_16: &str = "it is text in UTF-16, save it as UTF-8";
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(UTF_16);
+    }
+    match String::from_utf8(bytes) {
+        // Latin letters in two bytes each.
+        Ok(text) if text.contains('\0') => Err(UTF_16),
+        Ok(text) => Ok(text),
+        Err(_) => Err("it is not text in UTF-8, save it as UTF-8"),
     }
 }
 
@@ -362,6 +418,16 @@ fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
         .pop()
         .filter(|last| !last.is_empty())
         .ok_or("the key is empty")?;
+    if !value.is_table() && sections().any(|section| section == key) {
+        let keys: Vec<_> = KEYS
+            .into_iter()
+            .filter(|known| known.strip_prefix(key).is_some_and(|k| k.starts_with('.')))
+            .collect();
+        return Err(format!(
+            "`{key}` is a section; its keys are {}",
+            keys.join(", ")
+        ));
+    }
     let mut table = table;
     for part in parts {
         let entry = table
@@ -371,8 +437,40 @@ fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
             .as_table_mut()
             .ok_or_else(|| format!("`{part}` is a value, not a section"))?;
     }
+    if key == "schedule.kind" && table.get(last) != Some(&value) {
+        // What belongs to one kind is nothing to another, which has defaults.
+        table.clear();
+    }
     table.insert(last.to_owned(), value);
     Ok(())
+}
+
+/// The names of the tables: `data`, `data.augmentation`, …
+fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter()
+        .filter_map(|key| Some(key.rsplit_once('.')?.0))
+}
+
+/// Says why a key can't be set: it doesn't exist, and which was meant, or what is wrong with its value.
+fn refused(key: &str, error: &toml::de::Error) -> String {
+    let is_section = |name: &str| sections().any(|section| section == name);
+    if !error.message().starts_with("unknown field") || is_section(key) {
+        return explain(error, "");
+    }
+    if KEYS.contains(&key) {
+        return format!("there is no `{key}` with this schedule.kind; set the kind first");
+    }
+    // Where the name of the section is what is wrong, the nearest is a section.
+    let section = key.rsplit_once('.').map(|(section, _)| section);
+    if section.is_some_and(|name| !is_section(name))
+        && nearest(error.message()).is_some_and(is_section)
+    {
+        return explain(error, "");
+    }
+    match meant(key) {
+        Some(known) => format!("there is no key `{key}`; did you mean `{known}`?"),
+        None => explain(error, ""),
+    }
 }
 
 /// One line: where, what, and for an unknown key the nearest of the known ones.
@@ -388,17 +486,23 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
     format!("{place}{message}{hint}")
 }
 
-/// Picks the candidate nearest to the unknown name out of serde's message "unknown field `x`,
-/// expected one of `a`, `b`".
+/// The name that was probably meant where serde says "unknown field `x`, expected one of `a`, `b`": a
+/// similar one of those, or else a key of another section.
 fn nearest(message: &str) -> Option<&str> {
     if !message.starts_with("unknown") {
         return None;
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
-    quoted
+    let similar = quoted
         .map(|known| (strsim::jaro_winkler(unknown, known), known))
         .filter(|(similarity, _)| *similarity > 0.6)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match similar {
+        Some((similarity, known)) if similarity > 0.85 => Some(known),
+        _ if message.starts_with("unknown field") => {
+            meant(unknown).or(similar.map(|(_, known)| known))
+        }
+        _ => similar.map(|(_, known)| known),
+    }
 }

@@ -10,6 +10,7 @@ pub mod config;
 mod finish;
 mod interrupt;
 pub mod journal;
+mod keys;
 pub mod learner;
 mod live;
 mod outcome;

@@ -40,16 +40,33 @@ impl Plan {
             .map_err(usage)?;
         let device = backend.device()?;
         let source = match &config.data.dir {
-            Some(dir) if args.download => Source::Download { cache: dir.clone() },
+            Some(dir) if args.download => Source::Download {
+                cache: dir.clone(),
+                mirrors: args.mirrors.clone(),
+            },
             Some(dir) => Source::Folder(dir.clone()),
             None => Source::Bundled,
         };
+        if let Source::Download { cache, .. } = &source
+            && !args.quiet
+        {
+            say(format_args!(
+                "fetching into {} what it lacks of MNIST",
+                cache.display()
+            ));
+        }
         let images = source.train()?;
         // What is wrong with them is said now and not when the training is done.
         source.test()?;
         let mut split = data::split(images.labels(), config.data.validation, config.seed)?;
         if let Some(limit) = config.data.limit {
-            split.train.truncate(limit);
+            split.limit_training(images.labels(), limit, config.seed)?;
+        }
+        if split.train.len() == 1 && config.network.normalizes_single_values() {
+            return Err(usage(anyhow::anyhow!(
+                "there is a single image to train on, of which network.norm makes zeros, so that \
+                 nothing is learned; train on more, or with --set network.norm=false"
+            )));
         }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
@@ -91,6 +108,9 @@ impl Plan {
             self.backend,
             self.config.seed,
         ));
+        if self.images.is_turned() {
+            say("EMNIST's files hold rows and columns exchanged: the images are turned");
+        }
         say(format_args!("run folder: {}", self.run.path().display()));
         if let Some(restored) = &self.restored {
             say(format_args!(

@@ -1,7 +1,7 @@
 //! From the command line to the recipe of a run.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -37,7 +37,7 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         let mut config = extended(&stored, config).map_err(usage)?;
         if let Some(dir) = &args.data_dir {
             // The files may have moved; their digests tell whether they are the same.
-            config.data.dir = Some(data_dir(dir)?);
+            config.data.dir = Some(data_dir(dir, false)?);
         }
         return Ok(config);
     }
@@ -46,7 +46,10 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         config.seed = seed;
     }
     let dir = args.data_dir.clone().or(config.data.dir.take());
-    config.data.dir = dir.as_deref().map(data_dir).transpose()?;
+    config.data.dir = dir
+        .as_deref()
+        .map(|dir| data_dir(dir, args.download))
+        .transpose()?;
     let backend = match args.backend.as_ref().or(config.backend.as_ref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => Backend::default(),
@@ -55,45 +58,77 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn data_dir(dir: &Path) -> Result<PathBuf, Failure> {
-    fs::canonicalize(dir)
-        .with_context(|| format!("{}: no such folder of data", dir.display()))
+/// The folder of the data by a path that holds from anywhere; what is to be downloaded makes it.
+fn data_dir(dir: &Path, download: bool) -> Result<PathBuf, Failure> {
+    let found = match fs::canonicalize(dir) {
+        Err(error) if download && error.kind() == io::ErrorKind::NotFound => {
+            std::path::absolute(dir)
+        }
+        found => found,
+    };
+    found
+        .with_context(|| {
+            format!(
+                "{}: no such folder of data (--download would fetch MNIST into it)",
+                dir.display()
+            )
+        })
         .map_err(usage)
 }
 
-/// A stored recipe may be given more time, where that doesn't change what was done so far.
+/// A stored recipe may be given more time.
 pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config> {
     let mut same = config.clone();
     same.training.epochs = stored.training.epochs;
+    same.training.plain_epochs = stored.training.plain_epochs;
     same.training.patience = stored.training.patience;
     same.training.time_budget = stored.training.time_budget;
     if same != *stored {
         let key = difference(&Value::try_from(stored)?, &Value::try_from(&same)?);
         bail!(
             "a resumed run keeps its recipe, but {key} differs; only training.epochs, \
-             training.patience and training.time_budget may be changed by --set (start a new run \
-             for anything else)"
+             training.plain_epochs, training.patience and training.time_budget may be changed by \
+             --set (start a new run for anything else)"
         );
     }
-    if config.training.epochs != stored.training.epochs {
-        if matches!(config.schedule, ScheduleConfig::OneCycle { .. }) {
-            bail!(
-                "training.epochs can't be changed: the one-cycle schedule spreads its learning \
-                 rates over {} epochs, another number would change the rate of every step; \
-                 start a new run with --set training.epochs={}",
-                stored.training.epochs,
-                config.training.epochs,
-            );
-        }
-        if config.training.plain_epochs > 0 {
-            bail!(
-                "training.epochs can't be changed: the last {} epochs were to be without \
-                 augmentation; start a new run",
-                config.training.plain_epochs,
-            );
-        }
+    if config.training.epochs != stored.training.epochs
+        && matches!(config.schedule, ScheduleConfig::OneCycle { .. })
+    {
+        bail!(
+            "training.epochs can't be changed: the one-cycle schedule spreads its learning \
+             rates over {} epochs, another number would change the rate of every step; \
+             start a new run with --set training.epochs={}",
+            stored.training.epochs,
+            config.training.epochs,
+        );
     }
     Ok(config)
+}
+
+/// Checks that the epochs that are done would have been the same with the recipe as it is now: that
+/// each of them was with augmentation, or without, in both.
+pub(crate) fn keeps_what_is_done(done: usize, then: &Config, now: &Config) -> anyhow::Result<()> {
+    let bent = now.data.augmentation.unwrap_or_default();
+    let (before, after) = (then.training.plain_from(), now.training.plain_from());
+    if bent.is_identity() || before.min(done + 1) == after.min(done + 1) {
+        return Ok(());
+    }
+    let epochs = now.training.epochs;
+    match before <= done {
+        true => bail!(
+            "training.epochs can't be {epochs} with training.plain_epochs={}: epochs {before} to \
+             {done} are done and were without augmentation, which leaves the later ones without it, \
+             by --set training.plain_epochs={}; or start a new run",
+            now.training.plain_epochs,
+            epochs + 1 - before,
+        ),
+        false => bail!(
+            "training.epochs can't be {epochs} with training.plain_epochs={}: epoch {after} is done \
+             and was with augmentation; ask for {} plain epochs at most, or start a new run",
+            now.training.plain_epochs,
+            epochs - done,
+        ),
+    }
 }
 
 /// The dotted key of the first value that differs.

@@ -11,7 +11,7 @@ use crate::{
     journal::{EpochRecord, TrainingState},
     progress::say,
     records,
-    resolve::extended,
+    resolve::{extended, keeps_what_is_done},
     run::usage,
     run_dir::RunDir,
 };
@@ -120,7 +120,7 @@ impl Restored {
                 self.checkpoint.path().display()
             ))
         })?;
-        Ok(())
+        keeps_what_is_done(self.state.epoch, &stated, config).map_err(usage)
     }
 }
 

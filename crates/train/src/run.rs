@@ -177,11 +177,10 @@ impl Plan {
             )
         };
         let training = &self.config.training;
-        let plain_from = training.epochs - training.plain_epochs.min(training.epochs) + 1;
         let augmentation = self.config.data.augmentation.unwrap_or_default();
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(self.config.seed)
-            .augmented(augmentation, self.config.seed, Some(plain_from))
+            .augmented(augmentation, self.config.seed, Some(training.plain_from()))
             .starting_at(first);
         (
             train,

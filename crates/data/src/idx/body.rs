@@ -176,14 +176,37 @@ impl<R: Read> Body<R> {
     }
 }
 
+/// What another magic number says that the file is.
 fn hint(kind: &Kind, found: u32) -> &'static str {
-    match found {
-        _ if found == kind.magic.swap_bytes() => {
-            "its numbers are little-endian, the format's are big-endian; convert it"
+    let [zero, other_zero, values, dimensions] = found.to_be_bytes();
+    if found == kind.magic.swap_bytes() {
+        return "its numbers are little-endian, the format's are big-endian; convert it";
+    }
+    if (zero, other_zero) != (0, 0) || !(1..=4).contains(&dimensions) {
+        return "it is another kind of file, or damaged; fetch it again";
+    }
+    match (values, dimensions) {
+        (0x08, 1) => "it is a file of labels; the two files may be swapped",
+        (0x08, 3) => "it is a file of images; the two files may be swapped",
+        (0x08, 4) => "its images have more than one channel; convert them to grey",
+        (0x08, _) => {
+            "it is an IDX file of bytes in two dimensions; write its labels as a plain list"
         }
-        0x0801 => "it is a file of labels; the two files may be swapped",
-        0x0803 => "it is a file of images; the two files may be swapped",
-        0x0804 => "its images have more than one channel; convert them to grey",
+        (0x0c, 2) => {
+            "it is an IDX file of 32-bit integers in two dimensions, as QMNIST's labels are; write its \
+             first column as bytes"
+        }
+        (0x09, _) => {
+            "it is an IDX file of signed bytes; write its values as unsigned ones, 0 to 255"
+        }
+        (0x0b, _) => "it is an IDX file of 16-bit integers; write its values as bytes, 0 to 255",
+        (0x0c, _) => "it is an IDX file of 32-bit integers; write its values as bytes, 0 to 255",
+        (0x0d, _) => {
+            "it is an IDX file of 32-bit floating-point numbers; write its values as bytes, 0 to 255"
+        }
+        (0x0e, _) => {
+            "it is an IDX file of 64-bit floating-point numbers; write its values as bytes, 0 to 255"
+        }
         _ => "it is another kind of file, or damaged; fetch it again",
     }
 }

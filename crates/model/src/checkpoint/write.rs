@@ -80,8 +80,9 @@ pub fn remove(checkpoint: &Path) -> Result<(), CheckpointError> {
         .map_err(failed(UNTOUCHED.to_owned()))?;
     match fs::rename(checkpoint, &aside) {
         // A folder of a container's image; half of it is no checkpoint, by its digests.
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_any(checkpoint)
-            .map_err(failed("a part of it may be removed".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            remove_any(checkpoint).map_err(failed("a part of it may be removed".to_owned()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed(UNTOUCHED.to_owned())(error)),
         Ok(()) => remove_any(&aside).map_err(failed(format!(

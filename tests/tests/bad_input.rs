@@ -23,6 +23,149 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
+fn a_key_without_its_section_or_as_others_call_it_names_the_full_one() {
+    let sandbox = Sandbox::new();
+    for (typed, key) in [
+        ("lr", "optimizer.learning_rate"),
+        ("learning-rate", "optimizer.learning_rate"),
+        ("training.lr", "optimizer.learning_rate"),
+        ("training.learning_rate", "optimizer.learning_rate"),
+        ("momentum", "optimizer.beta_1"),
+        ("weight_decay", "optimizer.weight_decay"),
+        ("batch_size", "training.batch_size"),
+        ("batchSize", "training.batch_size"),
+        ("optimizer.epochs", "training.epochs"),
+        ("epochs", "training.epochs"),
+        ("epoch", "training.epochs"),
+        ("patience", "training.patience"),
+        ("limit", "data.limit"),
+        ("validation", "data.validation"),
+        ("dropout", "network.dropout"),
+        ("rotation", "data.augmentation.rotation"),
+        ("data.rotation", "data.augmentation.rotation"),
+        ("warmup", "schedule.warmup"),
+        ("target_risk", "calibration.target_risk"),
+    ] {
+        let error = sandbox.fail("train", &["--set", &format!("{typed}=1")]);
+        let full = format!("no key `{typed}`; did you mean `{key}`?");
+        assert!(error.contains(&full), "{typed}: {error}");
+    }
+    // In a file too, with its line.
+    let text = fs::read_to_string(smoke())
+        .unwrap()
+        .replace("epochs = 2", "epochs = 2\nlr = 0.1");
+    fs::write(sandbox.path("recipe.toml"), text).unwrap();
+    let error = sandbox.fail("train", &["--config", "recipe.toml"]);
+    for part in ["line 2", "`lr`", "did you mean `optimizer.learning_rate`?"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = sandbox.fail("train", &["--set", "training=5"]);
+    assert!(
+        error.contains("section") && error.contains("training.epochs"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_kind_of_schedule_is_changed_by_its_own_key() {
+    let sandbox = Sandbox::new();
+    let schedule = |changes: &[&str]| {
+        let mut args = vec!["--print-config"];
+        args.extend(changes.iter().flat_map(|change| ["--set", change]));
+        let text = sandbox.succeed("train", &args).stdout;
+        let (_, rest) = text.split_once("[schedule]\n").unwrap();
+        rest.split('[').next().unwrap().trim().to_owned()
+    };
+    let cycle = "schedule.kind=one-cycle";
+    assert_eq!(schedule(&["schedule.kind=constant"]), "kind = \"constant\"");
+    let again = schedule(&["schedule.kind=constant", cycle]);
+    assert_eq!(again, "kind = \"one-cycle\"\nwarmup = 0.3");
+    // What is the same already keeps what belongs to it.
+    let kept = schedule(&["schedule.warmup=0.1", cycle]);
+    assert_eq!(kept, "kind = \"one-cycle\"\nwarmup = 0.1");
+    let error = sandbox.fail("train", &["--set", "schedule.kind=cosine"]);
+    assert!(
+        error.contains("one-cycle") && error.contains("constant"),
+        "{error}"
+    );
+    let warmup = [
+        "--set",
+        "schedule.kind=constant",
+        "--set",
+        "schedule.warmup=0.1",
+    ];
+    let error = sandbox.fail("train", &warmup);
+    assert!(
+        error.contains("schedule.warmup") && error.contains("schedule.kind"),
+        "{error}"
+    );
+}
+
+#[test]
+fn batches_of_one_image_are_refused_where_they_are_normalized_to_nothing() {
+    let sandbox = Sandbox::new();
+    let single = ["--set", "training.batch_size=1", "--print-config"];
+    let error = sandbox.fail("train", &single);
+    assert!(
+        error.contains("training.batch_size") && error.contains("network.norm"),
+        "{error}"
+    );
+    // Blocks that end in a single value for each channel are no better than a dense layer.
+    let small = [&single[..], &["--set", "network.dense=[]"]].concat();
+    sandbox.succeed("train", &small);
+    let last = "network.blocks=[{channels=4,kernel=27}]";
+    let error = sandbox.fail("train", &[&small[..], &["--set", last]].concat());
+    assert!(error.contains("training.batch_size"), "{error}");
+    sandbox.succeed(
+        "train",
+        &[&single[..], &["--set", "network.norm=false"]].concat(),
+    );
+    let error = sandbox.fail("train", &["--set", "data.limit=1"]);
+    assert!(error.contains("single image"), "{error}");
+    assert!(!sandbox.path("artifacts").exists());
+}
+
+#[test]
+fn a_recipe_in_another_encoding_says_which_to_save_it_in() {
+    let sandbox = Sandbox::new();
+    let text = fs::read_to_string(smoke()).unwrap();
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [
+        [&[0xff, 0xfe], &little[..]].concat(),
+        [&[0xfe, 0xff], &big[..]].concat(),
+        little.into_iter().filter(|byte| *byte < 0x80).collect(),
+        [b"# caf\xe9\n", text.as_bytes()].concat(),
+    ] {
+        fs::write(sandbox.path("recipe.toml"), bytes).unwrap();
+        let error = sandbox.fail("train", &["--config", "recipe.toml"]);
+        assert!(
+            error.contains("recipe.toml") && error.contains("save it as UTF-8"),
+            "{error}"
+        );
+    }
+    // What editors of Windows write before UTF-8 is none.
+    fs::write(sandbox.path("recipe.toml"), format!("\u{feff}{text}")).unwrap();
+    sandbox.succeed("train", &["--config", "recipe.toml", "--print-config"]);
+}
+
+#[test]
+fn a_risk_that_no_data_set_could_promise_is_refused_with_the_least_that_can_be() {
+    let sandbox = Sandbox::new();
+    for risk in ["1e-20", "1e-300", "4e-6"] {
+        let change = format!("calibration.target_risk={risk}");
+        let error = sandbox.fail("train", &["--set", &change]);
+        for part in ["calibration.target_risk", "4.3e-6", "5000", "6.0e-4"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    sandbox.succeed(
+        "train",
+        &["--set", "calibration.target_risk=1e-5", "--print-config"],
+    );
+}
+
+#[test]
 fn values_out_of_range_name_their_key() {
     let sandbox = Sandbox::new();
     for (change, key) in [
@@ -59,6 +202,19 @@ fn values_out_of_range_name_their_key() {
 #[test]
 fn a_folder_with_something_in_it_is_not_trained_into() {
     let sandbox = Sandbox::new();
+    // What a desktop strews is nothing.
+    fs::create_dir_all(sandbox.path("mount/lost+found")).unwrap();
+    fs::write(sandbox.path("mount/.DS_Store"), "").unwrap();
+    sandbox.train("mount", &["--set", "data.limit=64"]);
+    for place in [
+        "mount/model",
+        "mount/checkpoints",
+        "mount/checkpoints/epoch-002",
+    ] {
+        fs::write(sandbox.path(place).join("Thumbs.db"), "").unwrap();
+    }
+    sandbox.succeed("digits", &["verify", "mount"]);
+    sandbox.succeed("train", &["--resume", "mount"]);
     fs::create_dir(sandbox.path("thesis")).unwrap();
     fs::write(sandbox.path("thesis/chapter-1"), "precious").unwrap();
     let error = sandbox.fail("train", &["--run-dir", "thesis"]);

@@ -485,7 +485,55 @@ fn other_epochs_are_refused_where_they_would_change_those_that_are_done() {
         "train",
         &["--resume", "plain", "--set", "training.epochs=3"],
     );
-    assert!(error.contains("augmentation"), "{error}");
+    for part in ["epochs 2 to 2", "augmentation", "training.plain_epochs=2"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let plain = |count: usize| format!("training.plain_epochs={count}");
+    let with = |epochs: &str, plain: &str| {
+        let epochs = format!("training.epochs={epochs}");
+        sandbox.run(
+            "train",
+            &["--resume", "plain", "--set", &epochs, "--set", plain],
+        )
+    };
+    let outcome = with("4", &plain(4));
+    assert!(
+        outcome.stderr.contains("epochs 2 to 2"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(with("4", &plain(3)).code, Some(0));
+}
+
+#[test]
+fn a_run_with_plain_epochs_is_extended_where_none_of_them_is_done() {
+    let sandbox = Sandbox::new();
+    let with = |changes: &[&str]| {
+        let common = ["schedule.kind=constant", "training.min_gain=0.9"];
+        let all = common.iter().chain(changes);
+        all.flat_map(|change| ["--set", change])
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let train = |run: &str, changes: &[&str]| {
+        let args = with(changes);
+        sandbox.train(run, &args.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    train("whole", &["training.epochs=4", "training.patience=50"]);
+    // Ends at a plateau before its third epoch, which would have been the plain one.
+    train("run", &["training.epochs=3", "training.patience=1"]);
+    assert_eq!(sandbox.json("run/summary.json")["epochs"], 2);
+    let mut more = vec!["--resume", "run", "--set", "training.epochs=4"];
+    more.extend(["--set", "training.patience=50"]);
+    let too_plain = [&more[..], &["--set", "training.plain_epochs=3"]].concat();
+    let error = sandbox.fail("train", &too_plain);
+    assert!(
+        error.contains("epoch 2 is done") && error.contains("2 plain epochs"),
+        "{error}"
+    );
+    sandbox.succeed("train", &more);
+    let model = |run: &str| sandbox.bytes(&format!("{run}/checkpoints/epoch-004/model.bpk"));
+    assert_eq!(model("whole"), model("run"));
 }
 
 #[test]

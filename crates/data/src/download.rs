@@ -116,11 +116,10 @@ fn download(mirror: &str, file: &PublishedFile) -> Result<Vec<u8>, String> {
         .timeout_global(Some(Duration::from_secs(300)));
     let config = match local {
         true => config.proxy(None),
-        false => config,
-    };
-    let config = match roots()? {
-        Some(roots) => config.tls_config(TlsConfig::builder().root_certs(roots).build()),
-        None => config,
+        false => match roots()? {
+            Some(roots) => config.tls_config(TlsConfig::builder().root_certs(roots).build()),
+            None => config,
+        },
     };
     let mut response = config
         .build()

@@ -77,6 +77,37 @@ fn a_wrong_magic_number_is_refused_with_what_it_may_be() {
 }
 
 #[test]
+fn other_kinds_of_idx_files_are_called_what_they_are() {
+    for (magic, part) in [
+        (0x0000_0c02, "QMNIST"),
+        (0x0000_0901, "signed bytes"),
+        (0x0000_0b01, "16-bit integers"),
+        (0x0000_0c01, "32-bit integers"),
+        (0x0000_0d01, "32-bit floating-point"),
+        (0x0000_0e01, "64-bit floating-point"),
+        (0x0000_0802, "two dimensions"),
+    ] {
+        refused!(
+            read_labels,
+            with(labels(), 0, magic),
+            DataError::Magic { hint, .. } if hint.contains(part) && !hint.contains("damaged")
+        );
+    }
+    for magic in [0x0000_0d03, 0x0000_0b03] {
+        refused!(
+            read_images,
+            with(images(), 0, magic),
+            DataError::Magic { hint, .. } if !hint.contains("damaged")
+        );
+    }
+    refused!(
+        read_labels,
+        with(labels(), 0, 0x4d4e_4953),
+        DataError::Magic { hint, .. } if hint.contains("damaged")
+    );
+}
+
+#[test]
 fn impossible_dimensions_are_refused() {
     refused!(read_images, with(images(), 4, 0), DataError::Empty { .. });
     refused!(read_labels, with(labels(), 4, 0), DataError::Empty { .. });

@@ -71,6 +71,28 @@ fn a_batch_is_the_images_and_their_labels_in_order_and_the_last_may_be_short() {
 }
 
 #[test]
+fn a_single_last_image_joins_the_batch_before_it() {
+    for (count, batch_size, sizes) in [
+        (65, 32, &[32, 33][..]),
+        (33, 32, &[33]),
+        (34, 32, &[32, 2]),
+        (32, 32, &[32]),
+        (1, 32, &[1]),
+        (5, 2, &[2, 3]),
+        (3, 1, &[1, 1, 1]),
+    ] {
+        let loader = loader(count, batch_size).shuffled(1);
+        let batches = loader.epoch(1).map(Result::unwrap);
+        let found: Vec<_> = batches.map(|batch| batch.labels.len()).collect();
+        assert_eq!(found, sizes, "{count} images, {batch_size} a batch");
+        assert_eq!(loader.num_batches(), sizes.len());
+        let mut all = numbers(loader.epoch(1));
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..count as u32));
+    }
+}
+
+#[test]
 fn a_shuffled_epoch_shows_each_image_once_in_an_order_of_its_own() {
     let set = numbered_images(300);
     let indices: Arc<[u32]> = (50..250).collect();

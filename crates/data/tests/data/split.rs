@@ -73,3 +73,30 @@ fn a_split_that_leaves_nothing_to_train_on_is_an_error() {
         })
     ));
 }
+
+#[test]
+fn a_limit_keeps_the_proportions_of_the_labels_even_if_they_are_sorted() {
+    let labels = labels(&[400, 100, 100, 100, 50, 50, 50, 50, 50, 50]);
+    let whole = split(&labels, 100, 3).unwrap();
+    let limited = |limit, seed| {
+        let mut parts = whole.clone();
+        parts.limit_training(&labels, limit, seed).unwrap();
+        assert_eq!(parts.validation, whole.validation);
+        parts.train
+    };
+    for limit in [1, 9, 10, 90, 333, 899] {
+        let train = limited(limit, 3);
+        assert_eq!(train.len(), limit);
+        assert!(train.is_sorted() && train.iter().all(|index| whole.train.contains(index)));
+        for label in 0..10 {
+            let exact = count(&labels, &whole.train, label) as f64 * limit as f64 / 900.0;
+            let share = count(&labels, &train, label) as f64;
+            assert!((share - exact).abs() < 1.0, "{label}: {share} for {exact}");
+        }
+    }
+    assert_eq!(limited(90, 3), limited(90, 3));
+    assert_ne!(limited(90, 3), limited(90, 4));
+    for limit in [900, 901, usize::MAX] {
+        assert_eq!(limited(limit, 3), whole.train);
+    }
+}

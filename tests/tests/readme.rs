@@ -1,0 +1,249 @@
+//! Every command of the README, as a reader types it.
+//!
+//! They run in a folder like the root of the repository, one after another, as each may use what the ones before it
+//! have left. Where a command takes long, or needs what isn't there, [`COMMANDS`] says what is done
+//! instead and why. A command that isn't in the table fails the test, and so does an entry that the
+//! README no longer has.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::Command,
+};
+
+use flate2::{Compression, Crc, read::GzDecoder, write::ZlibEncoder};
+use tests::{Sandbox, binary, root};
+
+/// What is done about a command.
+#[derive(Clone, Copy)]
+enum How {
+    /// It is run as it stands.
+    Run,
+    /// It is run with these arguments too, for the reason in words.
+    Shortened(&'static [&'static str], &'static str),
+    /// Another test or step runs it, or this run is it.
+    Elsewhere(&'static str),
+    /// It is run where the tests are compiled with a feature.
+    #[allow(dead_code, reason = "only some features have commands")]
+    With(&'static str),
+}
+use How::{Elsewhere, Run, Shortened, With};
+
+/// A moment of training in the place of a whole recipe.
+const MOMENT: &[&str] = &["--set", "data.limit=512", "--set", "data.validation=500"];
+const LONG: &str = "it trains a whole recipe";
+
+/// Each command of the README's blocks, and what is done about it.
+const COMMANDS: &[(&str, How)] = &[
+    ("cargo run -p train --release", Shortened(MOMENT, LONG)),
+    (
+        "cargo test --workspace --release --locked",
+        Elsewhere("this test is a part of it"),
+    ),
+    (
+        "cargo build --release",
+        Elsewhere("what it builds is run by all commands after it"),
+    ),
+    (
+        "target/release/digits predict artifacts/pretrained three.png",
+        Run,
+    ),
+    ("target/release/digits evaluate artifacts/latest/model", Run),
+    (
+        "target/release/digits evaluate artifacts/pretrained --resplits 100",
+        Run,
+    ),
+    ("target/release/digits inspect artifacts/latest/model", Run),
+    ("target/release/digits verify artifacts/latest", Run),
+    ("target/release/digits stress artifacts/pretrained", Run),
+    ("target/release/train --resume artifacts/latest", Run),
+    ("train --config configs/fast.toml", Shortened(MOMENT, LONG)),
+    (
+        "train --set training.epochs=3 --set optimizer.learning_rate=3e-3 --print-config",
+        Run,
+    ),
+    (
+        "train --seed 7 --run-dir artifacts/seven",
+        Shortened(MOMENT, LONG),
+    ),
+    ("train --data-dir fashion-mnist", Shortened(MOMENT, LONG)),
+    (
+        "train --data-dir mnist --download",
+        Elsewhere("tests/download.rs, with a server on this machine"),
+    ),
+    (
+        "cargo run -p train --release --features wgpu -- --backend wgpu",
+        With("wgpu"),
+    ),
+    (
+        "cargo run -p train --release --no-default-features --features wgpu",
+        Elsewhere("the step of .ci/run for wgpu builds without the other backends"),
+    ),
+];
+
+/// The commands in the blocks of the README that are marked `sh`, without comments.
+fn commands() -> Vec<String> {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut commands = Vec::new();
+    for block in text.split("```sh\n").skip(1) {
+        let (block, _) = block.split_once("```").expect("a block ends");
+        // A line that ends in a backslash goes on in the next.
+        for line in block.replace("\\\n", " ").lines() {
+            let command = line.split(" #").next().unwrap().trim();
+            if !command.is_empty() && !command.starts_with('#') {
+                commands.push(command.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+    }
+    assert!(!commands.is_empty(), "the README has commands");
+    commands
+}
+
+/// The binary and the arguments that a command comes down to.
+fn resolved(command: &str) -> (&str, Vec<&str>) {
+    let mut words: Vec<_> = command.split(' ').collect();
+    if let ["cargo", "run", "-p", name, ..] = words[..] {
+        let arguments = words.iter().position(|word| *word == "--");
+        return (
+            name,
+            arguments.map_or(Vec::new(), |at| words.split_off(at + 1)),
+        );
+    }
+    let program = Path::new(words.remove(0)).file_name().unwrap();
+    (program.to_str().unwrap(), words)
+}
+
+#[test]
+fn every_command_is_known_here_and_nothing_else_is() {
+    let written: BTreeSet<_> = commands().into_iter().collect();
+    let known: BTreeSet<_> = COMMANDS
+        .iter()
+        .map(|(command, _)| (*command).to_owned())
+        .collect();
+    let unknown: Vec<_> = written.difference(&known).collect();
+    assert!(
+        unknown.is_empty(),
+        "in the README and not in this test: {unknown:#?}"
+    );
+    let gone: Vec<_> = known.difference(&written).collect();
+    assert!(
+        gone.is_empty(),
+        "in this test and not in the README: {gone:#?}"
+    );
+}
+
+#[test]
+fn the_commands_do_what_they_are_there_for() {
+    let sandbox = Sandbox::new();
+    lay_out(&sandbox);
+    for command in commands() {
+        let how = COMMANDS.iter().find(|(known, _)| *known == command);
+        let (_, how) = how.expect("the other test says which are known");
+        let (name, mut args) = resolved(&command);
+        match how {
+            Run => {}
+            Shortened(more, _why) => args.extend(*more),
+            With("wgpu") if cfg!(feature = "wgpu") => args.extend(MOMENT),
+            With(_) | Elsewhere(_) => continue,
+        }
+        eprintln!("{command}");
+        sandbox.succeed(name, &args);
+    }
+    // What the text below the first command promises.
+    for name in ["model", "summary.json", "metrics.jsonl", "report.html"] {
+        assert!(
+            sandbox.path("artifacts/default-001").join(name).exists(),
+            "{name}"
+        );
+    }
+    assert!(sandbox.path("artifacts/seven/model").is_dir());
+}
+
+/// Lays out what the commands find in the root of the repository, or bring themselves.
+fn lay_out(sandbox: &Sandbox) {
+    for folder in ["configs", "artifacts/pretrained"] {
+        fs::create_dir_all(sandbox.path(folder)).unwrap();
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap();
+            fs::copy(&path, sandbox.path(folder).join(name)).unwrap();
+        }
+    }
+    for name in ["train", "digits"] {
+        assert!(binary(name).is_file());
+    }
+    let unpack = |name: &str| {
+        let file = fs::File::open(root().join("crates/data/mnist").join(name)).unwrap();
+        let mut bytes = Vec::new();
+        GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let images = unpack("t10k-images-idx3-ubyte.gz");
+    let labels = unpack("t10k-labels-idx1-ubyte.gz");
+    let three = labels[8..].iter().position(|&label| label == 3).unwrap();
+    let picture = png(&images[16 + three * 28 * 28..][..28 * 28], 28);
+    fs::write(sandbox.path("three.png"), picture).unwrap();
+    // Any set in MNIST's format.
+    let other = sandbox.path("fashion-mnist");
+    fs::create_dir(&other).unwrap();
+    for split in ["train", "t10k"] {
+        fs::write(other.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
+        fs::write(other.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+/// A grey picture as PNG, `pixels` row by row.
+fn png(pixels: &[u8], width: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8], content: &[u8]| {
+        let body = [kind, content].concat();
+        let mut crc = Crc::new();
+        crc.update(&body);
+        bytes.extend((content.len() as u32).to_be_bytes());
+        bytes.extend(body);
+        bytes.extend(crc.sum().to_be_bytes());
+    };
+    let height = pixels.len() as u32 / width;
+    let header = [
+        &width.to_be_bytes()[..],
+        &height.to_be_bytes(),
+        &[8, 0, 0, 0, 0],
+    ]
+    .concat();
+    chunk(b"IHDR", &header);
+    let mut rows = ZlibEncoder::new(Vec::new(), Compression::fast());
+    for row in pixels.chunks(width as usize) {
+        rows.write_all(&[0]).unwrap();
+        rows.write_all(row).unwrap();
+    }
+    chunk(b"IDAT", &rows.finish().unwrap());
+    chunk(b"IEND", &[]);
+    bytes
+}
+
+/// The commands in the text, in tables and sentences.
+#[test]
+fn the_scripts_that_the_text_names_start() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut commands = BTreeSet::new();
+    for part in text.split('`').skip(1).step_by(2) {
+        if let Some(command) = part.strip_prefix("python3 ") {
+            commands.insert(command.split_whitespace().next().unwrap().to_owned());
+        }
+    }
+    assert!(!commands.is_empty());
+    for script in commands {
+        let outcome = Command::new("python3")
+            .arg(root().join(&script))
+            .arg("--help")
+            .output();
+        assert!(
+            outcome.is_ok_and(|outcome| outcome.status.success()),
+            "{script}"
+        );
+    }
+}

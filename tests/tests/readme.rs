@@ -225,25 +225,61 @@ fn png(pixels: &[u8], width: u32) -> Vec<u8> {
     bytes
 }
 
-/// The commands in the text, in tables and sentences.
+/// One seed in the place of many, with the binaries as they are, and nothing written down.
+const ONE_SEED: &[&str] = &[
+    "--count",
+    "1",
+    "--no-build",
+    "--no-save",
+    "--set",
+    "data.limit=512",
+];
+const SEEDS: &str = "it trains a whole recipe for each of many seeds, and writes into docs/";
+
+/// The scripts that the text names outside of its blocks.
+const SCRIPTS: &[(&str, How)] = &[
+    (
+        "python3 bench/seeds.py --count 20",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/seeds.py --config configs/fast.toml",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/seeds.py --set data.validation=10000 --count 20 --no-save",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/run.py",
+        Shortened(
+            &["--help"],
+            "it takes an hour of a machine with nothing else to do",
+        ),
+    ),
+];
+
 #[test]
-fn the_scripts_that_the_text_names_start() {
+fn the_scripts_that_the_text_names_run() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let mut commands = BTreeSet::new();
-    for part in text.split('`').skip(1).step_by(2) {
-        if let Some(command) = part.strip_prefix("python3 ") {
-            commands.insert(command.split_whitespace().next().unwrap().to_owned());
+    let spans = text.split('`').skip(1).step_by(2);
+    let written: BTreeSet<_> = spans.filter(|span| span.starts_with("python3 ")).collect();
+    let known: BTreeSet<_> = SCRIPTS.iter().map(|(command, _)| *command).collect();
+    assert_eq!(written, known, "those of the README, those of this test");
+    let release = binary("train").parent().unwrap().to_owned();
+    for (command, how) in SCRIPTS {
+        let mut words: Vec<_> = command.split(' ').collect();
+        if let Shortened(more, _why) = how {
+            words.extend(*more);
         }
-    }
-    assert!(!commands.is_empty());
-    for script in commands {
-        let outcome = Command::new("python3")
-            .arg(root().join(&script))
-            .arg("--help")
-            .output();
-        assert!(
-            outcome.is_ok_and(|outcome| outcome.status.success()),
-            "{script}"
-        );
+        eprintln!("{}", words.join(" "));
+        let outcome = Command::new(words[0])
+            .args(&words[1..])
+            .current_dir(root())
+            .env("CARGO_TARGET_DIR", release.parent().unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert!(outcome.status.success(), "{command}\n{said}");
     }
 }

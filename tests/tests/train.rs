@@ -118,8 +118,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
     assert_eq!(file("1"), file("3"));
 }
 
-/// Writes a data set in MNIST's format that is not MNIST: its test images, dark on light.
-fn write_inverted(folder: &std::path::Path) {
+/// The uncompressed files of MNIST's test images and of their labels.
+fn test_files() -> (Vec<u8>, Vec<u8>) {
     let unpack = |name: &str| {
         let file = fs::File::open(tests::root().join("crates/data/mnist").join(name)).unwrap();
         let mut bytes = Vec::new();
@@ -128,16 +128,106 @@ fn write_inverted(folder: &std::path::Path) {
             .unwrap();
         bytes
     };
-    let mut images = unpack("t10k-images-idx3-ubyte.gz");
+    (
+        unpack("t10k-images-idx3-ubyte.gz"),
+        unpack("t10k-labels-idx1-ubyte.gz"),
+    )
+}
+
+/// Writes a data set in MNIST's format, with the same images for both splits.
+fn write_set(folder: &std::path::Path, splits: [&str; 2], images: &[u8], labels: &[u8]) {
+    fs::create_dir(folder).unwrap();
+    for split in splits {
+        fs::write(folder.join(format!("{split}-images-idx3-ubyte")), images).unwrap();
+        fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+/// Writes a data set that is not MNIST: its test images, dark on light.
+fn write_inverted(folder: &std::path::Path) {
+    let (mut images, labels) = test_files();
     images[16..]
         .iter_mut()
         .for_each(|pixel| *pixel = 255 - *pixel);
-    let labels = unpack("t10k-labels-idx1-ubyte.gz");
-    fs::create_dir(folder).unwrap();
-    for split in ["train", "t10k"] {
-        fs::write(folder.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
-        fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
+    write_set(folder, ["train", "t10k"], &images, &labels);
+}
+
+#[test]
+fn a_limit_on_a_data_set_that_is_sorted_by_label_leaves_every_class() {
+    let sandbox = Sandbox::new();
+    let (images, labels) = test_files();
+    let mut order: Vec<usize> = (0..10_000).collect();
+    order.sort_by_key(|&index| labels[8 + index]);
+    let mut sorted = (images[..16].to_vec(), labels[..8].to_vec());
+    for index in order {
+        sorted.0.extend(&images[16 + index * 784..][..784]);
+        sorted.1.push(labels[8 + index]);
     }
+    let folder = sandbox.path("sorted");
+    write_set(&folder, ["train", "t10k"], &sorted.0, &sorted.1);
+    sandbox.train("run", &["--data-dir", "sorted", "--set", "data.limit=2000"]);
+    let summary = sandbox.json("run/summary.json");
+    let accuracy = summary["test"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.7, "{accuracy}");
+}
+
+#[test]
+fn images_that_lie_on_their_side_in_their_files_are_turned_and_it_is_said() {
+    let sandbox = Sandbox::new();
+    let (images, labels) = test_files();
+    let mut turned = images[..16].to_vec();
+    for image in images[16..].chunks(784) {
+        turned.extend((0..784).map(|place| image[place % 28 * 28 + place / 28]));
+    }
+    let splits = ["emnist-digits-train", "emnist-digits-test"];
+    write_set(&sandbox.path("emnist"), splits, &turned, &labels);
+    let outcome = sandbox.train("emnist-run", &["--data-dir", "emnist"]);
+    assert!(
+        outcome.stderr.contains("images are turned"),
+        "{}",
+        outcome.stderr
+    );
+    write_set(&sandbox.path("mnist"), ["train", "t10k"], &images, &labels);
+    let outcome = sandbox.train("mnist-run", &["--data-dir", "mnist"]);
+    assert!(!outcome.stderr.contains("turned"), "{}", outcome.stderr);
+    let model = |run: &str| sandbox.bytes(&format!("{run}/model/model.bpk"));
+    assert_eq!(model("emnist-run"), model("mnist-run"));
+}
+
+#[test]
+fn an_epoch_that_would_end_in_a_batch_of_one_image_has_a_batch_less() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--set", "data.limit=129"]);
+    let text = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
+    let steps = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["step"].as_u64());
+    // 64 and 65 images in each of two epochs.
+    assert_eq!(steps.max(), Some(4));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_whose_name_is_no_text_is_as_good_as_any() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+    let sandbox = Sandbox::new();
+    let run = PathBuf::from(OsStr::from_bytes(b"r\xffn"));
+    let recipe = PathBuf::from(OsStr::from_bytes(b"sm\xffke.toml"));
+    fs::copy(tests::smoke(), sandbox.path("").join(&recipe)).unwrap();
+    let short = ["--set", "data.limit=128"];
+    let succeed = |args: &[&OsStr]| {
+        let mut command = sandbox.command("train", &[]);
+        let outcome = tests::Outcome::from(command.args(args).output().unwrap());
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    };
+    let [config, run_dir, resume] = ["--config", "--run-dir", "--resume"].map(OsStr::new);
+    let short = short.map(OsStr::new);
+    let begin = [config, recipe.as_os_str(), run_dir, run.as_os_str()];
+    succeed(&[&begin[..], &short].concat());
+    succeed(&[resume, run.as_os_str()]);
+    succeed(&[&begin[..2], &short].concat());
+    assert!(sandbox.path("").join(&run).join("summary.json").is_file());
 }
 
 #[test]

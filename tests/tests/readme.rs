@@ -146,9 +146,19 @@ fn the_commands_do_what_they_are_there_for() {
         let (name, mut args) = resolved(&command);
         match how {
             Run => {}
-            Shortened(more, _why) => args.extend(*more),
+            Shortened(more, why) => {
+                eprintln!("{command}: shortened, {why}");
+                args.extend(*more);
+            }
             With("wgpu") if cfg!(feature = "wgpu") => args.extend(MOMENT),
-            With(_) | Elsewhere(_) => continue,
+            With(feature) => {
+                eprintln!("{command}: only where the tests have the feature {feature}");
+                continue;
+            }
+            Elsewhere(why) => {
+                eprintln!("{command}: not here, {why}");
+                continue;
+            }
         }
         eprintln!("{command}");
         sandbox.succeed(name, &args);

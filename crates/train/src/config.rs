@@ -489,7 +489,7 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
 /// The name that was probably meant where serde says "unknown field `x`, expected one of `a`, `b`": a
 /// similar one of those, or else a key of another section.
 fn nearest(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown") {
+    if !message.starts_with("unknown") || message.ends_with("there are no fields") {
         return None;
     }
     let mut quoted = message.split('`').skip(1).step_by(2);

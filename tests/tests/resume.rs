@@ -247,10 +247,10 @@ fn what_is_passed_over_is_kept() {
     sandbox.train("whole", &CONSTANT);
     copy(&sandbox.path("whole"), &sandbox.path("run"));
     // Someone's file in the one, and the other says that an epoch that is gone was the best.
-    fs::write(sandbox.path("run/checkpoints/epoch-002/.DS_Store"), "").unwrap();
+    fs::write(sandbox.path("run/checkpoints/epoch-002/notes.txt"), "").unwrap();
     sandbox.succeed("train", &["--resume", "run"]);
     let aside = "run/checkpoints/passed-over-epoch-002";
-    assert!(sandbox.path(aside).join(".DS_Store").is_file());
+    assert!(sandbox.path(aside).join("notes.txt").is_file());
     let manifest = "run/checkpoints/epoch-002/checkpoint.json";
     let mut json = sandbox.json(manifest);
     json["training"]["history"][0]["validation_accuracy"] = 1.0.into();

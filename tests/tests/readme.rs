@@ -261,7 +261,7 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
-        "python3 bench/run.py",
+        "python3 bench/run.py --install",
         Shortened(
             &["--help"],
             "it takes an hour of a machine with nothing else to do",

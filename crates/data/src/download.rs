@@ -3,12 +3,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flate2::bufread::MultiGzDecoder;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use crate::images::sha256;
 use crate::{DataError, MNIST_MIRRORS, PublishedFile};
 
-/// Fetches published files into a folder, and believes none without its digest.
+/// Fetches published files into a folder, and believes none without its digest. A file of MNIST may
+/// also be compressed anew, as mirrors do: then what it unpacks to has to be what was published.
 ///
 /// A server has to show a certificate that leads to one of Mozilla's roots, or where the environment
 /// has `SSL_CERT_FILE` (a file of certificates in PEM) or `SSL_CERT_DIR` (folders of such files,
@@ -98,8 +100,23 @@ fn cached(path: &Path, file: &PublishedFile) -> Option<Vec<u8>> {
         .take(file.bytes + 1)
         .read_to_end(&mut bytes)
         .ok()?;
-    (sha256(&[&bytes]) == file.sha256).then_some(bytes)
+    is_published(&bytes, file).then_some(bytes)
 }
+
+/// Whether these are the published bytes, or others that unpack to what is published.
+fn is_published(bytes: &[u8], file: &PublishedFile) -> bool {
+    let unpacks_to = |digest: &str| {
+        let mut content = Vec::new();
+        let unpacked = MultiGzDecoder::new(bytes)
+            .take(CONTENT_LIMIT)
+            .read_to_end(&mut content);
+        unpacked.is_ok() && sha256(&[&content]) == digest
+    };
+    sha256(&[bytes]) == file.sha256 || file.content().is_some_and(unpacks_to)
+}
+
+/// No file of MNIST unpacks to more bytes.
+const CONTENT_LIMIT: u64 = 48 << 20;
 
 /// Asks one mirror; an error is the reason in words.
 fn download(mirror: &str, file: &PublishedFile) -> Result<Vec<u8>, String> {
@@ -136,10 +153,10 @@ fn download(mirror: &str, file: &PublishedFile) -> Result<Vec<u8>, String> {
         .take(file.bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| format!("broke off after {} bytes ({error})", bytes.len()))?;
-    let found = sha256(&[&bytes]);
-    if found == file.sha256 {
+    if is_published(&bytes, file) {
         return Ok(bytes);
     }
+    let found = sha256(&[&bytes]);
     Err(if bytes.trim_ascii_start().starts_with(b"<") {
         "answered with a web page".into()
     } else if bytes.len() as u64 > file.bytes {

@@ -39,6 +39,20 @@ pub struct PublishedFile {
     pub bytes: u64,
 }
 
+impl PublishedFile {
+    /// The SHA-256 of what is compressed in it, where it is a file of MNIST.
+    pub(crate) fn content(&self) -> Option<&'static str> {
+        let contents = [
+            MNIST_TRAIN.images,
+            MNIST_TRAIN.labels,
+            MNIST_TEST.images,
+            MNIST_TEST.labels,
+        ];
+        let known = MNIST_FILES.iter().position(|file| file == self)?;
+        Some(contents[known])
+    }
+}
+
 /// MNIST's four files: training images, training labels, test images, test labels.
 pub const MNIST_FILES: [PublishedFile; 4] = [
     PublishedFile {

@@ -44,8 +44,8 @@ With --json one object per line:
   probabilities  of the ten digits, or null
   runner_up    the second likeliest digit, or null
   accepted     whether the digit may be kept without a person
-  reason       why not, or null: low_confidence, out_of_distribution, no_digit, several_digits, or
-               orientation_unclear (programs disagree on how this file is to be turned)
+  reason       why not, or null: low_confidence, out_of_distribution, mark (around, under or through
+               the digit), no_digit, several_digits, or orientation_unclear (programs disagree on how this file is to be turned)
   region       left, top, width, height of the digit in pixels of the picture, or null
 or, if the file can't be read, file and error. With --csv: file, digit, confidence, runner_up,
 accepted, reason, under a header; the reason for a file that can't be read is unreadable. A path that

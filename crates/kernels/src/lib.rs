@@ -78,5 +78,7 @@ pub use error::Error;
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
-pub use ops::{Order, conv_block, conv_relu, conv2d, cross_entropy, dense_block, flatten, from_vec};
+pub use ops::{
+    Order, conv_block, conv_relu, conv2d, cross_entropy, dense_block, flatten, from_vec,
+};
 pub use simd::Isa;

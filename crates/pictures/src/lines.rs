@@ -46,9 +46,11 @@ pub(crate) fn removed(mut ink: Ink) -> Ink {
     erase(&mut ink.value, &lines, picture.factor);
     // A box that is small in the picture, seen from near: where its sides and the digit touch, they
     // run together in the reduced picture.
-    let near = picture
-        .largest()
-        .filter(|bounds| none && picture.is_small(*bounds));
+    let sides = !picture.rows.is_empty() && !picture.columns.is_empty();
+    let near = (none && sides)
+        .then(|| picture.largest())
+        .flatten()
+        .filter(|bounds| picture.is_small(*bounds));
     if let Some(bounds) = near {
         let margin = 3;
         let side = |first: usize, last: usize, whole: usize| {
@@ -96,9 +98,16 @@ impl Found {
         }
         let mask = Mask::above(&strength.plane, (INK * strength.peak).max(strength.floor));
         let least = ((LEAST * strength.plane.long_side() as f32) as usize).max(8);
+        let rows = mask.segments(least);
+        // Where nothing comes to the border, there can only be a box, which has sides along rows.
+        let columns = if rows.is_empty() && ink.sure {
+            Vec::new()
+        } else {
+            mask.transposed(height).segments(least)
+        };
         Some(Self {
-            rows: mask.segments(least),
-            columns: mask.transposed(height).segments(least),
+            rows,
+            columns,
             levels: [strength.plane.clone(), strength.plane.transposed()],
             peak: strength.peak,
             mask,

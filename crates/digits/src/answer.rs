@@ -36,6 +36,8 @@ pub enum Finding {
 
 /// Why there is no digit to look at.
 pub enum Cause {
+    /// A circle around it, a line under it or through it.
+    Marked,
     Nothing,
     Several(usize),
     OrientationUnclear,
@@ -45,6 +47,7 @@ impl Cause {
     /// As one word.
     fn reason(&self) -> &'static str {
         match self {
+            Cause::Marked => "mark",
             Cause::Nothing => "no_digit",
             Cause::Several(_) => "several_digits",
             Cause::OrientationUnclear => "orientation_unclear",
@@ -55,6 +58,7 @@ impl Cause {
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Cause::Marked => write!(f, "a mark around, under or through the digit"),
             Cause::Nothing => write!(f, "no digit found"),
             Cause::Several(count) => write!(f, "more than one digit ({count} found)"),
             Cause::OrientationUnclear => write!(
@@ -81,6 +85,7 @@ impl<'a> Answer<'a> {
                 },
                 None => Finding::Undecided(Cause::Nothing),
             },
+            Ok(Framing::Marked(_)) => Finding::Undecided(Cause::Marked),
             Ok(Framing::Nothing) => Finding::Undecided(Cause::Nothing),
             Ok(Framing::Several(regions)) => Finding::Undecided(Cause::Several(regions.len())),
             Ok(Framing::OrientationUnclear) => Finding::Undecided(Cause::OrientationUnclear),

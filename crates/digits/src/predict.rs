@@ -45,8 +45,9 @@ With --json one object per line:
   runner_up    the second likeliest digit, or null
   accepted     whether the digit may be kept without a person
   reason       why not, or null: low_confidence, out_of_distribution, unreliable (nothing that this
-               network says may be accepted, see digits inspect), no_digit, several_digits, or
-               orientation_unclear (programs disagree on how this file is to be turned)
+               network says may be accepted, see digits inspect), mark (around, under or through
+               the digit), no_digit, several_digits, or orientation_unclear (programs disagree on
+               how this file is to be turned)
   region       left, top, width, height of the digit in pixels of the picture, or null
 or, if the file can't be read, file and error. With --csv: file, digit, confidence, runner_up,
 accepted, reason, under a header; the reason for a file that can't be read is unreadable. A path that

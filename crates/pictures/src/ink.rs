@@ -1,6 +1,6 @@
 //! How much ink each pixel carries, whatever the colours and the light.
 
-use crate::plane::Plane;
+use crate::plane::{Plane, ranked};
 
 /// The least difference between ink and ground, in levels of 255: less is paper, dust, compression.
 const LEAST_CONTRAST: f32 = 16.0;
@@ -19,6 +19,13 @@ const CORNERS: f32 = 0.6;
 const RIM: f32 = 0.1;
 /// Contrast of the ink, as a multiple of the range of the ground, from which the ground is even.
 const EVEN: f32 = 2.0;
+
+/// Long side at which colours are compared with their surroundings, and at which these are measured.
+const COLOURS: usize = 64;
+/// See [`COLOURS`].
+const SURROUNDINGS: usize = 32;
+/// Rows in which noise is measured, at most about.
+const ROWS: usize = 128;
 
 /// `[height, width]` strength of ink, 0 for ground, and what is known of it.
 #[derive(Debug)]
@@ -78,6 +85,24 @@ impl Ink {
     pub fn at_most(&self, long: usize) -> Self {
         Self {
             value: self.value.at_most(long),
+            axis: self.axis,
+            sure: self.sure,
+        }
+    }
+
+    /// The same reduced, each pixel the most ink of `factor` by `factor`: the thinnest line stays.
+    pub fn pooled(&self, factor: usize) -> Self {
+        Self {
+            value: self.value.pooled(factor),
+            axis: self.axis,
+            sure: self.sure,
+        }
+    }
+
+    /// From one column to another and from one row to another, all included.
+    pub fn part(&self, bounds: [usize; 4]) -> Self {
+        Self {
+            value: self.value.part(bounds),
             axis: self.axis,
             sure: self.sure,
         }
@@ -144,11 +169,19 @@ impl Ink {
 /// pictures cut to the digit's own size, the corners decide: they are ground. An even rim decides
 /// alone, and without doubt.
 fn axis(channels: &[Plane; 3]) -> Option<([f32; 3], bool)> {
-    let differences = channels.each_ref().map(|channel| {
-        let small = channel.at_most(64);
-        local_median_difference(&small)
-    });
-    let [red, green, blue] = &differences;
+    let channels = channels.each_ref().map(|channel| channel.at_most(COLOURS));
+    let [red, green, blue] = &channels;
+    let red_difference = local_median_difference(red);
+    // Most pictures are grey, or one channel more is like the first.
+    let difference = |channel: &Plane| {
+        if channel.values == red.values {
+            red_difference.clone()
+        } else {
+            local_median_difference(channel)
+        }
+    };
+    let (green, blue) = (difference(green), difference(blue));
+    let (red, green, blue) = (&red_difference, &green, &blue);
     let colours = || (red.iter().zip(green).zip(blue)).map(|((&r, &g), &b)| [r, g, b]);
     let mut covariance = [[0.0_f32; 3]; 3];
     for colour in colours() {
@@ -173,7 +206,7 @@ fn axis(channels: &[Plane; 3]) -> Option<([f32; 3], bool)> {
         .fold((0.0, 0.0), |(sum, magnitude), d| {
             (sum + d * d.abs(), magnitude + d * d)
         });
-    let small = combine(channels, axis).at_most(64);
+    let small = combine(&channels, axis);
     let rim = even_rim(&small);
     let side = match rim {
         Some(ground) => -ground,
@@ -232,42 +265,87 @@ fn combine([red, green, blue]: &[Plane; 3], axis: [f32; 3]) -> Plane {
     out
 }
 
-/// The difference of each pixel to the median of a square of half the picture's side around it.
+/// The difference of each pixel to the median of a square of half the picture's
+/// side around it.
 fn local_median_difference(plane: &Plane) -> Vec<f32> {
-    let radius = plane.long_side() / 4;
-    let around = |at: usize, side: usize| at.saturating_sub(radius)..(at + radius + 1).min(side);
+    let ground = local_median(&plane.at_most(SURROUNDINGS));
+    let place = |at: usize, side: usize, of: usize| (2 * at + 1) * of / (2 * side);
     let mut out = Vec::with_capacity(plane.values.len());
-    let mut square = Vec::new();
     for y in 0..plane.height {
+        let row = place(y, plane.height, ground.height);
         for x in 0..plane.width {
-            square.clear();
-            for row in around(y, plane.height) {
-                let columns = around(x, plane.width);
-                square.extend_from_slice(&plane.values[row * plane.width..][columns]);
-            }
-            let middle = square.len() / 2;
-            let (_, median, _) = square.select_nth_unstable_by(middle, f32::total_cmp);
-            out.push(plane.at(x, y) - *median);
+            let ground = ground.at(place(x, plane.width, ground.width), row);
+            out.push(plane.at(x, y) - ground);
         }
     }
     out
 }
 
+/// The median, in whole levels, of a square of half the picture's side around each pixel. The square
+/// moves along a row, and a histogram of what it holds with it (Huang, Yang and Tang 1979).
+fn local_median(plane: &Plane) -> Plane {
+    let radius = plane.long_side() / 4;
+    let levels: Vec<u8> = plane.values.iter().map(|v| v.round() as u8).collect();
+    let mut values = Vec::with_capacity(levels.len());
+    for y in 0..plane.height {
+        let rows = y.saturating_sub(radius)..(y + radius + 1).min(plane.height);
+        let column = |x: usize| {
+            let rows = rows.clone();
+            let levels = &levels;
+            rows.map(move |row| usize::from(levels[row * plane.width + x]))
+        };
+        let (mut counts, mut count) = ([0_usize; 256], 0);
+        // `below` of the square's pixels are below the median.
+        let (mut median, mut below) = (0_usize, 0);
+        for x in 0..(plane.width + radius) {
+            if x < plane.width {
+                for level in column(x) {
+                    counts[level] += 1;
+                    count += 1;
+                    below += usize::from(level < median);
+                }
+            }
+            if x > 2 * radius {
+                for level in column(x - 2 * radius - 1) {
+                    counts[level] -= 1;
+                    count -= 1;
+                    below -= usize::from(level < median);
+                }
+            }
+            if x < radius {
+                continue;
+            }
+            let rank = count / 2;
+            while below > rank {
+                median -= 1;
+                below -= counts[median];
+            }
+            while below + counts[median] <= rank {
+                below += counts[median];
+                median += 1;
+            }
+            values.push(median as f32);
+        }
+    }
+    Plane { values, ..*plane }
+}
+
 /// The standard deviation of the noise, from second differences along rows between pixels `apart`,
 /// to which smooth light adds nothing and the edges of strokes too little to move the median.
 fn noise(plane: &Plane, apart: usize) -> f32 {
-    let mut differences: Vec<f32> = plane
+    let rows = plane.height.div_ceil(ROWS).max(1);
+    let differences: Vec<f32> = plane
         .values
         .chunks_exact(plane.width)
+        .step_by(rows)
         .flat_map(|row| row.windows(2 * apart + 1).step_by(3))
         .map(|w| (w[0] - 2.0 * w[apart] + w[2 * apart]).abs())
         .collect();
     if differences.is_empty() {
         return 0.0;
     }
-    let middle = differences.len() / 2;
     // 1.48 turns a median of magnitudes into a deviation; 1² + 2² + 1² = 6 of them are summed.
-    1.48 / 6.0_f32.sqrt() * *differences.select_nth_unstable_by(middle, f32::total_cmp).1
+    1.48 / 6.0_f32.sqrt() * ranked(&differences, differences.len() / 2)
 }
 
 /// Dark ink in a shadow differs less from its ground, in proportion to the light: the factor by

@@ -10,10 +10,10 @@
 //!    what a file is.
 //! 2. `ink` finds the colour that differs from the ground, removes uneven light, and gives the
 //!    strength of ink at every pixel, whether dark on light or light on dark.
-//! 3. `window` chooses how wide the surroundings are whose ground a pixel is compared with, and `lines`
-//!    removes ruled lines.
+//! 3. `lines` removes ruled lines and the boxes of forms, which `segments` finds, and `window` chooses
+//!    how wide the surroundings are whose ground a pixel is compared with.
 //! 4. `parts` finds connected strokes; `digits` says which belong to one digit.
-//! 5. `render` brings these strokes into the frame.
+//! 5. `render` brings these strokes into the frame, and `marks` tells whether they are more than a digit.
 //!
 //! ```
 //! use image::{Rgb, RgbImage};
@@ -36,12 +36,14 @@ mod formats;
 mod ink;
 mod jpeg;
 mod lines;
+mod marks;
 mod memory;
 mod orientation;
 mod parts;
 mod picture;
 mod plane;
 mod render;
+mod segments;
 mod window;
 
 use std::fmt::Write as _;
@@ -67,6 +69,9 @@ pub const PIXELS: usize = HEIGHT * WIDTH;
 pub enum Framing {
     /// One digit, as far as its shape tells; whether it is a digit at all, the network decides.
     Digit(Box<Framed>),
+    /// One thing that carries a mark: a circle around it, a line under it or through it, a tick. What
+    /// digit it would be is no use: the mark changes it. A person has to look.
+    Marked(Box<Framed>),
     /// Nothing that stands out from its ground.
     Nothing,
     /// Several digits or other things of like size, from left to right.
@@ -198,6 +203,10 @@ fn find_decoded(decoded: picture::Decoded, mut permit: memory::Permit) -> Framin
             framed.region = reduced.region(framed.region);
             Framing::Digit(framed)
         }
+        Framing::Marked(mut framed) => {
+            framed.region = reduced.region(framed.region);
+            Framing::Marked(framed)
+        }
         Framing::Several(regions) => Framing::Several(
             regions
                 .into_iter()
@@ -248,20 +257,27 @@ pub fn find(picture: &DynamicImage) -> Framing {
     let Some((channels, scale)) = picture::channels(picture) else {
         return Framing::Nothing;
     };
-    let Some(strength) = ink::ink(&channels).and_then(|ink| window::strength(&ink, scale < 1.0))
+    let Some(strength) = ink::ink(&channels)
+        .map(lines::removed)
+        .and_then(|ink| window::strength(&ink, scale < 1.0))
     else {
         return Framing::Nothing;
     };
-    let strength = lines::removed(strength);
+    let strength = parts::without_gaps(strength);
     let in_picture =
         |bounds: parts::Bounds| bounds.region(scale, picture.width(), picture.height());
     match digits::digits(&strength) {
         digits::Digits::None => Framing::Nothing,
         digits::Digits::One(strokes) => match render::frame(&strength, &strokes) {
-            Some(pixels) => Framing::Digit(Box::new(Framed {
-                pixels,
-                region: in_picture(strokes.bounds),
-            })),
+            Some(pixels) => {
+                let region = in_picture(strokes.bounds);
+                let framed = Box::new(Framed { pixels, region });
+                if marks::marked(&pixels) {
+                    Framing::Marked(framed)
+                } else {
+                    Framing::Digit(framed)
+                }
+            }
             None => Framing::Nothing,
         },
         digits::Digits::Several(all) => Framing::Several(all.into_iter().map(in_picture).collect()),

@@ -1,66 +1,385 @@
-//! Ruled and squared paper.
+//! Ruled and squared paper, boxes, combs and grids of forms.
 
-use crate::ink::Strength;
-use crate::plane::Plane;
+use crate::ink::Ink;
+use crate::plane::{Plane, ranked};
+use crate::segments::{Mask, SIDE, Segment};
 
+/// Radius of the window for the ground in the reduced picture: wider than half of any stroke that has a
+/// line beside it.
+const WINDOW: usize = 10;
+/// Share of the peak from which a pixel of the reduced picture can be that of a line.
+const INK: f32 = 0.12;
+/// The least length of a segment, as a share of the picture's side: the tooth of a comb.
+const LEAST: f32 = 0.09;
 /// Share of the picture's side that a ruled line runs through at least.
-const LENGTH: f32 = 0.6;
-/// Greatest strength of a ruled line as a share of the ink's: a line as strong as the digit may be
-/// part of it.
+const RULED: f32 = 0.6;
+/// Greatest strength of a line as a share of the ink's up to which it cannot be a part of the digit.
 const FAINT: f32 = 0.7;
-/// Ink this many times as strong as a line is the digit's, crossing the line.
-const CROSSING: f32 = 1.4;
-/// Share of the picture's long side, as a divisor, within which a ruled line comes to the border at
-/// one end at least. The stroke of a digit that fills the picture does not.
-const MARGIN: usize = 32;
-/// Pixels by which a line may rise or fall over its length, on each 256 of the picture's side.
-const TILT: usize = 1;
+/// Ink this many times as strong as a line is the digit's, over the line.
+const CROSSING: f32 = 1.45;
+/// How many times as wide as usual a line may be before it is taken for a stroke that crosses it.
+const WIDER: f32 = 1.5;
+/// Share of the side, as a divisor, within which a line comes to the picture's border.
+const MARGIN: usize = 28;
+/// Share of the reduced picture's side within which two sides of a box meet.
+const CORNER: f32 = 0.05;
+/// The least length of a box's sides and of a comb's back, as a share of the picture's side.
+const BOX_SIDE: f32 = 0.2;
+/// Share of the picture's side up to which what it shows is looked at from near.
+const SMALL: f32 = 0.7;
+/// Share of a box's height that what is written in it has at least.
+const CONTENT: f32 = 0.35;
 
-/// The ink without lines that run straight through the picture and are fainter than the digit.
-pub(crate) fn removed(strength: Strength) -> Strength {
-    let plane = &strength.plane;
-    let tilt = TILT * plane.long_side().div_ceil(256);
-    let run = |side: usize| (LENGTH * side as f32 / 2.0) as usize;
-    let rows = plane
-        .dilated_by(0, tilt)
-        .opened_by(run(plane.width), 0)
-        .dilated_by(0, tilt);
-    let columns = plane
-        .dilated_by(tilt, 0)
-        .opened_by(0, run(plane.height))
-        .dilated_by(tilt, 0);
-    let least = strength.floor.max(0.02 * strength.peak);
-    let reach = tilt + plane.long_side() / MARGIN;
-    let rows = through(rows, reach, least);
-    let columns = through(columns.transposed(), reach, least).transposed();
-    let lines = rows.zip(&columns, f32::max);
-    let cleaned: Plane = plane.zip(&lines, |ink, line| {
-        let ruled = line > least && line < FAINT * strength.peak;
-        if ruled && ink < CROSSING * line {
-            0.0
-        } else {
-            ink
+/// The ink without lines that belong to the paper or the form.
+///
+/// Lines go where ink is still compared with nothing: they are replaced by what is beside them. Thus
+/// neither the choice of the window nor that of strokes sees them.
+pub(crate) fn removed(mut ink: Ink) -> Ink {
+    let whole = [0, ink.value.width - 1, 0, ink.value.height - 1];
+    let Some(picture) = Found::new(&ink, ink.value.long_side().div_ceil(SIDE)) else {
+        return ink;
+    };
+    let mut lines = picture.ruled();
+    let form = picture.form();
+    let none = form.is_none();
+    add(&mut lines, form.unwrap_or_default());
+    erase(&mut ink.value, &lines, picture.factor);
+    // A box that is small in the picture, seen from near: where its sides and the digit touch, they
+    // run together in the reduced picture.
+    let sides = !picture.rows.is_empty() && !picture.columns.is_empty();
+    let near = (none && sides)
+        .then(|| picture.largest())
+        .flatten()
+        .filter(|bounds| picture.is_small(*bounds));
+    if let Some(bounds) = near {
+        let margin = 3;
+        let side = |first: usize, last: usize, whole: usize| {
+            let first = first.saturating_sub(margin) * picture.factor;
+            (
+                first,
+                ((last + 1 + margin) * picture.factor).min(whole + 1) - 1,
+            )
+        };
+        let (left, right) = side(bounds[0], bounds[1], whole[1]);
+        let (top, bottom) = side(bounds[2], bounds[3], whole[3]);
+        let mut part = ink.part([left, right, top, bottom]);
+        let factor = part.value.long_side().div_ceil(SIDE);
+        if let Some(found) = Found::new(&part, factor)
+            && let Some(form) = found.form()
+        {
+            erase(&mut part.value, &form, factor);
+            ink.value.paste(&part.value, left, top);
         }
-    });
-    Strength {
-        plane: cleaned,
-        ..strength
+    }
+    ink
+}
+
+/// Segments along rows and along columns of the reduced picture; those along columns with rows and
+/// columns exchanged.
+struct Found {
+    rows: Vec<Segment>,
+    columns: Vec<Segment>,
+    /// The strength of ink, and the same with rows and columns exchanged.
+    levels: [Plane; 2],
+    peak: f32,
+    mask: Mask,
+    /// Pixels of the picture in one of the reduced one.
+    factor: usize,
+}
+
+impl Found {
+    /// None if there is no ink, or the picture is too small to tell.
+    fn new(ink: &Ink, factor: usize) -> Option<Self> {
+        let small = ink.pooled(factor);
+        let strength = small.strength(WINDOW);
+        let (width, height) = (strength.plane.width, strength.plane.height);
+        if !strength.shows_ink() || width < 16 || height < 16 {
+            return None;
+        }
+        let mask = Mask::above(&strength.plane, (INK * strength.peak).max(strength.floor));
+        let least = ((LEAST * strength.plane.long_side() as f32) as usize).max(8);
+        let rows = mask.segments(least);
+        // Where nothing comes to the border, there can only be a box, which has sides along rows.
+        let columns = if rows.is_empty() && ink.sure {
+            Vec::new()
+        } else {
+            mask.transposed(height).segments(least)
+        };
+        Some(Self {
+            rows,
+            columns,
+            levels: [strength.plane.clone(), strength.plane.transposed()],
+            peak: strength.peak,
+            mask,
+            factor,
+        })
+    }
+
+    /// First and last column and row of the ink of largest extent.
+    fn largest(&self) -> Option<[usize; 4]> {
+        let plane = &self.levels[0];
+        self.mask
+            .largest((0, plane.width - 1), (0, plane.height - 1))
+    }
+
+    fn is_small(&self, [left, right, top, bottom]: [usize; 4]) -> bool {
+        (right - left).max(bottom - top) as f32 <= SMALL * self.levels[0].long_side() as f32
+    }
+
+    /// Those that run through the picture, along rows and along columns.
+    fn ruled(&self) -> [Vec<Segment>; 2] {
+        let faint = |at: usize, segments: &[Segment]| -> Vec<Segment> {
+            let plane = &self.levels[at];
+            let ruled = |segment: &&Segment| {
+                segment.length() as f32 >= RULED * plane.width as f32
+                    && level(plane, segment) < FAINT * self.peak
+                    && at_border(plane, segment).into_iter().any(|at| at)
+            };
+            segments.iter().filter(ruled).copied().collect()
+        };
+        let mut lines = [faint(0, &self.rows), faint(1, &self.columns)];
+        let through = |at: usize, segments: &[Segment]| -> Vec<Segment> {
+            let plane = &self.levels[at];
+            let through = |segment: &&Segment| {
+                segment.length() as f32 >= RULED * plane.width as f32
+                    && at_border(plane, segment).into_iter().all(|at| at)
+            };
+            segments.iter().filter(through).copied().collect()
+        };
+        let whole = [through(0, &self.rows), through(1, &self.columns)];
+        if self.leaves_a_digit(&whole) {
+            add(&mut lines, whole);
+        }
+        lines
+    }
+
+    /// First and last column and row of the ink within `frame` that hangs together without these lines.
+    fn left_without(&self, lines: &[Vec<Segment>; 2], frame: [usize; 4]) -> Option<[usize; 4]> {
+        let plane = &self.levels[0];
+        let without =
+            |mask: Mask, line: &Segment| mask.without(line, line.width as f32 / 2.0 + 1.0);
+        let mask = lines[0].iter().fold(self.mask.clone(), without);
+        let mask = lines[1].iter().fold(mask.transposed(plane.height), without);
+        let mask = mask.transposed(plane.width);
+        mask.largest((frame[0], frame[1]), (frame[2], frame[3]))
+    }
+
+    /// Whether without lines that run through the picture, as strong as its ink, there is a digit well
+    /// inside of it.
+    fn leaves_a_digit(&self, lines: &[Vec<Segment>; 2]) -> bool {
+        let plane = &self.levels[0];
+        let all = [0, plane.width - 1, 0, plane.height - 1];
+        self.left_without(lines, all)
+            .is_some_and(|[left, right, top, bottom]| {
+                let inside =
+                    left > 1 && right + 2 < plane.width && top > 1 && bottom + 2 < plane.height;
+                inside && 2 * (bottom - top) > right - left && 8 * (bottom - top) > plane.height
+            })
+    }
+
+    /// Whether a digit is written in the frame that these sides form. In a comb it stands between the
+    /// teeth, which begin at the row `teeth`.
+    fn holds_a_digit(&self, lines: &[Vec<Segment>; 2], frame: [usize; 4], teeth: usize) -> bool {
+        self.left_without(lines, frame).is_some_and(|digit| {
+            let [width, height] =
+                [digit[1] - digit[0], digit[3] - digit[2]].map(|side| side as f32);
+            let [whole_width, whole_height] =
+                [frame[1] - frame[0], frame[3] - teeth].map(|side| side as f32);
+            // What is wider than high is the bar of a digit whose outline was taken for a box.
+            2.0 * height > width
+                && height >= CONTENT * whole_height.max(whole_width)
+                && 2 * digit[3] > teeth + frame[3]
+        })
+    }
+
+    /// The sides of the largest box around the rest, or of a comb, which is open on top.
+    fn form(&self) -> Option<[Vec<Segment>; 2]> {
+        let plane = &self.levels[0];
+        let near = (CORNER * plane.long_side() as f32).max(3.0);
+        let least = BOX_SIDE * plane.long_side() as f32;
+        // Top and bottom of what runs along columns, exchanged back.
+        let upright = |side: &Segment| side.ends().map(|(row, column)| (column, row));
+        let meets =
+            |a: (f32, f32), b: (f32, f32)| (a.0 - b.0).abs() <= near && (a.1 - b.1).abs() <= near;
+        let clamp = |value: f32, side: usize| value.round().clamp(0.0, side as f32 - 1.0) as usize;
+        let mut best: Option<(usize, [Vec<Segment>; 2])> = None;
+        for bottom in (self.rows.iter()).filter(|bottom| bottom.length() as f32 >= least) {
+            let ends = bottom.ends();
+            let sides = |end: (f32, f32)| {
+                (self.columns.iter()).filter(move |side| meets(upright(side)[1], end))
+            };
+            for left in sides(ends[0]) {
+                for right in sides(ends[1]) {
+                    let tops = [left, right].map(|side| upright(side)[0]);
+                    let uneven = left.length().abs_diff(right.length()) as f32 > 2.0 * near;
+                    if left == right || uneven {
+                        continue;
+                    }
+                    let top = (self.rows.iter()).find(|top| {
+                        let [a, b] = top.ends();
+                        meets(tops[0], a) && meets(tops[1], b)
+                    });
+                    let teeth = tops[0].1.min(tops[1].1);
+                    let highest = match top {
+                        Some(_) if (left.length() as f32) < least => continue,
+                        Some(_) => teeth,
+                        // What stands in a comb may be higher than its teeth.
+                        None => teeth.min(ends[0].1 - 2.0 * bottom.length() as f32),
+                    };
+                    let frame = [
+                        clamp(ends[0].0.min(tops[0].0), plane.width),
+                        clamp(ends[1].0.max(tops[1].0), plane.width),
+                        clamp(highest, plane.height),
+                        clamp(ends[0].1.max(ends[1].1), plane.height),
+                    ];
+                    let teeth = clamp(teeth, plane.height);
+                    let size = bottom.length() + left.length() + top.map_or(0, Segment::length);
+                    let rows = std::iter::once(bottom).chain(top).copied().collect();
+                    let lines = [rows, vec![*left, *right]];
+                    if best.as_ref().is_none_or(|(other, _)| size > *other)
+                        && teeth < frame[3]
+                        && self.holds_a_digit(&lines, frame, teeth)
+                    {
+                        best = Some((size, lines));
+                    }
+                }
+            }
+        }
+        best.map(|(_, lines)| lines)
     }
 }
 
-/// What is left of lines along rows after those that stay `reach` pixels away from both borders are
-/// removed.
-fn through(mut lines: Plane, reach: usize, least: f32) -> Plane {
-    let width = lines.width;
-    for row in lines.values.chunks_exact_mut(width) {
-        let mut column = 0;
-        for run in row.chunk_by_mut(|a, b| (*a > least) == (*b > least)) {
-            let (start, end) = (column, column + run.len());
-            column = end;
-            if start > reach && end + reach < width {
-                run.fill(0.0);
+fn add(lines: &mut [Vec<Segment>; 2], more: [Vec<Segment>; 2]) {
+    for (lines, more) in lines.iter_mut().zip(more) {
+        for line in more {
+            if !lines.contains(&line) {
+                lines.push(line);
             }
         }
     }
-    lines
+}
+
+/// Whether a segment starts and ends at the border of the picture.
+fn at_border(plane: &Plane, segment: &Segment) -> [bool; 2] {
+    let reach = (2 + plane.long_side() / MARGIN) as f32;
+    segment.ends().map(|(x, y)| {
+        x < reach
+            || y < reach
+            || x + reach > plane.width as f32 - 1.0
+            || y + reach > plane.height as f32 - 1.0
+    })
+}
+
+/// The usual strength along a segment.
+fn level(plane: &Plane, segment: &Segment) -> f32 {
+    let strongest = |x: usize| {
+        let row = segment.row(x as f32).round().max(0.0) as usize;
+        (row.saturating_sub(1)..(row + 2).min(plane.height))
+            .map(|y| plane.at(x, y))
+            .fold(0.0, f32::max)
+    };
+    let along: Vec<f32> = (segment.start..=segment.end).map(strongest).collect();
+    ranked(&along, along.len() / 2)
+}
+
+/// Where a line is in one column: first and last row, and the value at its middle.
+struct Cut {
+    column: usize,
+    rows: (usize, usize),
+    peak: f32,
+}
+
+/// Replaces lines along rows and columns by the ground beside them, but for where a stroke crosses.
+fn erase(value: &mut Plane, [rows, columns]: &[Vec<Segment>; 2], factor: usize) {
+    if !rows.is_empty() {
+        erase_rows(value, rows, factor);
+    }
+    if !columns.is_empty() {
+        let mut turned = value.transposed();
+        erase_rows(&mut turned, columns, factor);
+        *value = turned.transposed();
+    }
+}
+
+fn erase_rows(value: &mut Plane, lines: &[Segment], factor: usize) {
+    let source = value.clone();
+    for line in lines {
+        let cuts = cuts(&source, line, factor);
+        if cuts.is_empty() {
+            continue;
+        }
+        let widths: Vec<f32> = cuts
+            .iter()
+            .map(|cut| (cut.rows.1 - cut.rows.0 + 1) as f32)
+            .collect();
+        let width = ranked(&widths, widths.len() * 2 / 5);
+        let peaks: Vec<f32> = cuts.iter().map(|cut| cut.peak).collect();
+        let peak = ranked(&peaks, peaks.len() / 2);
+        // The soft edge.
+        let soft = 1 + (width / 3.0) as usize;
+        for (cut, own) in cuts.iter().zip(&widths) {
+            if *own > WIDER * width + 1.5 || cut.peak > CROSSING * peak {
+                continue;
+            }
+            let first = cut.rows.0.saturating_sub(soft);
+            let last = (cut.rows.1 + soft).min(value.height - 1);
+            let above = source.at(cut.column, first.saturating_sub(1));
+            let below = source.at(cut.column, (last + 1).min(value.height - 1));
+            let ground = above.min(below);
+            for row in first..=last {
+                let at = row * value.width + cut.column;
+                value.values[at] = value.values[at].min(ground);
+            }
+        }
+    }
+}
+
+/// Follows a line through the picture, of which the reduced one has `factor` pixels in one.
+fn cuts(source: &Plane, line: &Segment, factor: usize) -> Vec<Cut> {
+    const BEYOND: usize = 3;
+    const SMOOTH: usize = 15;
+    let first = line.start.saturating_sub(BEYOND) * factor;
+    let end = ((line.end + 1 + BEYOND) * factor).min(source.width);
+    let row = |column: usize| {
+        let reduced = (column as f32 + 0.5) / factor as f32 - 0.5;
+        (line.row(reduced) + 0.5) * factor as f32 - 0.5
+    };
+    let strongest = |column: usize, row: f32, reach: f32| {
+        let from = (row - reach).round().max(0.0) as usize;
+        let to = ((row + reach).round().max(0.0) as usize).min(source.height - 1);
+        (from..=to).max_by(|a, b| source.at(column, *a).total_cmp(&source.at(column, *b)))
+    };
+    // How far off the straight line it is, without what crosses it.
+    let reach = 1.5 * factor as f32 + 1.0;
+    let offsets: Vec<f32> = (first..end)
+        .map(|column| {
+            strongest(column, row(column), reach).map_or(0.0, |at| at as f32 - row(column))
+        })
+        .collect();
+    let window = 3 * factor + 4;
+    let mut cuts = Vec::new();
+    for column in first..end {
+        let place = column - first;
+        let around = place.saturating_sub(SMOOTH)..(place + SMOOTH + 1).min(offsets.len());
+        let off = ranked(&offsets[around.clone()], around.len() / 2);
+        let Some(middle) = strongest(column, row(column) + off, 1.0 + factor as f32 / 3.0) else {
+            continue;
+        };
+        let (from, to) = (
+            middle.saturating_sub(window),
+            (middle + window).min(source.height - 1),
+        );
+        let values = (from..=to).map(|row| source.at(column, row));
+        let ground = values.fold(f32::INFINITY, f32::min);
+        let peak = source.at(column, middle) - ground;
+        let ink = |row: &usize| source.at(column, *row) - ground > 0.5 * peak;
+        let above = (from..middle).rev().take_while(ink).count();
+        let below = (middle + 1..=to).take_while(ink).count();
+        cuts.push(Cut {
+            column,
+            rows: (middle - above, middle + below),
+            peak,
+        });
+    }
+    cuts
 }

@@ -21,6 +21,13 @@ const LINE: usize = 8;
 /// the picture go with it: its soft edge.
 const MARGIN: usize = 64;
 
+/// Pieces from which strokes may be full of gaps.
+const PIECES: usize = 3;
+/// Half of the widest gap in a stroke as a share of the ink's extent.
+const GAP: f32 = 0.025;
+/// How much larger the area of strokes with gaps is without them, at least.
+const FILLED: f32 = 1.2;
+
 /// First and last column and row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
@@ -250,6 +257,30 @@ pub(crate) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     }
     parts.retain(|part| part.strongest >= STRONG * strength.peak);
     (labels, parts)
+}
+
+/// Strokes of ink that doesn't cover, by a dry marker, a pencil or chalk, without their gaps; any
+/// others as they are.
+///
+/// Such strokes fall into pieces. What fills their gaps adds much to their area, while it adds little
+/// to that of strokes apart.
+pub(crate) fn without_gaps(strength: Strength) -> Strength {
+    let (_, parts) = connected(&strength);
+    let Some(bounds) = parts.iter().map(|part| part.bounds).reduce(Bounds::joined) else {
+        return strength;
+    };
+    if parts.len() < PIECES {
+        return strength;
+    }
+    let radius = ((GAP * bounds.extent()) as usize).max(1);
+    let least = (INK * strength.peak).max(strength.floor);
+    let area = |plane: &Plane| plane.values.iter().filter(|value| **value > least).count() as f32;
+    let plane = strength.plane.closed(radius);
+    if area(&plane) > FILLED * area(&strength.plane) {
+        Strength { plane, ..strength }
+    } else {
+        strength
+    }
 }
 
 /// The pixels of a part that border on others.

@@ -48,6 +48,48 @@ impl Plane {
         )
     }
 
+    /// From column `left` to `right` and from row `top` to `bottom`, all included.
+    pub fn part(&self, [left, right, top, bottom]: [usize; 4]) -> Self {
+        let rows = self
+            .values
+            .chunks_exact(self.width)
+            .skip(top)
+            .take(bottom - top + 1);
+        Self {
+            width: right - left + 1,
+            height: bottom - top + 1,
+            values: rows.flat_map(|row| &row[left..=right]).copied().collect(),
+        }
+    }
+
+    /// Puts another plane in the place of what is there, from column `left` and row `top` on.
+    pub fn paste(&mut self, part: &Self, left: usize, top: usize) {
+        let rows = self.values.chunks_exact_mut(self.width).skip(top);
+        for (row, new) in rows.zip(part.values.chunks_exact(part.width)) {
+            row[left..][..part.width].copy_from_slice(new);
+        }
+    }
+
+    /// Each pixel of the result is the greatest of `factor` by `factor`, or of what there is of them.
+    pub fn pooled(&self, factor: usize) -> Self {
+        let (width, height) = (self.width.div_ceil(factor), self.height.div_ceil(factor));
+        let mut values = vec![f32::NEG_INFINITY; width * height];
+        for (rows, out) in
+            (self.values.chunks(factor * self.width)).zip(values.chunks_exact_mut(width))
+        {
+            for row in rows.chunks_exact(self.width) {
+                for (most, block) in out.iter_mut().zip(row.chunks(factor)) {
+                    *most = block.iter().copied().fold(*most, greater);
+                }
+            }
+        }
+        Self {
+            width,
+            height,
+            values,
+        }
+    }
+
     /// Each pixel of the result is the mean over a rectangle of `step` pixels of this plane, exact
     /// to fractions of a pixel; the first starts at `origin`. Outside the plane there is 0.
     pub fn sampled(&self, size: (usize, usize), origin: (f32, f32), step: (f32, f32)) -> Self {
@@ -78,17 +120,36 @@ impl Plane {
     /// edges and strokes of two pixels. The outermost pixels stay.
     pub fn median(&self) -> Self {
         let mut out = self.clone();
-        for y in 1..self.height.saturating_sub(1) {
-            for x in 1..self.width.saturating_sub(1) {
-                let at = y * self.width + x;
-                let mut nine = [0.0; 9];
-                for (three, start) in
-                    nine.chunks_exact_mut(3)
-                        .zip([at - self.width - 1, at - 1, at + self.width - 1])
-                {
-                    three.copy_from_slice(&self.values[start..start + 3]);
-                }
-                out.values[at] = median_of(nine);
+        if self.width < 3 || self.height < 3 {
+            return out;
+        }
+        let mut sorted = [(); 3].map(|()| vec![0.0; self.width]);
+        for (above, target) in out
+            .values
+            .chunks_exact_mut(self.width)
+            .skip(1)
+            .take(self.height - 2)
+            .enumerate()
+        {
+            let [a, b, c] =
+                [0, 1, 2].map(|row| &self.values[(above + row) * self.width..][..self.width]);
+            let [low, middle, high] = &mut sorted;
+            for (x, ((&a, &b), &c)) in a.iter().zip(b).zip(c).enumerate() {
+                let (less, more) = (lesser(a, b), greater(a, b));
+                low[x] = lesser(less, c);
+                middle[x] = greater(less, lesser(more, c));
+                high[x] = greater(more, c);
+            }
+            // Of nine numbers in sorted columns, the median is that of the greatest of the least, the
+            // median of the middle and the least of the greatest.
+            let inner = &mut target[1..self.width - 1];
+            let windows = low.windows(3).zip(middle.windows(3)).zip(high.windows(3));
+            for (target, ((low, middle), high)) in inner.iter_mut().zip(windows) {
+                *target = median_of(
+                    greater(greater(low[0], low[1]), low[2]),
+                    median_of(middle[0], middle[1], middle[2]),
+                    lesser(lesser(high[0], high[1]), high[2]),
+                );
             }
         }
         out
@@ -96,22 +157,80 @@ impl Plane {
 
     /// The greatest value within a square of `radius` pixels to each side.
     pub fn dilated(&self, radius: usize) -> Self {
-        self.dilated_by(radius, radius)
+        let mut out = self.clone();
+        out.raise_rows(radius);
+        out.raise_columns(radius);
+        out
     }
 
-    /// The greatest value within a rectangle of `across` pixels to the left and right and `along`
-    /// up and down.
-    pub fn dilated_by(&self, across: usize, along: usize) -> Self {
-        let across = if across > 0 {
-            self.transposed().greatest_in_columns(across).transposed()
-        } else {
-            self.clone()
-        };
-        if along > 0 {
-            across.greatest_in_columns(along)
-        } else {
-            across
+    /// Puts the greatest value within `radius` pixels to the left and right in the place of each.
+    ///
+    /// A window of any length is the union of two windows of a power of two, and the greatest of
+    /// those follows from the greatest of two of half the length.
+    fn raise_rows(&mut self, radius: usize) {
+        if radius + 1 >= self.width {
+            for row in self.values.chunks_exact_mut(self.width) {
+                let greatest = row.iter().copied().fold(f32::NEG_INFINITY, greater);
+                row.fill(greatest);
+            }
+            return;
         }
+        if radius == 0 {
+            return;
+        }
+        let steps: Vec<usize> = doubling(2 * radius + 1).collect();
+        let mut padded = vec![f32::NEG_INFINITY; self.width + 2 * radius];
+        let mut raised = padded.clone();
+        for row in self.values.chunks_exact_mut(self.width) {
+            padded.fill(f32::NEG_INFINITY);
+            padded[radius..][..row.len()].copy_from_slice(row);
+            let mut length = padded.len();
+            for step in &steps {
+                length -= step;
+                let pairs = padded[..length].iter().zip(&padded[*step..][..length]);
+                for (most, (a, b)) in raised[..length].iter_mut().zip(pairs) {
+                    *most = greater(*a, *b);
+                }
+                std::mem::swap(&mut padded, &mut raised);
+            }
+            row.copy_from_slice(&padded[..row.len()]);
+        }
+    }
+
+    /// The same up and down.
+    fn raise_columns(&mut self, radius: usize) {
+        if radius + 1 >= self.height {
+            let (first, rest) = self.values.split_at_mut(self.width);
+            for row in rest.chunks_exact(self.width) {
+                for (most, value) in first.iter_mut().zip(row) {
+                    *most = greater(*most, *value);
+                }
+            }
+            for row in rest.chunks_exact_mut(self.width) {
+                row.copy_from_slice(first);
+            }
+            return;
+        }
+        if radius == 0 {
+            return;
+        }
+        let margin = radius * self.width;
+        let mut padded = vec![f32::NEG_INFINITY; self.values.len() + 2 * margin];
+        padded[margin..][..self.values.len()].copy_from_slice(&self.values);
+        let mut length = padded.len();
+        for step in doubling(2 * radius + 1) {
+            let step = step * self.width;
+            length -= step;
+            for start in (0..length).step_by(self.width) {
+                let (mine, below) = padded.split_at_mut(start + step);
+                let mine = &mut mine[start..][..self.width];
+                for (most, value) in mine.iter_mut().zip(&below[..self.width]) {
+                    *most = greater(*most, *value);
+                }
+            }
+        }
+        let count = self.values.len();
+        self.values.copy_from_slice(&padded[..count]);
     }
 
     /// Rows for columns.
@@ -127,92 +246,87 @@ impl Plane {
         }
     }
 
-    /// The greatest of each value, the `radius` above and the `radius` below it, at a cost that does
-    /// not depend on the radius (van Herk 1992): the rows are cut into blocks as long as the window,
-    /// which then is the end of one block and the beginning of the next.
-    fn greatest_in_columns(&self, radius: usize) -> Self {
-        let (width, window) = (self.width, 2 * radius + 1);
-        let blocks = (self.height + 2 * radius).div_ceil(window);
-        let mut from_above = vec![f32::NEG_INFINITY; blocks * window * width];
-        from_above[radius * width..][..self.values.len()].copy_from_slice(&self.values);
-        let mut from_below = from_above.clone();
-        let raise = |to: &mut [f32], by: &[f32]| {
-            for (to, by) in to.iter_mut().zip(by) {
-                *to = to.max(*by);
-            }
-        };
-        for block in from_above.chunks_exact_mut(window * width) {
-            for row in 1..window {
-                let (before, rest) = block.split_at_mut(row * width);
-                raise(&mut rest[..width], &before[(row - 1) * width..]);
-            }
-        }
-        for block in from_below.chunks_exact_mut(window * width) {
-            for row in (1..window).rev() {
-                let (before, rest) = block.split_at_mut(row * width);
-                raise(&mut before[(row - 1) * width..], &rest[..width]);
-            }
-        }
-        let beginnings = &from_above[2 * radius * width..];
-        self.with(
-            from_below
-                .iter()
-                .zip(beginnings)
-                .take(self.values.len())
-                .map(|(a, b)| a.max(*b))
-                .collect(),
-        )
-    }
-
     /// What is left of bright things after those that hold no square of `radius` pixels to each
     /// side are removed (morphological opening): edges and slopes stay as they are.
     pub fn opened(&self, radius: usize) -> Self {
-        self.opened_by(radius, radius)
+        self.eroded(radius).dilated(radius)
     }
 
-    /// The same with a rectangle of `across` pixels to the left and right and `along` up and down.
-    pub fn opened_by(&self, across: usize, along: usize) -> Self {
-        let eroded = self.map(|v| -v).dilated_by(across, along).map(|v| -v);
-        eroded.dilated_by(across, along)
+    /// The same for dark things: gaps between bright ones are filled.
+    pub fn closed(&self, radius: usize) -> Self {
+        self.dilated(radius).eroded(radius)
+    }
+
+    fn eroded(&self, radius: usize) -> Self {
+        self.map(|v| -v).dilated(radius).map(|v| -v)
     }
 
     /// The value that `rank` of the values exceed or equal.
     pub fn ranked_from_top(&self, rank: usize) -> f32 {
-        let mut values = self.values.clone();
-        let index = rank.min(values.len() - 1);
-        *values
-            .select_nth_unstable_by(index, |a, b| b.total_cmp(a))
-            .1
+        let count = self.values.len();
+        ranked(&self.values, count - 1 - rank.min(count - 1))
     }
 }
 
-/// The median of nine: each step drops the least and the greatest of those that can still be it.
-fn median_of(mut v: [f32; 9]) -> f32 {
-    const EXCHANGES: [(usize, usize); 19] = [
-        (1, 2),
-        (4, 5),
-        (7, 8),
-        (0, 1),
-        (3, 4),
-        (6, 7),
-        (1, 2),
-        (4, 5),
-        (7, 8),
-        (0, 3),
-        (5, 8),
-        (4, 7),
-        (3, 6),
-        (1, 4),
-        (2, 5),
-        (4, 7),
-        (4, 2),
-        (6, 4),
-        (4, 2),
-    ];
-    for (low, high) in EXCHANGES {
-        (v[low], v[high]) = (v[low].min(v[high]), v[low].max(v[high]));
+/// The value that `rank` of them are below or equal to: `values` sorted, at the index `rank`. Counting
+/// them into bins first leaves few to sort.
+pub(crate) fn ranked(values: &[f32], rank: usize) -> f32 {
+    const BINS: usize = 1024;
+    let (low, high) = values
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
+            (lesser(low, value), greater(high, value))
+        });
+    let factor = BINS as f32 / (high - low);
+    if !(factor.is_finite() && factor > 0.0) {
+        return low;
     }
-    v[4]
+    let bin = |value: f32| (((value - low) * factor) as usize).min(BINS - 1);
+    let mut counts = [0_usize; BINS];
+    for &value in values {
+        counts[bin(value)] += 1;
+    }
+    let mut below = 0;
+    let chosen = counts
+        .iter()
+        .position(|count| {
+            below += count;
+            below > rank
+        })
+        .unwrap_or(BINS - 1);
+    let mut within: Vec<f32> = values
+        .iter()
+        .copied()
+        .filter(|&value| bin(value) == chosen)
+        .collect();
+    let rank = (rank + counts[chosen])
+        .saturating_sub(below)
+        .min(within.len() - 1);
+    *within.select_nth_unstable_by(rank, f32::total_cmp).1
+}
+
+/// The distances at which to take the greater of two neighbours, one after the other, for the greatest
+/// in a window of `length` from each place on.
+fn doubling(length: usize) -> impl Iterator<Item = usize> {
+    let mut covered = 1;
+    std::iter::from_fn(move || {
+        let step = covered.min(length - covered);
+        covered += step;
+        (step > 0).then_some(step)
+    })
+}
+
+/// Without the care for NaN that `f32::max` takes: there are none, and processors have this.
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+fn lesser(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+fn median_of(a: f32, b: f32, c: f32) -> f32 {
+    greater(lesser(a, b), lesser(greater(a, b), c))
 }
 
 /// For each of `count` intervals of length `step` from `origin` on, the pixels that it covers and

@@ -4,9 +4,9 @@ use crate::ink::{Ink, Strength};
 use crate::parts::{self, Outlines};
 
 /// Long side of the reduced picture on which windows are tried.
-const SMALL: usize = 256;
-/// The radii tried there, from strokes of 3 pixels to half the picture, each about 1.4 times the last.
-const RADII: [usize; 11] = [2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64];
+const SMALL: usize = 128;
+/// The radii tried there, from strokes of 2 pixels to half the picture, each about 1.4 times the last.
+const RADII: [usize; 10] = [1, 2, 3, 4, 6, 8, 11, 16, 23, 32];
 /// Factor by which the outline may differ between windows that agree.
 const CHANGE: f32 = 1.1;
 /// How much longer the outline must be for the other side of the colour axis to be ink after all.
@@ -28,24 +28,30 @@ const LEAST: f32 = 0.2;
 /// A picture that had to be enlarged was cut or drawn by a program: it has no room for shadows, but
 /// its strokes may fill it and touch its border. There the window is all of it.
 pub(crate) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
+    let whole = ink.strength(ink.value.long_side());
+    let outlined = || {
+        let steepness = ink.steepness(&whole, ink.value.long_side() / 14);
+        whole.shows_ink() && parts::steep_outline(&whole, &steepness, Outlines::All) > 0.0
+    };
     if enlarged {
-        let strength = ink.strength(ink.value.long_side());
-        let steepness = ink.steepness(&strength, ink.value.long_side() / 14);
-        let outlined = strength.shows_ink()
-            && parts::steep_outline(&strength, &steepness, Outlines::All) > 0.0;
-        return outlined.then_some(strength);
+        return outlined().then_some(whole);
+    }
+    if ink.sure && parts::on_even_ground(&whole) && outlined() {
+        return Some(whole);
     }
     let other = ink.other_side();
     let this = window(&ink.at_most(SMALL), Outlines::All);
     let that = (!ink.sure)
         .then(|| window(&other.at_most(SMALL), Outlines::Inside))
         .flatten();
-    let (ink, window) = match (this, that) {
-        (Some(this), Some(that)) if that.outline > OTHER_SIDE * this.outline => (&other, that),
-        (None, Some(that)) => (&other, that),
-        (this, _) => (ink, this?),
+    let wide = |ink: &Ink| ink.strength(ink.value.long_side());
+    let (ink, window, whole) = match (this, that) {
+        (Some(this), Some(that)) if that.outline > OTHER_SIDE * this.outline => {
+            (&other, that, wide(&other))
+        }
+        (None, Some(that)) => (&other, that, wide(&other)),
+        (this, _) => (ink, this?, whole),
     };
-    let whole = ink.strength(ink.value.long_side());
     if whole.shows_ink() && parts::on_even_ground(&whole) {
         return Some(whole);
     }

@@ -1,0 +1,255 @@
+//! Straight segments in a small picture, along rows or at a slant to them.
+
+use std::iter::successors;
+
+use crate::plane::Plane;
+
+/// Long side of a picture in which segments are looked for: a column of it and its shifts fit the
+/// bits of a number.
+pub(crate) const SIDE: usize = 112;
+/// Greatest rise of a segment over its length: 17 degrees.
+const STEEPEST: f32 = 0.31;
+/// Rises tried: over a segment of half the picture, neighbours differ by about one pixel.
+const RISES: i32 = 15;
+/// Rows that a line covers at most, a slanting one included.
+const WIDEST: usize = 6;
+/// Row that the first of the picture's rows has among the bits.
+const FIRST: usize = (128 - SIDE) / 2;
+
+/// From column `start` to column `end`, both included, through `row` in the middle column of the
+/// picture, rising by `rise` rows each column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Segment {
+    pub start: usize,
+    pub end: usize,
+    /// The usual number of rows that its ink covers.
+    pub width: usize,
+    row: f32,
+    rise: f32,
+    middle: f32,
+}
+
+impl Segment {
+    pub fn row(&self, column: f32) -> f32 {
+        self.row + self.rise * (column - self.middle)
+    }
+
+    pub fn length(&self) -> usize {
+        self.end - self.start + 1
+    }
+
+    /// Start and end as column and row.
+    pub fn ends(&self) -> [(f32, f32); 2] {
+        [self.start, self.end].map(|column| (column as f32, self.row(column as f32)))
+    }
+}
+
+/// Which pixels are ink: for each column the rows as bits.
+#[derive(Clone)]
+pub(crate) struct Mask {
+    columns: Vec<u128>,
+}
+
+impl Mask {
+    /// Pixels of a plane of at most [`SIDE`] rows that exceed `least`.
+    pub fn above(plane: &Plane, least: f32) -> Self {
+        let mut columns = vec![0; plane.width];
+        for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
+            for (column, value) in columns.iter_mut().zip(row) {
+                *column |= u128::from(*value > least) << (FIRST + y);
+            }
+        }
+        Self { columns }
+    }
+
+    /// Segments of at least `least` columns, the longest first; none runs beside a longer one.
+    pub fn segments(&self, least: usize) -> Vec<Segment> {
+        let width = self.columns.len();
+        let middle = (width - 1) as f32 / 2.0;
+        // A pixel to each side makes up for rises between those tried, and for gaps.
+        let tolerant: Vec<u128> = self.columns.iter().map(|c| c | c << 1 | c >> 1).collect();
+        let near = |x: usize| {
+            let before = tolerant[x.saturating_sub(1)];
+            before & tolerant[(x + 1).min(width - 1)] | tolerant[x]
+        };
+        let closed: Vec<u128> = (0..width).map(near).collect();
+        let mut found = Vec::new();
+        for step in -RISES..=RISES {
+            let rise = STEEPEST * step as f32 / RISES as f32;
+            let shift = |bits: u128, x: usize| {
+                let rows = (rise * (x as f32 - middle)).round() as i32;
+                if rows >= 0 {
+                    bits >> rows
+                } else {
+                    bits << -rows
+                }
+            };
+            let sheared: Vec<u128> = (0..width).map(|x| shift(closed[x], x)).collect();
+            let exact: Vec<u128> = (0..width).map(|x| shift(self.columns[x], x)).collect();
+            // Bits that are set in `least` columns from each on.
+            let mut runs = sheared.clone();
+            let mut covered = 1;
+            while covered < least {
+                let step = covered.min(least - covered);
+                for x in 0..width {
+                    runs[x] &= runs.get(x + step).copied().unwrap_or(0);
+                }
+                covered += step;
+            }
+            let mut open = 0_u128;
+            for start in 0..width {
+                let mut begins = runs[start] & !open;
+                while begins != 0 {
+                    let bit = begins.trailing_zeros();
+                    begins &= begins - 1;
+                    let count = (start..width)
+                        .take_while(|&x| sheared[x] >> bit & 1 == 1)
+                        .count();
+                    let hits = (start..start + count)
+                        .filter(|&x| exact[x] >> bit & 1 == 1)
+                        .count();
+                    let segment = Segment {
+                        start,
+                        end: start + count - 1,
+                        width: 0,
+                        row: bit as f32 - FIRST as f32,
+                        rise,
+                        middle,
+                    };
+                    found.push((hits, segment));
+                }
+                open = runs[start];
+            }
+        }
+        found.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+        let mut kept: Vec<Segment> = Vec::new();
+        for (hits, segment) in found {
+            // Of a tolerant run, most of the middle must be ink.
+            if 10 * hits >= 8 * segment.length()
+                && !kept.iter().any(|longer| beside(longer, &segment))
+            {
+                kept.push(segment);
+            }
+        }
+        kept.into_iter()
+            .filter_map(|segment| self.of_even_width(segment))
+            .collect()
+    }
+
+    /// A segment with its width; none if it is too wide for a line, or wide in one place and narrow in
+    /// another, as the bend of a stroke is.
+    fn of_even_width(&self, segment: Segment) -> Option<Segment> {
+        let mut widths: Vec<usize> = (segment.start..=segment.end)
+            .filter_map(|x| {
+                let row = (segment.row(x as f32) + FIRST as f32).round() as u32;
+                let near = [row, row.saturating_sub(1), (row + 1).min(127)];
+                let row = near
+                    .into_iter()
+                    .find(|row| self.columns[x] >> row & 1 == 1)?;
+                let above = (self.columns[x] << (127 - row)).leading_ones();
+                let below = (self.columns[x] >> row).trailing_ones();
+                Some((above + below - 1) as usize)
+            })
+            .collect();
+        widths.sort_unstable();
+        let width = *widths.get(widths.len() / 4)?;
+        let even = widths
+            .iter()
+            .filter(|other| other.abs_diff(width) <= 1)
+            .count();
+        (width <= WIDEST && 10 * even >= 4 * segment.length())
+            .then_some(Segment { width, ..segment })
+    }
+
+    /// The same without the pixels within `reach` rows of a segment.
+    pub fn without(&self, segment: &Segment, reach: f32) -> Self {
+        let mut columns = self.columns.clone();
+        for x in segment.start..=segment.end {
+            let row = segment.row(x as f32) + FIRST as f32;
+            let from = (row - reach).round().clamp(0.0, 127.0) as u32;
+            let to = (row + reach).round().clamp(0.0, 127.0) as u32;
+            let band = (u128::MAX >> (127 - (to - from))) << from;
+            columns[x] &= !band;
+        }
+        Self { columns }
+    }
+
+    pub fn transposed(&self, height: usize) -> Self {
+        let columns = (0..height).map(|y| {
+            (self.columns.iter().enumerate())
+                .filter(|(_, column)| **column >> (FIRST + y) & 1 == 1)
+                .fold(0, |bits, (x, _)| bits | 1 << (FIRST + x))
+        });
+        Self {
+            columns: columns.collect(),
+        }
+    }
+
+    /// First and last column and row of the ink of largest extent that hangs together, within these
+    /// columns and rows; none if there is no ink.
+    pub fn largest(&self, columns: (usize, usize), rows: (usize, usize)) -> Option<[usize; 4]> {
+        let rows_kept = (u128::MAX >> (127 - (rows.1 - rows.0))) << (FIRST + rows.0);
+        let last = columns.1.min(self.columns.len() - 1);
+        let mut left: Vec<u128> = vec![0; self.columns.len()];
+        for x in columns.0..=last {
+            left[x] = self.columns[x] & rows_kept;
+        }
+        let mut largest: Option<[usize; 4]> = None;
+        let extent = |b: &[usize; 4]| (b[1] - b[0]).max(b[3] - b[2]);
+        while let Some(x) = left.iter().position(|column| *column != 0) {
+            // Grows from one pixel until nothing is added.
+            let mut part = vec![0_u128; left.len()];
+            part[x] = left[x] & left[x].wrapping_neg();
+            loop {
+                let mut grown = false;
+                for x in (columns.0..=last).chain((columns.0..=last).rev()) {
+                    let beside = part[x.saturating_sub(1)] | part[x] | part[(x + 1).min(last)];
+                    let seed = (beside | beside << 1 | beside >> 1) & left[x];
+                    // Along the column at once.
+                    let whole = successors(Some(seed), |bits| {
+                        let next = (bits | bits << 1 | bits >> 1) & left[x];
+                        (next != *bits).then_some(next)
+                    });
+                    let whole = whole.last().unwrap_or(seed);
+                    grown |= whole & !part[x] != 0;
+                    part[x] |= whole;
+                }
+                if !grown {
+                    break;
+                }
+            }
+            let all = part.iter().fold(0, |all, column| all | column);
+            let used = |column: &u128| *column != 0;
+            let bounds = [
+                part.iter().position(used).unwrap_or(x),
+                part.iter().rposition(used).unwrap_or(x),
+                (all.trailing_zeros() as usize).saturating_sub(FIRST),
+                (127 - all.leading_zeros() as usize).saturating_sub(FIRST),
+            ];
+            if largest
+                .as_ref()
+                .is_none_or(|other| extent(&bounds) > extent(other))
+            {
+                largest = Some(bounds);
+            }
+            for (left, part) in left.iter_mut().zip(&part) {
+                *left &= !part;
+            }
+        }
+        largest
+    }
+}
+
+/// Whether most of a segment is within a few pixels of a longer one: the same line once more.
+fn beside(longer: &Segment, segment: &Segment) -> bool {
+    let start = longer.start.max(segment.start);
+    let end = longer.end.min(segment.end);
+    if end < start || 2 * (end - start + 1) < segment.length() {
+        return false;
+    }
+    [start, end]
+        .map(|x| (longer.row(x as f32) - segment.row(x as f32)).abs())
+        .iter()
+        .sum::<f32>()
+        < 7.0
+}

@@ -60,14 +60,15 @@ fn pack<'a>(
         .chunks_mut(BLOCK * lanes * kernel * taps);
     for (block, first) in blocks.zip((0..).step_by(BLOCK * lanes)) {
         let width = block.len() / (kernel * taps);
+        let count = width.min(outputs - first);
         let mut places = block.chunks_exact_mut(width);
         for row in 0..kernel {
             for column in 0..kernel {
                 for (channel, place) in (0..inputs).zip(&mut places) {
                     let Column { values, step } = weights_of(row, column, channel);
-                    let filters = values[first * step..].chunks(step).take(outputs - first);
-                    for (value, filter) in place.iter_mut().zip(filters) {
-                        *value = filter[0];
+                    let filters = values[first * step..].iter().step_by(step);
+                    for (value, weight) in place[..count].iter_mut().zip(filters) {
+                        *value = *weight;
                     }
                 }
             }

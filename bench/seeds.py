@@ -62,7 +62,8 @@ def examine(args, target, seed):
         "kept": kept[0.001],
         "certified": found["test"]["deferral"]["certified"],
         "accepted": selective["coverage"]["value"],
-        "risk": selective["risk"]["value"],
+        # Of nothing accepted nothing is wrong.
+        "risk": selective["risk"]["value"] if selective["risk"] else 0.0,
         "wrong": selective["errors"],
         "seconds": seconds,
         **{f"conformal, {name}": value for name, value in splits.items()},
@@ -121,7 +122,7 @@ def render(args, runs):
 def main():
     args = parse()
     if not args.no_build:
-        command = ["cargo", "build", "--release", "--locked", "-p", "train", "-p", "digits"]
+        command = ["cargo", "build", "--release", "--locked", "--workspace", "--bin", "train", "--bin", "digits"]
         subprocess.run(command, cwd=ROOT, check=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
     runs = []

@@ -52,6 +52,14 @@ const COMMANDS: &[(&str, How)] = &[
         "target/release/digits predict artifacts/pretrained three.png",
         Run,
     ),
+    (
+        "target/release/digits predict artifacts/pretrained scans --recursive --csv --review-dir to-check > answers.csv",
+        Run,
+    ),
+    (
+        "target/release/digits join answers.csv to-check/review.csv > final.csv",
+        Run,
+    ),
     ("target/release/digits evaluate artifacts/latest/model", Run),
     (
         "target/release/digits evaluate artifacts/pretrained --resplits 100",
@@ -78,10 +86,6 @@ const COMMANDS: &[(&str, How)] = &[
     (
         "cargo run -p train --release --features wgpu -- --backend wgpu",
         With("wgpu"),
-    ),
-    (
-        "cargo run -p train --release --no-default-features --features wgpu",
-        Elsewhere("the step of .ci/run for wgpu builds without the other backends"),
     ),
 ];
 
@@ -161,8 +165,19 @@ fn the_commands_do_what_they_are_there_for() {
             }
         }
         eprintln!("{command}");
-        sandbox.succeed(name, &args);
+        let into = args.iter().position(|word| *word == ">");
+        let file = into.map(|at| args.split_off(at)[1]);
+        let outcome = sandbox.succeed(name, &args);
+        if let Some(file) = file {
+            fs::write(sandbox.path(file), outcome.stdout).unwrap();
+        }
     }
+    let table = fs::read_to_string(sandbox.path("final.csv")).unwrap();
+    assert_eq!(
+        table.lines().count(),
+        3,
+        "a header and two pictures:\n{table}"
+    );
     // What the text below the first command promises.
     for name in ["model", "summary.json", "metrics.jsonl", "report.html"] {
         assert!(
@@ -196,7 +211,11 @@ fn lay_out(sandbox: &Sandbox) {
     let labels = unpack("t10k-labels-idx1-ubyte.gz");
     let three = labels[8..].iter().position(|&label| label == 3).unwrap();
     let picture = png(&images[16 + three * 28 * 28..][..28 * 28], 28);
-    fs::write(sandbox.path("three.png"), picture).unwrap();
+    fs::write(sandbox.path("three.png"), &picture).unwrap();
+    fs::create_dir_all(sandbox.path("scans/blank")).unwrap();
+    fs::write(sandbox.path("scans/three.png"), &picture).unwrap();
+    let blank = png(&[255; 64 * 64], 64);
+    fs::write(sandbox.path("scans/blank/page.png"), blank).unwrap();
     // Any set in MNIST's format.
     let other = sandbox.path("fashion-mnist");
     fs::create_dir(&other).unwrap();

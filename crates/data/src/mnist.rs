@@ -39,6 +39,7 @@ pub struct PublishedFile {
     pub bytes: u64,
 }
 
+#[cfg(feature = "download")]
 impl PublishedFile {
     /// The SHA-256 of what is compressed in it, where it is a file of MNIST.
     pub(crate) fn content(&self) -> Option<&'static str> {

@@ -2,8 +2,8 @@
 //!
 //! A mark in the ink of the digit makes another digit of it: what is circled looks like a 0, what is
 //! underlined like a 2. Ink deep inside of other ink gives away most circles; no measure of form tells
-//! the other marks from digits as written, so that a small network does: two convolutions and two dense layers, learnt from digits with and without marks
-//! (`marks/learn.py`).
+//! the other marks from digits as written, so that a small network does: two convolutions and two dense
+//! layers, learnt from digits with and without marks (`marks/learn.py`).
 
 use crate::PIXELS;
 use crate::WIDTH;

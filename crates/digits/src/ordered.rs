@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Condvar, Mutex, PoisonError,
-        mpsc::{self, TryRecvError},
-    },
+    sync::{Condvar, Mutex, PoisonError, mpsc},
 };
 
 /// Items that may be worked on ahead of the first that isn't done: enough that one slow item doesn't
@@ -72,11 +69,8 @@ pub fn each<T: Sync, R: Send, E>(
         while let Ok((index, result)) = results.recv() {
             early.insert(index, result);
             // Whatever else is there goes with it.
-            loop {
-                match results.try_recv() {
-                    Ok((index, result)) => drop(early.insert(index, result)),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+            while let Ok((index, result)) = results.try_recv() {
+                early.insert(index, result);
             }
             while outcome.is_ok() && early.contains_key(&first) {
                 let mut together = Vec::new();

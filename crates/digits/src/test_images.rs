@@ -24,6 +24,9 @@ pub fn test_images(
         ),
     };
     let images = source.test()?;
+    if images.is_turned() {
+        errln!("EMNIST's files hold rows and columns exchanged: the images are turned");
+    }
     let origin = Origin::new(manifest, &source, &images)?;
     if named.is_none() && origin.same == Some(false) {
         bail!(

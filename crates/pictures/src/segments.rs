@@ -97,8 +97,8 @@ impl Mask {
                 covered += step;
             }
             let mut open = 0_u128;
-            for start in 0..width {
-                let mut begins = runs[start] & !open;
+            for (start, &run) in runs[..width].iter().enumerate() {
+                let mut begins = run & !open;
                 while begins != 0 {
                     let bit = begins.trailing_zeros();
                     begins &= begins - 1;
@@ -118,7 +118,7 @@ impl Mask {
                     };
                     found.push((hits, segment));
                 }
-                open = runs[start];
+                open = run;
             }
         }
         found.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
@@ -164,12 +164,13 @@ impl Mask {
     /// The same without the pixels within `reach` rows of a segment.
     pub fn without(&self, segment: &Segment, reach: f32) -> Self {
         let mut columns = self.columns.clone();
-        for x in segment.start..=segment.end {
+        let crossed = segment.start..=segment.end;
+        for (x, column) in crossed.clone().zip(&mut columns[crossed]) {
             let row = segment.row(x as f32) + FIRST as f32;
             let from = (row - reach).round().clamp(0.0, 127.0) as u32;
             let to = (row + reach).round().clamp(0.0, 127.0) as u32;
             let band = (u128::MAX >> (127 - (to - from))) << from;
-            columns[x] &= !band;
+            *column &= !band;
         }
         Self { columns }
     }
@@ -190,9 +191,13 @@ impl Mask {
     pub fn largest(&self, columns: (usize, usize), rows: (usize, usize)) -> Option<[usize; 4]> {
         let rows_kept = (u128::MAX >> (127 - (rows.1 - rows.0))) << (FIRST + rows.0);
         let last = columns.1.min(self.columns.len() - 1);
+        if columns.0 > last {
+            return None;
+        }
         let mut left: Vec<u128> = vec![0; self.columns.len()];
-        for x in columns.0..=last {
-            left[x] = self.columns[x] & rows_kept;
+        let within = columns.0..=last;
+        for (left, column) in left[within.clone()].iter_mut().zip(&self.columns[within]) {
+            *left = column & rows_kept;
         }
         let mut largest: Option<[usize; 4]> = None;
         let extent = |b: &[usize; 4]| (b[1] - b[0]).max(b[3] - b[2]);

@@ -39,6 +39,10 @@ impl Plan {
             .parse()
             .map_err(usage)?;
         let device = backend.device()?;
+        if !args.quiet {
+            // Before anything that takes a moment: who starts it sees at once that it runs.
+            say(config.network.summary());
+        }
         let source = match &config.data.dir {
             Some(dir) if args.download => Source::Download {
                 cache: dir.clone(),
@@ -99,7 +103,6 @@ impl Plan {
         if self.quiet {
             return;
         }
-        say(self.config.network.summary());
         say(format_args!(
             "{} training images, {} for validation, from {}; backend {}; seed {}",
             self.split.train.len(),

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     match decode(bytes, "input.png") {
-        Ok(Framing::Digit(framed)) => {
+        Ok(Framing::Digit(framed) | Framing::Marked(framed)) => {
             assert!(framed.region.width > 0 && framed.region.height > 0);
             assert!(framed.pixels.iter().any(|&pixel| pixel > 0));
         }

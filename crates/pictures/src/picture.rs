@@ -28,7 +28,7 @@ pub const MAX_BYTES: u64 = 128_000_000;
 pub const MAX_MEMORY: u64 = 284_000_000;
 
 /// Bytes that finding the digit takes for each pixel at the working size, and beside them.
-const WORK_PER_PIXEL: u64 = 84;
+const WORK_PER_PIXEL: u64 = 112;
 const WORK: u64 = 1_000_000;
 
 /// Long side to which larger pictures are reduced. On a photo of a whole page (A5), a digit of

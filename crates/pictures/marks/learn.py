@@ -3,7 +3,8 @@
     cargo run --release -p pictures --example marks -- train 48000 1 marks.bin
     python3 learn.py marks.bin
 
-Needs numpy and torch; takes some minutes of one core. A tenth of the digits is kept for the figures that
+The weights.bin in the repository was learnt in the same way, but from fewer digits and before this script
+took its present form: it gives other bytes. Needs numpy and torch; takes some minutes of one core. A tenth of the digits is kept for the figures that
 it prints: the threshold LEAST in src/marks.rs lets one digit in a hundred without a mark be taken for one
 with.
 """

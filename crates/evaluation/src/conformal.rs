@@ -1,12 +1,12 @@
 //! Sets of classes that hold the true one with a stated probability, whatever the classifier (split
 //! conformal prediction; Vovk, Gammerman & Shafer 2005).
 //!
-//! Each class of a digit gets a score, low where it fits. The cutoff is the `⌈(n + 1) level⌉`-th
-//! smallest score of the labels of `n` validation digits, and a set holds the classes whose score
-//! is not above it. For digits drawn like those of the validation split the set then holds the
+//! Each class of an image gets a score, low where it fits. The cutoff is the `⌈(n + 1) level⌉`-th
+//! smallest score of the labels of `n` validation images, and a set holds the classes whose score
+//! is not above it. For images drawn like those of the validation split the set then holds the
 //! label with probability at least `level`.
 //!
-//! With fewer digits than the level needs, the rank is beyond `n`: the only honest set is that of
+//! With fewer images than the level needs, the rank is beyond `n`: the only honest set is that of
 //! all classes, the cutoff is 1 and [`Conformal::is_attainable`] is false.
 
 use crate::interval::{Estimate, wilson_95};
@@ -47,7 +47,7 @@ impl Method {
         }
     }
 
-    /// The score of each class of the digit in row number `row`, shapes `[classes]` to `[classes]`.
+    /// The score of each class of the image in row number `row`, shapes `[classes]` to `[classes]`.
     pub fn scores(self, probabilities: &[f64], row: usize) -> Vec<f64> {
         match self {
             Self::Lac => probabilities.iter().map(|p| 1.0 - p).collect(),
@@ -87,7 +87,7 @@ pub struct Conformal {
     pub level: f64,
     /// Greatest score of a class in the set, from 0 to 1.
     pub cutoff: f64,
-    /// Number of validation digits behind the cutoff.
+    /// Number of validation images behind the cutoff.
     pub n: u64,
 }
 
@@ -115,14 +115,14 @@ impl Conformal {
         })
     }
 
-    /// Whether there were enough validation digits for the level. If not, each set holds all
+    /// Whether there were enough validation images for the level. If not, each set holds all
     /// classes.
     pub fn is_attainable(&self) -> bool {
         rank(self.n as usize, self.level) as u64 <= self.n
     }
 
-    /// The set of the digit in row number `row` (it matters for randomized methods only), from its
-    /// probabilities of shape `[classes]`. Rows count on from those of the validation digits, so
+    /// The set of the image in row number `row` (it matters for randomized methods only), from its
+    /// probabilities of shape `[classes]`. Rows count on from those of the validation images, so
     /// that no two share a random number.
     pub fn set(&self, probabilities: &[f64], row: usize) -> PredictionSet {
         let scores = self.scores(probabilities, row);
@@ -131,8 +131,8 @@ impl Conformal {
         PredictionSet {
             method: self.method,
             level: self.level,
-            classes: classes.map(|class| *class as u8).collect(),
-            top: order.first().map_or(0, |class| *class as u8),
+            classes: classes.map(|class| *class as u16).collect(),
+            top: order.first().map_or(0, |class| *class as u16),
         }
     }
 
@@ -180,7 +180,7 @@ impl Conformal {
     }
 }
 
-/// The classes that can't be excluded for one digit.
+/// The classes that can't be excluded for one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictionSet {
     /// How the classes were scored.
@@ -189,9 +189,9 @@ pub struct PredictionSet {
     pub level: f64,
     /// The classes, likeliest first. It may be empty: then no class is as likely as true ones
     /// usually are.
-    pub classes: Vec<u8>,
+    pub classes: Vec<u16>,
     /// The likeliest class, whether it is in the set or not.
-    pub top: u8,
+    pub top: u16,
 }
 
 impl PredictionSet {
@@ -201,13 +201,13 @@ impl PredictionSet {
     }
 
     /// Whether the set holds `class`.
-    pub fn contains(&self, class: u8) -> bool {
+    pub fn contains(&self, class: u16) -> bool {
         self.classes.contains(&class)
     }
 
     /// The classes, or the likeliest one if no class fits. The coverage of these sets is at least
     /// the level, but no longer close to it.
-    pub fn or_top(&self) -> &[u8] {
+    pub fn or_top(&self) -> &[u16] {
         if self.is_empty() {
             std::slice::from_ref(&self.top)
         } else {
@@ -216,19 +216,19 @@ impl PredictionSet {
     }
 }
 
-/// How the sets of a [`Conformal`] rule fare on labelled digits; shares are fractions.
+/// How the sets of a [`Conformal`] rule fare on labelled images; shares are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConformalReport {
     /// How the classes were scored.
     pub method: Method,
     /// The level asked for.
     pub level: f64,
-    /// Whether there were enough validation digits for the level; if not, each set holds all
+    /// Whether there were enough validation images for the level; if not, each set holds all
     /// classes.
     pub attainable: bool,
     /// Share of the sets that hold the label, with Wilson's 95 % interval.
     pub coverage: Estimate,
-    /// The same for the digits of each class, shape `[classes]`; none where a class has no digits.
+    /// The same for the images of each class, shape `[classes]`; none where a class has no images.
     pub class_coverage: Vec<Option<f64>>,
     /// Mean number of classes in a set.
     pub mean_size: f64,

@@ -1,4 +1,4 @@
-//! Which digits the machine may keep: a confidence threshold with a guarantee on the errors among
+//! Which images the machine may keep: a confidence threshold with a guarantee on the errors among
 //! the accepted.
 
 use crate::interval::{binomial_cdf, clopper_pearson_upper};
@@ -6,13 +6,13 @@ use crate::selective::{Tie, group_ties};
 use crate::{Error, Predictions, SelectiveReport};
 use serde::{Deserialize, Serialize};
 
-/// The promise asked for: an error rate among accepted digits, and how sure it must be.
+/// The promise asked for: an error rate among accepted images, and how sure it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RiskTarget {
-    /// Greatest error rate among accepted digits, a fraction; 0.001 by default.
+    /// Greatest error rate among accepted images, a fraction; 0.001 by default.
     pub target_risk: f64,
-    /// Probability, over the draw of the validation digits, that a certified threshold keeps to it;
+    /// Probability, over the draw of the validation images, that a certified threshold keeps to it;
     /// 0.95 by default.
     pub confidence_level: f64,
 }
@@ -44,13 +44,13 @@ impl RiskTarget {
         Error::check_open_unit("confidence_level", self.confidence_level)
     }
 
-    /// Whether `errors` among `accepted` digits certify the target, if the set was declared before
+    /// Whether `errors` among `accepted` images certify the target, if the set was declared before
     /// they were seen: as few are less likely than `1 - confidence_level` at the target rate.
     fn passes(&self, errors: u64, accepted: u64) -> bool {
         binomial_cdf(errors, accepted, self.target_risk) <= 1.0 - self.confidence_level
     }
 
-    /// Whether `errors` among `accepted` digits contradict the target: as many are less likely than
+    /// Whether `errors` among `accepted` images contradict the target: as many are less likely than
     /// `1 - confidence_level` at the target rate. That is, the lower bound of Clopper and Pearson is
     /// above the target.
     ///
@@ -68,11 +68,11 @@ impl RiskTarget {
     }
 }
 
-/// A confidence threshold, and what it did on the validation digits.
+/// A confidence threshold, and what it did on the validation images.
 ///
 /// # The guarantee
-/// Over the draw of the validation digits, the probability that a threshold is certified although
-/// the true error rate among the digits it accepts is above the target is at most `1 -
+/// Over the draw of the validation images, the probability that a threshold is certified although
+/// the true error rate among the images it accepts is above the target is at most `1 -
 /// confidence_level`.
 ///
 /// A bound that holds for one threshold doesn't hold for the best of thousands. Therefore the
@@ -82,47 +82,47 @@ impl RiskTarget {
 /// Classification for Deep Neural Networks", whose binary search pays with a level divided by the
 /// number of its steps):
 ///
-/// 1. The order is declared before the data are seen: the sets of the `m` most confident digits, from
-///    [`first_tested`] up to all of them. Digits of equal confidence enter together.
+/// 1. The order is declared before the data are seen: the sets of the `m` most confident images, from
+///    [`first_tested`] up to all of them. Images of equal confidence enter together.
 /// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the
 ///    target.
 /// 3. The threshold is the least confidence in the last set that passed before the first that
 ///    failed.
 ///
-/// *Why this holds.* Call the digits above the confidence at which the true risk reaches the target
-/// *safe*, and let `N` be how many validation digits are safe. Given `N`, the errors among them are
+/// *Why this holds.* Call the images above the confidence at which the true risk reaches the target
+/// *safe*, and let `N` be how many validation images are safe. Given `N`, the errors among them are
 /// binomial at the target rate, so their set passes with probability at most `1 -
-/// confidence_level`. A threshold beyond the safe digits is reached only through that set, if it is
+/// confidence_level`. A threshold beyond the safe images is reached only through that set, if it is
 /// among the tested ones. If it isn't, because `N` is below the smallest set, the first set tested
-/// already reaches beyond them: given its least confidence, the other digits in it are a sample of
-/// all digits above, at a risk beyond the target, and again pass with probability at most `1 -
-/// confidence_level`. One digit more than the bound needs is demanded of the first set, because its
-/// least confident digit is no part of that sample.
+/// already reaches beyond them: given its least confidence, the other images in it are a sample of
+/// all images above, at a risk beyond the target, and again pass with probability at most `1 -
+/// confidence_level`. One image more than the bound needs is demanded of the first set, because its
+/// least confident image is no part of that sample.
 ///
-/// *What it assumes.* Validation digits and later ones are drawn alike; and the true risk crosses
+/// *What it assumes.* Validation images and later ones are drawn alike; and the true risk crosses
 /// the target only once as the threshold falls, as it does for any useful confidence. A temperature
-/// or an epoch chosen on the same digits bends the first assumption a little, and so does a
-/// [`DistanceLimit`](crate::DistanceLimit), whose means are those of the labels of the same digits:
-/// one that is misjudged lies a little further from its predicted digit than it would have from means
+/// or an epoch chosen on the same images bends the first assumption a little, and so does a
+/// [`DistanceLimit`](crate::DistanceLimit), whose means are those of the labels of the same images:
+/// one that is misjudged lies a little further from its predicted class than it would have from means
 /// fitted without it. The simulations in `tests/guarantees.rs` keep to the level with a temperature
 /// fitted so.
 ///
 /// # Without a certificate
 /// If the first set fails, nothing is certified: `certified` is false and the threshold is that of
-/// this strictest set. With fewer eligible digits than [`first_tested`] asks for, it is the confidence
-/// of the most confident; without any, 1. Such a threshold is used as long as the validation digits
+/// this strictest set. With fewer eligible images than [`first_tested`] asks for, it is the confidence
+/// of the most confident; without any, 1. Such a threshold is used as long as the validation images
 /// don't speak against it, else nothing is accepted: see [`Self::is_reliable`].
 ///
-/// *What limits it.* Of 5,000 digits the first 2,996 must be right for any certificate, and the first
-/// 4,741 for one that reaches further: a single digit that is misjudged with confidence, or labelled
-/// wrongly, costs the certificate of all that follow. Of 10,000 digits any three of the first 7,753
+/// *What limits it.* Of 5,000 images the first 2,996 must be right for any certificate, and the first
+/// 4,741 for one that reaches further: a single image that is misjudged with confidence, or labelled
+/// wrongly, costs the certificate of all that follow. Of 10,000 images any three of the first 7,753
 /// may be wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deferral {
     /// Least confidence that is accepted.
     pub threshold: f64,
-    /// The error rate asked for among accepted digits, a fraction.
+    /// The error rate asked for among accepted images, a fraction.
     pub target_risk: f64,
     /// The probability asked for that the target holds.
     pub confidence_level: f64,
@@ -131,18 +131,18 @@ pub struct Deferral {
     /// One-sided Clopper–Pearson upper bound on the error rate among the accepted, at
     /// `confidence_level`.
     pub risk_upper_bound: f64,
-    /// Share of the validation digits that reach the threshold.
+    /// Share of the validation images that reach the threshold.
     pub coverage: f64,
-    /// Errors among the validation digits that reach the threshold.
+    /// Errors among the validation images that reach the threshold.
     pub errors: u64,
-    /// Number of validation digits that reach the threshold.
+    /// Number of validation images that reach the threshold.
     pub accepted: u64,
-    /// Number of validation digits.
+    /// Number of validation images.
     pub n: u64,
 }
 
 impl Deferral {
-    /// Chooses the threshold on `validation`. Digits for which `eligible` (given the row) is false
+    /// Chooses the threshold on `validation`. Images for which `eligible` (given the row) is false
     /// go to a person whatever their confidence; they count in `n` but never as accepted.
     ///
     /// # Errors
@@ -153,14 +153,14 @@ impl Deferral {
         target: &RiskTarget,
     ) -> Result<Self, Error> {
         target.validate()?;
-        let digits = validation
+        let images = validation
             .confidences()
             .zip(validation.correct())
             .enumerate();
         let sets = nested_sets(group_ties(
-            digits
+            images
                 .filter(|(row, _)| eligible(*row))
-                .map(|(_, digit)| digit),
+                .map(|(_, class)| class),
         ));
         let n = validation.len() as u64;
         // Who is eligible depends on who is right by the means of a distance at most, and hardly so;
@@ -196,7 +196,7 @@ impl Deferral {
     }
 
     /// Whether the threshold may be used. A certified one may. Another one may as long as no more of
-    /// the validation digits that reach it are wrong than the target allows, and they are so many
+    /// the validation images that reach it are wrong than the target allows, and they are so many
     /// (`1 / target_risk`) that a single error would have been allowed: fewer prove nothing. Where it
     /// may not, nothing is accepted.
     pub fn is_reliable(&self) -> bool {
@@ -245,7 +245,7 @@ impl Deferral {
         }
     }
 
-    /// What is left of the promise after digits with labels were decided by it: where they contradict
+    /// What is left of the promise after images with labels were decided by it: where they contradict
     /// it, it is withdrawn.
     pub fn held_against(&self, found: &SelectiveReport) -> Promise {
         let target = self.target();
@@ -294,22 +294,22 @@ impl Deferral {
     }
 }
 
-/// A threshold and its promise, held against labelled digits by [`Deferral::held_against`].
+/// A threshold and its promise, held against labelled images by [`Deferral::held_against`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Promise {
-    /// The threshold; `certified` only if validation certified it and these digits don't contradict it.
+    /// The threshold; `certified` only if validation certified it and these images don't contradict it.
     #[serde(flatten)]
     pub deferral: Deferral,
-    /// Whether the validation digits certified it.
+    /// Whether the validation images certified it.
     pub certified_on_validation: bool,
-    /// Whether the errors among the accepted of these digits contradict the certificate, by
+    /// Whether the errors among the accepted of these images contradict the certificate, by
     /// [`RiskTarget::is_contradicted`].
     pub contradicted: bool,
     /// What can be counted on, as a sentence for people.
     pub statement: String,
 }
 
-/// The smallest number of accepted digits that can certify `target`, which takes them all to be
+/// The smallest number of accepted images that can certify `target`, which takes them all to be
 /// right: one more than the least `m` with `(1 - target_risk)^m <= 1 - confidence_level`.
 ///
 /// ```
@@ -317,21 +317,21 @@ pub struct Promise {
 /// assert_eq!(smallest_certifiable(&RiskTarget::default()), 2_996);
 /// ```
 pub fn smallest_certifiable(target: &RiskTarget) -> u64 {
-    let digits = libm::log(1.0 - target.confidence_level) / libm::log1p(-target.target_risk);
-    (digits.ceil() as u64).saturating_add(1)
+    let images = libm::log(1.0 - target.confidence_level) / libm::log1p(-target.target_risk);
+    (images.ceil() as u64).saturating_add(1)
 }
 
 /// The most errors that the first tested set may hold. More would keep small sets from being tested
 /// at all, to the loss of classifiers that are good on those alone.
 const MOST_FORGIVEN: u64 = 3;
 
-/// The number of digits in the first set that [`Deferral::fit`] tests, for `n` eligible validation
-/// digits.
+/// The number of images in the first set that [`Deferral::fit`] tests, for `n` eligible validation
+/// images.
 ///
 /// A set may hold the more errors, the larger it is. Beginning with a larger one therefore forgives
 /// errors that a smaller one would fail by; but then nothing smaller can be certified. The rule
 /// between the two: the smallest set that passes with three errors, or with fewer if that set is more
-/// than four fifths of the digits, and one digit more, as in [`smallest_certifiable`].
+/// than four fifths of the images, and one image more, as in [`smallest_certifiable`].
 ///
 /// ```
 /// use evaluation::{RiskTarget, first_tested};
@@ -358,7 +358,7 @@ pub fn first_tested(target: &RiskTarget, n: u64) -> u64 {
         })
 }
 
-/// The sets of most confident digits: each tie with all those before it.
+/// The sets of most confident images: each tie with all those before it.
 fn nested_sets(mut ties: Vec<Tie>) -> Vec<Tie> {
     let (mut count, mut errors) = (0, 0);
     for tie in &mut ties {

@@ -1,32 +1,32 @@
-//! Whether an image is like the digit that it is taken for, judged by what the network saw on the way
+//! Whether an image is like the class that it is taken for, judged by what the network saw on the way
 //! to its answer.
 
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
 
-/// Digits needed for each number that a distance is fitted with; with fewer, the distances of the
-/// fitted digits are much smaller than those of any others.
+/// Images needed for each number that a distance is fitted with; with fewer, the distances of the
+/// fitted images are much smaller than those of any others.
 const DIGITS_PER_NUMBER: usize = 10;
 /// Share of each variance that is added to it, so that no direction counts for more than the few
-/// digits that it was fitted on can tell.
+/// images that it was fitted on can tell.
 const RIDGE: f64 = 0.01;
 /// The same as a share of the mean variance, for features that never vary.
 const FLOOR: f64 = 1e-6;
 
-/// The greatest distance at which an image is taken for a digit.
+/// The greatest distance at which an image is taken for one like those of the calibration.
 ///
-/// The distance is Mahalanobis' between the features of an image and the mean of its predicted digit,
-/// with one covariance for all digits (Lee, Lee, Lee and Shin 2018, "A Simple Unified Framework for
+/// The distance is Mahalanobis' between the features of an image and the mean of its predicted class,
+/// with one covariance for all classes (Lee, Lee, Lee and Shin 2018, "A Simple Unified Framework for
 /// Detecting Out-of-Distribution Samples and Adversarial Attacks", eq. 1 and 2, for the predicted
 /// class instead of the nearest one).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistanceLimit {
-    /// Share of the validation digits that lie within the limit.
+    /// Share of the validation images that lie within the limit.
     pub kept_share: f64,
     /// The limit, a squared distance.
     pub value: f64,
-    /// Mean features of each digit, `[classes, features]`.
+    /// Mean features of each class, `[classes, features]`.
     #[serde(with = "rows")]
     pub means: Vec<Vec<f32>>,
     /// The inverse of the Cholesky factor of the covariance: row `i` holds its first `i + 1` values,
@@ -36,8 +36,8 @@ pub struct DistanceLimit {
 }
 
 impl DistanceLimit {
-    /// Fits means, covariance and the limit that keeps `kept_share` of the digits in `validation`,
-    /// whose features have shape `[digits, features]`. None if there are too few digits to tell the
+    /// Fits means, covariance and the limit that keeps `kept_share` of the images in `validation`,
+    /// whose features have shape `[images, features]`. None if there are too few images to tell the
     /// covariance of so many features.
     ///
     /// # Errors
@@ -89,9 +89,9 @@ impl DistanceLimit {
             whitening,
         };
         let mut distances: Vec<f64> = validation
-            .digits()
+            .predicted()
             .zip(features)
-            .map(|(digit, features)| limit.distance(digit, features))
+            .map(|(class, features)| limit.distance(class, features))
             .collect();
         distances.sort_unstable_by(f64::total_cmp);
         let kept = (kept_share * n as f64 - 1e-9).ceil() as usize;
@@ -99,10 +99,10 @@ impl DistanceLimit {
         Ok(limit.value.is_finite().then_some(limit))
     }
 
-    /// The squared distance between features and the mean of `digit`; infinite for features that are
-    /// not as many as were fitted, and for a digit that there is none of.
-    pub fn distance(&self, digit: u8, features: &[f32]) -> f64 {
-        let mean = self.means.get(usize::from(digit));
+    /// The squared distance between features and the mean of `class`; infinite for features that are
+    /// not as many as were fitted, and for a class that there is none of.
+    pub fn distance(&self, class: u16, features: &[f32]) -> f64 {
+        let mean = self.means.get(usize::from(class));
         let Some(mean) = mean.filter(|mean| mean.len() == features.len()) else {
             return f64::INFINITY;
         };
@@ -120,9 +120,9 @@ impl DistanceLimit {
             .sum()
     }
 
-    /// Whether an image with these features is like `digit`.
-    pub fn holds(&self, digit: u8, features: &[f32]) -> bool {
-        self.distance(digit, features) <= self.value
+    /// Whether an image with these features is like `class`.
+    pub fn holds(&self, class: u16, features: &[f32]) -> bool {
+        self.distance(class, features) <= self.value
     }
 
     pub(crate) fn validate(&self, classes: usize) -> Result<(), Error> {
@@ -135,7 +135,7 @@ impl DistanceLimit {
         let shaped = self.means.len() == classes
             && self.means.iter().all(|mean| mean.len() == width)
             && (1..).zip(&self.whitening).all(|(i, row)| row.len() == i);
-        let expected = "as many for each digit, with a row of the whitening for each";
+        let expected = "as many for each class, with a row of the whitening for each";
         Error::check(shaped, "distance.means", width as f64, expected)?;
         let numbers = self.means.iter().chain(&self.whitening).flatten();
         match numbers.copied().find(|value| !value.is_finite()) {
@@ -149,9 +149,9 @@ impl DistanceLimit {
     }
 }
 
-/// The mean features of each label; of all digits for a label that none has.
+/// The mean features of each label; of all images for a label that none has.
 fn means(validation: &Logits, features: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
-    let mean_of = |label: Option<u8>| -> Option<Vec<f32>> {
+    let mean_of = |label: Option<u16>| -> Option<Vec<f32>> {
         let mut sums = vec![0.0; width];
         let mut count = 0.0;
         for (_, row) in validation
@@ -169,7 +169,7 @@ fn means(validation: &Logits, features: &[Vec<f32>], width: usize) -> Vec<Vec<f3
     };
     (0..validation.classes())
         .map(|class| {
-            mean_of(Some(class as u8))
+            mean_of(Some(class as u16))
                 .or_else(|| mean_of(None))
                 .unwrap_or_default()
         })

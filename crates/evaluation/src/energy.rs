@@ -1,9 +1,9 @@
-//! Whether an image is like a digit at all, judged by the size of its logits.
+//! Whether an image is like those of the training set at all, judged by the size of its logits.
 
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
 
-/// Energy score `-ln Σ_k exp(z_k)` of one row of logits: low for digits like those of the training
+/// Energy score `-ln Σ_k exp(z_k)` of one row of logits: low for images like those of the training
 /// set, high for others (Liu et al. 2020, "Energy-based Out-of-distribution Detection", eq. 4, at
 /// temperature 1). Positive infinity for no logits.
 pub fn energy(logits: &[f64]) -> f64 {
@@ -15,25 +15,25 @@ pub fn energy(logits: &[f64]) -> f64 {
     -(top + libm::log(sum))
 }
 
-/// The largest logit: high for digits like those of the training set (Hendrycks et al. 2022,
+/// The largest logit: high for images like those of the training set (Hendrycks et al. 2022,
 /// "Scaling Out-of-Distribution Detection for Real-World Settings", section 4). Negative infinity
 /// for no logits.
 pub fn max_logit(logits: &[f64]) -> f64 {
     logits.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The greatest energy that is taken for a digit.
+/// The greatest energy of an image that is taken for one like those of the calibration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnergyLimit {
-    /// Share of the validation digits that lie within the limit.
+    /// Share of the validation images that lie within the limit.
     pub kept_share: f64,
     /// The limit, in nats.
     pub value: f64,
 }
 
 impl EnergyLimit {
-    /// The limit that keeps `kept_share` of the digits in `validation`: the least of their energies
+    /// The limit that keeps `kept_share` of the images in `validation`: the least of their energies
     /// with at least that share at or below it. Labels are not used.
     ///
     /// # Errors

@@ -4,18 +4,19 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The number of classes is outside 2 to 256.
+    /// The number of classes is outside 2 to [`MAX_CLASSES`](crate::MAX_CLASSES).
     #[error(
-        "{classes} classes: labels are bytes and a decision needs an alternative, so give 2 to 256"
+        "{classes} classes: a decision needs an alternative and labels have 16 bits, so give 2 to {}",
+        crate::MAX_CLASSES
     )]
     Classes {
         /// Number of classes given.
         classes: usize,
     },
     /// There is nothing to measure.
-    #[error("no digits: give at least one row with its label")]
+    #[error("no images: give at least one row with its label")]
     Empty,
-    /// The length of the values is not digits times classes.
+    /// The length of the values is not images times classes.
     #[error("{values} values for {labels} labels: give {labels} rows of {classes} values each")]
     Shape {
         /// Number of values given.
@@ -63,7 +64,7 @@ pub enum Error {
         /// Row, counted from 0.
         row: usize,
         /// The label found.
-        label: u8,
+        label: u16,
         /// Number of classes.
         classes: usize,
     },
@@ -95,13 +96,13 @@ pub enum Error {
         /// The values allowed.
         expected: &'static str,
     },
-    /// A stored rule would let a decision depend on the order of the digits.
+    /// A stored rule would let a decision depend on the order of the images.
     #[error(
         "a conformal rule of the calibration is randomized: a decision must not depend on the order, so use lac or aps"
     )]
     Randomized,
     /// Lists that belong together differ in length.
-    #[error("{found} {what} for {expected} digits: give one for each digit")]
+    #[error("{found} {what} for {expected} images: give one for each image")]
     Length {
         /// What the list holds.
         what: &'static str,
@@ -110,7 +111,7 @@ pub enum Error {
         /// Entries needed.
         expected: usize,
     },
-    /// A person answered for a digit that the machine had accepted.
+    /// A person answered for an image that the machine had accepted.
     #[error(
         "row {row} has an answer, but the machine accepted it: use the answers made for these decisions"
     )]

@@ -1,4 +1,4 @@
-//! A calibration measured on labelled digits that it was not fitted on.
+//! A calibration measured on labelled images that it was not fitted on.
 
 use crate::conformal::ConformalReport;
 use crate::interval::{clopper_pearson, wilson};
@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A calibration on labelled digits: the figures before and after the temperature, and what its
+/// A calibration on labelled images: the figures before and after the temperature, and what its
 /// decisions and sets are worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -27,9 +27,9 @@ pub struct Evaluation {
 pub struct SelectiveReport {
     /// Least confidence accepted.
     pub threshold: f64,
-    /// Number of digits.
+    /// Number of images.
     pub n: u64,
-    /// Digits accepted.
+    /// Images accepted.
     pub accepted: u64,
     /// Errors among the accepted.
     pub errors: u64,
@@ -38,11 +38,11 @@ pub struct SelectiveReport {
     /// Share of errors among the accepted, with the 95 % interval of Clopper and Pearson; none if
     /// nothing is accepted.
     pub risk: Option<Estimate>,
-    /// Digits reviewed because their confidence is below the threshold.
+    /// Images reviewed because their confidence is below the threshold.
     pub low_confidence: u64,
-    /// Digits reviewed because they are unlike those of the calibration.
+    /// Images reviewed because they are unlike those of the calibration.
     pub out_of_distribution: u64,
-    /// Digits reviewed because no confidence of this network is to be relied on.
+    /// Images reviewed because no confidence of this network is to be relied on.
     #[serde(default)]
     pub unreliable: u64,
 }
@@ -111,7 +111,7 @@ impl SelectiveReport {
             match answer.decision {
                 Decision::Accept => {
                     accepted += 1;
-                    errors += u64::from(answer.digit != *label);
+                    errors += u64::from(answer.class != *label);
                 }
                 Decision::Review { reason, .. } => match reason {
                     ReviewReason::OutOfDistribution => out_of_distribution += 1,

@@ -1,9 +1,9 @@
 //! From logits to decisions, and from decisions to figures: how often a classifier is right, how
-//! far its probabilities can be trusted, when it should hand a digit to a person, and which classes
+//! far its probabilities can be trusted, when it should hand an image to a person, and which classes
 //! it cannot exclude.
 //!
 //! Logits or probabilities and labels go in, figures come out; nothing here knows how they were
-//! made. Rows are `f64` in row-major order, `[digits, classes]`. They are checked once, by
+//! made. Rows are `f64` in row-major order, `[images, classes]`. They are checked once, by
 //! [`Logits::new`] or [`Predictions::from_probabilities`]; everything after that works on valid
 //! values.
 //!
@@ -12,13 +12,13 @@
 //! | how often is it right, and on which classes? | [`metrics`] |
 //! | does 99 % mean 99 times in 100? | [`reliability`], [`Temperature`] |
 //! | does it know when it is wrong? | [`selective`] |
-//! | which digits go to a person? | [`Deferral`], [`EnergyLimit`], [`DistanceLimit`], [`review`] |
+//! | which images go to a person? | [`Deferral`], [`EnergyLimit`], [`DistanceLimit`], [`review`] |
 //! | which classes cannot be excluded? | [`conformal`] |
 //! | how exact are these figures? | [`interval`] |
 //!
 //! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a
-//! checkpoint keeps: it is fitted on validation digits, turns the logits of a digit into a
-//! [`Classification`], and [`Calibration::evaluate`] measures all of it on test digits.
+//! checkpoint keeps: it is fitted on validation images, turns the logits of an image into a
+//! [`Classification`], and [`Calibration::evaluate`] measures all of it on test images.
 //!
 //! ```
 //! use evaluation::{Calibration, CalibrationConfig, Decision, Logits};
@@ -29,23 +29,26 @@
 //!     vec![0, 1, 2, 1],
 //! )?;
 //! let calibration = Calibration::fit(&validation, &CalibrationConfig::default())?;
-//! assert!(!calibration.deferral.certified, "four digits certify nothing");
+//! assert!(!calibration.deferral.certified, "four images certify nothing");
 //!
 //! let classification = calibration.decide(&[1.0, 0.9, 0.8])?;
-//! assert_eq!(classification.digit, 0);
+//! assert_eq!(classification.image, 0);
 //! assert!(matches!(classification.decision, Decision::Review { runner_up: 1, .. }));
 //! # Ok::<(), evaluation::Error>(())
 //! ```
 
 mod calibration;
 pub mod conformal;
+mod decision;
 mod deferral;
 mod distance;
 mod energy;
 mod error;
 mod evaluation;
+mod evidence;
 pub mod interval;
 pub mod metrics;
+mod pixels;
 mod predictions;
 mod random;
 pub mod reliability;
@@ -55,17 +58,18 @@ pub mod review;
 pub mod selective;
 mod temperature;
 
-pub use calibration::{
-    Calibration, CalibrationConfig, Classification, Decision, Evidence, ReviewReason,
-};
+pub use calibration::{Calibration, CalibrationConfig};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
+pub use decision::{Classification, Decision, ReviewReason};
 pub use deferral::{Deferral, Promise, RiskTarget, first_tested, smallest_certifiable};
 pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;
 pub use evaluation::{Evaluation, SelectiveReport};
+pub use evidence::Evidence;
 pub use interval::Estimate;
-pub use predictions::{Logits, Predictions};
+pub use pixels::{PixelLimits, Pixels};
+pub use predictions::{Logits, MAX_CLASSES, Predictions};
 pub use report::Report;
 pub use resplit::{Resplit, resplit};
 pub use temperature::Temperature;

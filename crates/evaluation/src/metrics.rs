@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 /// `zero_division=0`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
-    /// Share of the digits predicted as this class that are of it.
+    /// Share of the images predicted as this class that are of it.
     pub precision: f64,
-    /// Share of the digits of this class that are predicted as it.
+    /// Share of the images of this class that are predicted as it.
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Number of digits of this class.
+    /// Number of images of this class.
     pub support: u64,
 }
 
-/// Number of digits whose prediction is not the label.
+/// Number of images whose prediction is not the label.
 pub fn errors(predictions: &Predictions) -> u64 {
     predictions.correct().filter(|correct| !correct).count() as u64
 }
 
-/// Share of digits whose prediction is the label, with Wilson's 95 % interval.
+/// Share of images whose prediction is the label, with Wilson's 95 % interval.
 pub fn accuracy(predictions: &Predictions) -> Estimate {
     let n = predictions.len() as u64;
     wilson_95(n - errors(predictions), n)
@@ -32,8 +32,8 @@ pub fn accuracy(predictions: &Predictions) -> Estimate {
 /// Counts of shape `[classes, classes]`: the row is the label, the column the prediction.
 pub fn confusion_matrix(predictions: &Predictions) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; predictions.classes()]; predictions.classes()];
-    for (label, digit) in predictions.labels().iter().zip(predictions.digits()) {
-        counts[usize::from(*label)][usize::from(*digit)] += 1;
+    for (label, class) in predictions.labels().iter().zip(predictions.predicted()) {
+        counts[usize::from(*label)][usize::from(*class)] += 1;
     }
     counts
 }

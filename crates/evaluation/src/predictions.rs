@@ -2,23 +2,26 @@
 
 use crate::{Error, Temperature};
 
-/// Logits and labels of at least one digit, all valid.
+/// Most classes that an answer can name.
+pub const MAX_CLASSES: usize = 1 << 16;
+
+/// Logits and labels of at least one image, all valid.
 ///
-/// Shape: values `[digits, classes]`, labels `[digits]`.
+/// Shape: values `[images, classes]`, labels `[images]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
     classes: usize,
     values: Vec<f64>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
 }
 
 impl Logits {
-    /// Takes `values` of shape `[digits, classes]`, row after row, and one label for each row.
+    /// Takes `values` of shape `[images, classes]`, row after row, and one label for each row.
     ///
     /// # Errors
-    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a
+    /// If there are no rows, fewer than 2 classes or more than [`MAX_CLASSES`], a length that doesn't fit, a
     /// logit that is not a finite value within the range of `f32`, or a label that names no class.
-    pub fn new(classes: usize, values: Vec<f64>, labels: Vec<u8>) -> Result<Self, Error> {
+    pub fn new(classes: usize, values: Vec<f64>, labels: Vec<u16>) -> Result<Self, Error> {
         check_shape(classes, &values, &labels)?;
         for (row, logits) in values.chunks_exact(classes).enumerate() {
             check_logits(row, logits)?;
@@ -30,7 +33,7 @@ impl Logits {
         })
     }
 
-    /// Number of digits, at least 1.
+    /// Number of images, at least 1.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -41,8 +44,8 @@ impl Logits {
         self.classes
     }
 
-    /// The labels, shape `[digits]`.
-    pub fn labels(&self) -> &[u8] {
+    /// The labels, shape `[images]`.
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
@@ -51,8 +54,8 @@ impl Logits {
         self.values.chunks_exact(self.classes)
     }
 
-    /// The predicted digits: the class of the largest logit, the lowest of them where several tie.
-    pub fn digits(&self) -> impl ExactSizeIterator<Item = u8> {
+    /// The predicted classes: the class of the largest logit, the lowest of them where several tie.
+    pub fn predicted(&self) -> impl ExactSizeIterator<Item = u16> {
         self.rows().map(argmax)
     }
 
@@ -70,7 +73,7 @@ impl Logits {
         })
     }
 
-    /// Probabilities `softmax(logits / temperature)`. The digit is taken from the logits, so no
+    /// Probabilities `softmax(logits / temperature)`. The image is taken from the logits, so no
     /// temperature changes it, not even by rounding.
     pub fn predictions(&self, temperature: Temperature) -> Predictions {
         let log_probabilities: Vec<f64> = self
@@ -84,40 +87,40 @@ impl Logits {
                 .map(|value| libm::exp(*value))
                 .collect(),
             log_probabilities,
-            digits: self.digits().collect(),
+            predicted: self.predicted().collect(),
             labels: self.labels.clone(),
         }
     }
 }
 
-/// Probabilities and labels of at least one digit, all valid.
+/// Probabilities and labels of at least one image, all valid.
 ///
-/// Shape: probabilities `[digits, classes]`, labels `[digits]`. Logarithms are kept beside the
+/// Shape: probabilities `[images, classes]`, labels `[images]`. Logarithms are kept beside the
 /// probabilities: those that come from [`Logits`] stay finite where a probability would round to 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     classes: usize,
     probabilities: Vec<f64>,
     log_probabilities: Vec<f64>,
-    digits: Vec<u8>,
-    labels: Vec<u8>,
+    predicted: Vec<u16>,
+    labels: Vec<u16>,
 }
 
 impl Predictions {
-    /// Takes `probabilities` of shape `[digits, classes]`, row after row, and one label for each
+    /// Takes `probabilities` of shape `[images, classes]`, row after row, and one label for each
     /// row. The values are used as they are, without normalizing them again. Where classes tie for
-    /// the highest probability, the lowest class is the predicted digit. The logarithm of a
+    /// the highest probability, the lowest class is the predicted class. The logarithm of a
     /// probability of 0 is taken as that of [`f64::MIN_POSITIVE`], -708.4, so that the negative
     /// log-likelihood stays finite.
     ///
     /// # Errors
-    /// If there are no rows, fewer than 2 or more than 256 classes, a length that doesn't fit, a
+    /// If there are no rows, fewer than 2 classes or more than [`MAX_CLASSES`], a length that doesn't fit, a
     /// value outside 0 to 1, a row that doesn't add up to 1 within 0.000001, or a label that names
     /// no class.
     pub fn from_probabilities(
         classes: usize,
         probabilities: Vec<f64>,
-        labels: Vec<u8>,
+        labels: Vec<u16>,
     ) -> Result<Self, Error> {
         check_shape(classes, &probabilities, &labels)?;
         for (row, values) in probabilities.chunks_exact(classes).enumerate() {
@@ -139,13 +142,13 @@ impl Predictions {
                 .iter()
                 .map(|value| libm::log(value.max(f64::MIN_POSITIVE)))
                 .collect(),
-            digits: probabilities.chunks_exact(classes).map(argmax).collect(),
+            predicted: probabilities.chunks_exact(classes).map(argmax).collect(),
             probabilities,
             labels,
         })
     }
 
-    /// Number of digits, at least 1.
+    /// Number of images, at least 1.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -156,14 +159,14 @@ impl Predictions {
         self.classes
     }
 
-    /// The labels, shape `[digits]`.
-    pub fn labels(&self) -> &[u8] {
+    /// The labels, shape `[images]`.
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
-    /// The predicted digits, shape `[digits]`.
-    pub fn digits(&self) -> &[u8] {
-        &self.digits
+    /// The predicted classes, shape `[images]`.
+    pub fn predicted(&self) -> &[u16] {
+        &self.predicted
     }
 
     /// The rows of probabilities in order, each of shape `[classes]`.
@@ -171,22 +174,22 @@ impl Predictions {
         self.probabilities.chunks_exact(self.classes)
     }
 
-    /// The probability of the predicted digit, for each digit.
+    /// The probability of the predicted class, for each image.
     pub fn confidences(&self) -> impl ExactSizeIterator<Item = f64> {
         self.rows()
-            .zip(&self.digits)
-            .map(|(row, digit)| row[usize::from(*digit)])
+            .zip(&self.predicted)
+            .map(|(row, class)| row[usize::from(*class)])
     }
 
-    /// Whether the predicted digit is the label, for each digit.
+    /// Whether the predicted class is the label, for each image.
     pub fn correct(&self) -> impl ExactSizeIterator<Item = bool> {
-        self.digits
+        self.predicted
             .iter()
             .zip(&self.labels)
-            .map(|(digit, label)| digit == label)
+            .map(|(class, label)| class == label)
     }
 
-    /// The logarithm of the probability of the label, for each digit.
+    /// The logarithm of the probability of the label, for each image.
     pub fn label_log_probabilities(&self) -> impl ExactSizeIterator<Item = f64> {
         self.log_probabilities
             .chunks_exact(self.classes)
@@ -205,7 +208,7 @@ impl Predictions {
             classes: self.classes,
             probabilities: pick(&self.probabilities, self.classes, &kept),
             log_probabilities: pick(&self.log_probabilities, self.classes, &kept),
-            digits: pick(&self.digits, 1, &kept),
+            predicted: pick(&self.predicted, 1, &kept),
             labels: pick(&self.labels, 1, &kept),
         })
     }
@@ -230,14 +233,14 @@ pub(crate) fn log_softmax(
 }
 
 /// The class with the largest value, the lowest of them where several tie.
-pub(crate) fn argmax(row: &[f64]) -> u8 {
+pub(crate) fn argmax(row: &[f64]) -> u16 {
     let mut best = 0;
     for (class, value) in row.iter().enumerate() {
         if *value > row[best] {
             best = class;
         }
     }
-    best as u8
+    best as u16
 }
 
 /// Refuses logits that no softmax can be trusted with.
@@ -253,8 +256,8 @@ pub(crate) fn check_logits(row: usize, logits: &[f64]) -> Result<(), Error> {
     }
 }
 
-fn check_shape(classes: usize, values: &[f64], labels: &[u8]) -> Result<(), Error> {
-    if !(2..=256).contains(&classes) {
+fn check_shape(classes: usize, values: &[f64], labels: &[u16]) -> Result<(), Error> {
+    if !(2..=MAX_CLASSES).contains(&classes) {
         return Err(Error::Classes { classes });
     }
     if labels.len().checked_mul(classes) != Some(values.len()) {

@@ -11,7 +11,7 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// The stream of `seed` moved on to `index`: a value for each digit that doesn't depend on the
+    /// The stream of `seed` moved on to `index`: a value for each image that doesn't depend on the
     /// others.
     pub fn at(seed: u64, index: usize) -> Self {
         Self(seed.wrapping_add(Self::STEP.wrapping_mul(index as u64)))

@@ -1,5 +1,5 @@
 //! Whether a confidence of 99 % is right 99 times in 100. Confidence is the probability of the
-//! predicted digit.
+//! predicted class.
 
 use crate::Predictions;
 use crate::selective::ties;
@@ -15,7 +15,7 @@ pub struct ReliabilityBin {
     pub lower: f64,
     /// End of the bin; it belongs to the next one, but to this one where it is 1.
     pub upper: f64,
-    /// Number of digits in the bin.
+    /// Number of images in the bin.
     pub count: u64,
     /// Mean confidence, if the bin is not empty.
     pub confidence: Option<f64>,
@@ -30,9 +30,9 @@ pub struct HistogramBin {
     pub lower: f64,
     /// End of the bin; it belongs to the next one, but to this one where it is 1.
     pub upper: f64,
-    /// Digits predicted rightly.
+    /// Images predicted rightly.
     pub correct: u64,
-    /// Digits predicted wrongly.
+    /// Images predicted wrongly.
     pub wrong: u64,
 }
 
@@ -62,7 +62,7 @@ pub fn reliability_diagram(predictions: &Predictions) -> Vec<ReliabilityBin> {
         .collect()
 }
 
-/// Expected calibration error of the predicted digit: the mean of `|accuracy - confidence|` over
+/// Expected calibration error of the predicted class: the mean of `|accuracy - confidence|` over
 /// the bins of [`reliability_diagram`], weighted by their counts (Guo et al. 2017, "On Calibration
 /// of Modern Neural Networks", eq. 3). A fraction.
 pub fn expected_calibration_error(predictions: &Predictions) -> f64 {
@@ -75,21 +75,21 @@ pub fn expected_calibration_error(predictions: &Predictions) -> f64 {
 
 /// The same error over [`BINS`] bins of equal count (Nguyen & O'Connor 2015; the equal-mass bins of
 /// Nixon et al. 2019, "Measuring Calibration in Deep Learning", section 3, for the predicted
-/// digit). A fraction.
+/// image). A fraction.
 ///
-/// The digits are sorted by rising confidence and cut as evenly as possible, the first bins taking
-/// one more where the count doesn't divide. Digits of equal confidence each count as their mean
+/// The images are sorted by rising confidence and cut as evenly as possible, the first bins taking
+/// one more where the count doesn't divide. Images of equal confidence each count as their mean
 /// correctness, so the result doesn't depend on the order in which they came.
 pub fn adaptive_calibration_error(predictions: &Predictions) -> f64 {
     let n = predictions.len();
-    let mut digits = ties(predictions)
+    let mut images = ties(predictions)
         .into_iter()
         .rev()
         .flat_map(|tie| std::iter::repeat_n((tie.confidence, tie.accuracy()), tie.count as usize));
     let total: f64 = (0..BINS)
         .map(|i| n / BINS + usize::from(i < n % BINS))
         .map(|size| {
-            digits
+            images
                 .by_ref()
                 .take(size)
                 .map(|(confidence, hit)| hit - confidence)
@@ -100,7 +100,7 @@ pub fn adaptive_calibration_error(predictions: &Predictions) -> f64 {
     total / n as f64
 }
 
-/// How many digits have which confidence, in `bins` bins of equal width from 0 to 1, right and
+/// How many images have which confidence, in `bins` bins of equal width from 0 to 1, right and
 /// wrong ones apart. Empty for 0 bins.
 pub fn confidence_histogram(predictions: &Predictions, bins: usize) -> Vec<HistogramBin> {
     let mut histogram: Vec<HistogramBin> = (0..bins)

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// the function that its description names, which holds the definition and its source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Number of digits.
+    /// Number of images.
     pub n: u64,
-    /// Digits predicted wrongly: [`metrics::errors`].
+    /// Images predicted wrongly: [`metrics::errors`].
     pub errors: u64,
     /// [`metrics::accuracy`].
     pub accuracy: Estimate,

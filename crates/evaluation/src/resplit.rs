@@ -5,7 +5,7 @@ use crate::random::SplitMix64;
 use crate::{Error, Method, Predictions};
 use serde::{Deserialize, Serialize};
 
-/// Coverage over many random halvings of the same digits; shares are fractions.
+/// Coverage over many random halvings of the same images; shares are fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resplit {
     /// How the classes were scored.
@@ -29,7 +29,7 @@ pub struct Resplit {
 /// the method keeps to its level, free of the luck of one split.
 ///
 /// # Errors
-/// If `level` is not between 0 and 1, `splits` is 0, or there are fewer than 2 digits.
+/// If `level` is not between 0 and 1, `splits` is 0, or there are fewer than 2 images.
 pub fn resplit(
     predictions: &Predictions,
     method: Method,
@@ -40,7 +40,7 @@ pub fn resplit(
     Error::check_open_unit("level", level)?;
     Error::check(splits > 0, "splits", f64::from(splits), "at least 1")?;
     let n = predictions.len();
-    Error::check(n > 1, "digits", n as f64, "at least 2")?;
+    Error::check(n > 1, "images", n as f64, "at least 2")?;
 
     let scores: Vec<Vec<f64>> = predictions
         .rows()

@@ -4,11 +4,11 @@ use crate::interval::{Estimate, wilson_95};
 use crate::{Classification, Decision, Error};
 use serde::{Deserialize, Serialize};
 
-/// What the machine said of one digit.
+/// What the machine said of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The predicted digit.
-    pub digit: u8,
+    /// The predicted class.
+    pub class: u16,
     /// Whether the machine keeps it.
     pub accepted: bool,
 }
@@ -16,7 +16,7 @@ pub struct Verdict {
 impl From<&Classification> for Verdict {
     fn from(classification: &Classification) -> Self {
         Self {
-            digit: classification.digit,
+            class: classification.class,
             accepted: classification.decision == Decision::Accept,
         }
     }
@@ -25,47 +25,47 @@ impl From<&Classification> for Verdict {
 /// What machine and person reach together; shares are fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReviewReport {
-    /// Number of digits.
+    /// Number of images.
     pub n: u64,
-    /// Digits that the machine accepted.
+    /// Images that the machine accepted.
     pub accepted: u64,
     /// Errors among those.
     pub machine_errors: u64,
-    /// Deferred digits that the person answered.
+    /// Deferred images that the person answered.
     pub answered: u64,
     /// Errors among those answers.
     pub person_errors: u64,
-    /// Errors that the machine alone would have made on the answered digits.
+    /// Errors that the machine alone would have made on the answered images.
     pub machine_errors_on_answered: u64,
-    /// Deferred digits without an answer. They count in no accuracy.
+    /// Deferred images without an answer. They count in no accuracy.
     pub pending: u64,
-    /// Share of right digits among the accepted and the answered, with Wilson's 95 % interval; none
+    /// Share of right images among the accepted and the answered, with Wilson's 95 % interval; none
     /// if there are none.
     pub accuracy: Option<Estimate>,
-    /// Share of all digits that the machine alone has right, with Wilson's 95 % interval.
+    /// Share of all images that the machine alone has right, with Wilson's 95 % interval.
     pub machine_accuracy: Estimate,
 }
 
-/// Takes a person's answers for the deferred digits into account. `answers` holds one entry for
-/// each digit, none where the person wasn't asked or hasn't answered.
+/// Takes a person's answers for the deferred images into account. `answers` holds one entry for
+/// each image, none where the person wasn't asked or hasn't answered.
 ///
 /// ```
 /// use evaluation::review::{Verdict, merge_review};
 ///
-/// let verdicts = [Verdict { digit: 7, accepted: true }, Verdict { digit: 0, accepted: false }];
+/// let verdicts = [Verdict { class: 7, accepted: true }, Verdict { class: 0, accepted: false }];
 /// let together = merge_review(10, &verdicts, &[7, 6], &[None, Some(6)])?;
 /// assert_eq!((together.machine_accuracy.value, together.accuracy.unwrap().value), (0.5, 1.0));
 /// # Ok::<(), evaluation::Error>(())
 /// ```
 ///
 /// # Errors
-/// If there are no digits, the lists differ in length, a label or an answer names no class, or
-/// there is an answer for an accepted digit.
+/// If there are no images, the lists differ in length, a label or an answer names no class, or
+/// there is an answer for an accepted image.
 pub fn merge_review(
     classes: usize,
     verdicts: &[Verdict],
-    labels: &[u8],
-    answers: &[Option<u8>],
+    labels: &[u16],
+    answers: &[Option<u16>],
 ) -> Result<ReviewReport, Error> {
     let n = verdicts.len();
     if n == 0 {
@@ -92,7 +92,7 @@ pub fn merge_review(
                 });
             }
         }
-        let machine_wrong = u64::from(verdict.digit != *label);
+        let machine_wrong = u64::from(verdict.class != *label);
         machine_hits += 1 - machine_wrong;
         match (verdict.accepted, answer) {
             (true, None) => {
@@ -126,17 +126,17 @@ pub fn merge_review(
 /// A person's answer to a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It shows this digit.
-    Digit(u8),
-    /// It shows no digit, or several.
+    /// It shows this class.
+    Class(u16),
+    /// It shows none of the classes, or several.
     None,
 }
 
 /// A picture that went to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deferred {
-    /// What the machine had guessed; none if it found no digit.
-    pub machine: Option<u8>,
+    /// What the machine had guessed; none if it found nothing to classify.
+    pub machine: Option<u16>,
     /// The person's answer; none while there isn't any.
     pub reply: Option<Reply>,
 }
@@ -148,14 +148,14 @@ pub struct AnswersReport {
     pub deferred: u64,
     /// Those with an answer.
     pub answered: u64,
-    /// Those to which the answer is a digit and for which the machine had a guess.
+    /// Those to which the answer is a class and for which the machine had a guess.
     pub guessed: u64,
     /// Those of them whose guess is the answer.
     pub agreed: u64,
     /// The share of `agreed` in `guessed`, with Wilson's 95 % interval; none if there are none.
     pub accuracy: Option<Estimate>,
-    /// Those that show no single digit, by the answer.
-    pub no_digit: u64,
+    /// Those that show none of the classes, or several, by the answer.
+    pub no_class: u64,
     /// Those without an answer.
     pub pending: u64,
 }
@@ -167,24 +167,24 @@ pub struct AnswersReport {
 ///
 /// let deferred = |machine, reply| Deferred { machine, reply };
 /// let report = count([
-///     deferred(Some(7), Some(Reply::Digit(7))),
-///     deferred(Some(1), Some(Reply::Digit(7))),
+///     deferred(Some(7), Some(Reply::Class(7))),
+///     deferred(Some(1), Some(Reply::Class(7))),
 ///     deferred(None, Some(Reply::None)),
 ///     deferred(None, None),
 /// ]);
-/// assert_eq!((report.guessed, report.agreed, report.no_digit, report.pending), (2, 1, 1, 1));
+/// assert_eq!((report.guessed, report.agreed, report.no_class, report.pending), (2, 1, 1, 1));
 /// ```
 pub fn count(pictures: impl IntoIterator<Item = Deferred>) -> AnswersReport {
-    let (mut deferred, mut answered, mut guessed, mut agreed, mut no_digit) = (0, 0, 0, 0, 0);
+    let (mut deferred, mut answered, mut guessed, mut agreed, mut no_class) = (0, 0, 0, 0, 0);
     for picture in pictures {
         deferred += 1;
         answered += u64::from(picture.reply.is_some());
         match (picture.machine, picture.reply) {
-            (Some(machine), Some(Reply::Digit(digit))) => {
+            (Some(machine), Some(Reply::Class(class))) => {
                 guessed += 1;
-                agreed += u64::from(machine == digit);
+                agreed += u64::from(machine == class);
             }
-            (_, Some(Reply::None)) => no_digit += 1,
+            (_, Some(Reply::None)) => no_class += 1,
             _ => {}
         }
     }
@@ -194,7 +194,7 @@ pub fn count(pictures: impl IntoIterator<Item = Deferred>) -> AnswersReport {
         guessed,
         agreed,
         accuracy: (guessed > 0).then(|| wilson_95(agreed, guessed)),
-        no_digit,
+        no_class,
         pending: deferred - answered,
     }
 }

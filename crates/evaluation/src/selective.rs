@@ -1,21 +1,21 @@
-//! Whether the classifier knows when it is wrong: the error rate among the digits it keeps when it
+//! Whether the classifier knows when it is wrong: the error rate among the images it keeps when it
 //! hands back the least confident ones. *Coverage* is the share kept, *selective risk* the share of
 //! errors among them.
 //!
-//! Digits of equal confidence can't be told apart by any threshold. Coverage and risk are therefore
+//! Images of equal confidence can't be told apart by any threshold. Coverage and risk are therefore
 //! only reported at the end of such a tie, and the areas take the mean over all orders within it:
-//! no figure here depends on the order in which the digits came.
+//! no figure here depends on the order in which the images came.
 
 use crate::Predictions;
 use serde::{Deserialize, Serialize};
 
-/// One point of a risk–coverage curve: what happens when exactly the digits of at least `threshold`
+/// One point of a risk–coverage curve: what happens when exactly the images of at least `threshold`
 /// are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RiskCoveragePoint {
     /// Least confidence accepted.
     pub threshold: f64,
-    /// Share of digits accepted.
+    /// Share of images accepted.
     pub coverage: f64,
     /// Share of errors among the accepted.
     pub risk: f64,
@@ -62,9 +62,9 @@ pub fn thin(points: &[RiskCoveragePoint], most: usize) -> Vec<RiskCoveragePoint>
 }
 
 /// Area under the risk–coverage curve: the mean selective risk over the coverages `1/n, 2/n, … 1`,
-/// where the most confident digits are kept first (Geifman, Uziel & El-Yaniv 2019, "Bias-Reduced
+/// where the most confident images are kept first (Geifman, Uziel & El-Yaniv 2019, "Bias-Reduced
 /// Uncertainty Estimation for Deep Neural Classifiers", section 2; the AURC of Jaeger et al. 2023,
-/// "A Call to Reflect on Evaluation Practices for Failure Detection", as a sum over all digits
+/// "A Call to Reflect on Evaluation Practices for Failure Detection", as a sum over all images
 /// instead of trapezoids). A fraction; published tables often multiply it by 1,000.
 pub fn aurc(predictions: &Predictions) -> f64 {
     let (mut kept, mut errors, mut total) = (0.0, 0.0, 0.0);
@@ -79,7 +79,7 @@ pub fn aurc(predictions: &Predictions) -> f64 {
     total / predictions.len() as f64
 }
 
-/// AURC less that of a perfect ranking with the same number of errors, which keeps all right digits
+/// AURC less that of a perfect ranking with the same number of errors, which keeps all right images
 /// before the first wrong one (Geifman et al. 2019, section 2). The perfect area is computed
 /// exactly as such a mean, not by its approximation `r + (1 - r) ln(1 - r)`: 0 means that no
 /// ranking would do better.
@@ -102,7 +102,7 @@ pub fn coverage_at_risk(predictions: &Predictions, risk: f64) -> CoverageAtRisk 
     CoverageAtRisk { risk, coverage }
 }
 
-/// Digits of equal confidence.
+/// Images of equal confidence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tie {
     pub confidence: f64,
@@ -116,16 +116,16 @@ impl Tie {
     }
 }
 
-/// All digits by falling confidence, those of equal confidence together.
+/// All images by falling confidence, those of equal confidence together.
 pub(crate) fn ties(predictions: &Predictions) -> Vec<Tie> {
     group_ties(predictions.confidences().zip(predictions.correct()))
 }
 
 /// Pairs of confidence and correctness by falling confidence, those of equal confidence together.
-pub(crate) fn group_ties(digits: impl Iterator<Item = (f64, bool)>) -> Vec<Tie> {
-    let mut digits: Vec<(f64, bool)> = digits.collect();
-    digits.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    digits
+pub(crate) fn group_ties(images: impl Iterator<Item = (f64, bool)>) -> Vec<Tie> {
+    let mut images: Vec<(f64, bool)> = images.collect();
+    images.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    images
         .chunk_by(|a, b| a.0 == b.0)
         .map(|tie| Tie {
             confidence: tie[0].0,

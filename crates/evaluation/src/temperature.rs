@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Temperature scaling: probabilities are `softmax(logits / T)` (Guo et al. 2017, "On Calibration
 /// of Modern Neural Networks", section 4.2). Above 1 it lowers confidence, below 1 it raises it;
-/// the predicted digit never changes.
+/// the predicted class never changes.
 ///
 /// ```
 /// use evaluation::{Logits, Temperature};
@@ -41,7 +41,7 @@ impl Temperature {
     /// The temperature with the least negative log-likelihood on `validation`.
     ///
     /// The likelihood is convex in `1/T`, so its slope is followed to its only zero by Newton's
-    /// method inside a bracket. Where every digit is right, the likelihood only grows as `T` falls
+    /// method inside a bracket. Where every image is right, the likelihood only grows as `T` falls
     /// to 0, and where the logits speak against the labels, as it rises: the result stays within
     /// [`Self::MIN`] and [`Self::MAX`] and then says no more than that. Where no temperature
     /// matters, because each row has equal logits or gaps so wide that every probability rounds to
@@ -83,7 +83,7 @@ impl Temperature {
         self.0
     }
 
-    /// Probabilities of one digit from its logits, both of shape `[classes]`. Empty for no logits.
+    /// Probabilities of one image from its logits, both of shape `[classes]`. Empty for no logits.
     pub fn apply(self, logits: &[f64]) -> Vec<f64> {
         if logits.is_empty() {
             return Vec::new();

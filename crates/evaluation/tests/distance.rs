@@ -1,15 +1,16 @@
-//! How far an image is from the digits, seen through the public interface.
+//! How far an image is from the images, seen through the public interface.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use evaluation::{
-    Calibration, CalibrationConfig, Decision, DistanceLimit, Error, Evidence, Logits, ReviewReason,
+    Calibration, CalibrationConfig, Decision, DistanceLimit, Error, Evidence, Logits, PixelLimits,
+    Pixels, ReviewReason,
 };
 use serde_json::{Value, json};
 
-/// Three digits around (0, 0), (10, 0) and (0, 10), each with the covariance [[4, 3], [3, 9]], and a
-/// feature that never varies; logits that know the digit.
-fn digits(n: usize) -> (Logits, Vec<Vec<f32>>) {
+/// Images of three classes around (0, 0), (10, 0) and (0, 10), each with the covariance [[4, 3], [3, 9]], and a
+/// feature that never varies; logits that know the class.
+fn images(n: usize) -> (Logits, Vec<Vec<f32>>) {
     // Evenly spread pairs (the golden ratio and the square root of 2), made normal by Box and Muller.
     let even = |i: usize, step: f64| (0.5 + step * i as f64).fract();
     let (mut logits, mut labels, mut features) = (Vec::new(), Vec::new(), Vec::new());
@@ -18,7 +19,7 @@ fn digits(n: usize) -> (Logits, Vec<Vec<f32>>) {
         let mut row = [0.0; 3];
         row[label] = 8.0 + even(i, 3_f64.sqrt());
         logits.extend(row);
-        labels.push(label as u8);
+        labels.push(label as u16);
         let radius = (-2.0 * (1.0 - even(i, 5_f64.sqrt() / 2.0)).ln()).sqrt();
         let (b, a) = (std::f64::consts::TAU * even(i, 2_f64.sqrt())).sin_cos();
         let (a, b) = (radius * a, radius * b);
@@ -30,7 +31,7 @@ fn digits(n: usize) -> (Logits, Vec<Vec<f32>>) {
 }
 
 fn fitted(kept_share: f64) -> DistanceLimit {
-    let (logits, features) = digits(30_000);
+    let (logits, features) = images(30_000);
     DistanceLimit::fit(&logits, &features, kept_share)
         .unwrap()
         .unwrap()
@@ -39,28 +40,28 @@ fn fitted(kept_share: f64) -> DistanceLimit {
 #[test]
 fn the_distance_is_that_of_mahalanobis() {
     let limit = fitted(0.99);
-    for (digit, x, y) in [(0, 2.0, -1.0), (1, 13.0, 4.0), (2, -5.0, 10.0)] {
-        let centre = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]][usize::from(digit)];
+    for (class, x, y) in [(0, 2.0, -1.0), (1, 13.0, 4.0), (2, -5.0, 10.0)] {
+        let centre = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]][usize::from(class)];
         let (u, v) = (x - centre[0], y - centre[1]);
         // The inverse of [[4, 3], [3, 9]] is [[9, -3], [-3, 4]] / 27.
         let expected = (9.0 * u * u - 6.0 * u * v + 4.0 * v * v) / 27.0;
-        let found = limit.distance(digit, &[x as f32, y as f32, 1.0]);
+        let found = limit.distance(class, &[x as f32, y as f32, 1.0]);
         assert!(
             (found / expected - 1.0).abs() < 0.06,
-            "{digit}: {found} for {expected}"
+            "{class}: {found} for {expected}"
         );
     }
 }
 
 #[test]
 fn the_limit_keeps_the_share_that_was_asked_for() {
-    let (logits, features) = digits(30_000);
+    let (logits, features) = images(30_000);
     for kept_share in [0.9, 0.99, 1.0] {
         let limit = fitted(kept_share);
         let held = logits
-            .digits()
+            .predicted()
             .zip(&features)
-            .filter(|(digit, features)| limit.holds(*digit, features))
+            .filter(|(class, features)| limit.holds(*class, features))
             .count();
         assert_eq!(held, (kept_share * 30_000.0) as usize);
     }
@@ -72,13 +73,13 @@ fn the_limit_keeps_the_share_that_was_asked_for() {
         "what never varied varies"
     );
     assert!(!limit.holds(0, &[0.0, 0.0]), "a feature is missing");
-    assert!(!limit.holds(3, &[0.0, 0.0, 1.0]), "there is no such digit");
+    assert!(!limit.holds(3, &[0.0, 0.0, 1.0]), "there is no such image");
     assert!(!limit.holds(0, &[f32::NAN, 0.0, 1.0]));
 }
 
 #[test]
 fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
-    let (logits, features) = digits(6_000);
+    let (logits, features) = images(6_000);
     let config = CalibrationConfig {
         in_distribution_share: 0.9,
         ..CalibrationConfig::default()
@@ -87,7 +88,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
     let with = Calibration::fit_with_features(&logits, &features, &config).unwrap();
     assert_eq!(without.deferral.accepted, 5_400, "nine tenths by energy");
     let limit = with.distance.as_ref().unwrap();
-    let near = |row: usize| limit.holds((row % 3) as u8, &features[row]);
+    let near = |row: usize| limit.holds((row % 3) as u16, &features[row]);
     let both = logits
         .rows()
         .enumerate()
@@ -101,7 +102,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
             let evidence = Evidence {
                 logits,
                 features,
-                plausible: true,
+                pixels: None,
             };
             let answer = match threshold {
                 None => with.decide(evidence),
@@ -121,22 +122,37 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
 
 #[test]
 fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
-    let (logits, features) = digits(6_000);
+    let (logits, features) = images(6_000);
     let config = CalibrationConfig::default();
-    let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let mut calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
     assert!(calibration.deferral.certified);
+    let image = |bytes| Pixels {
+        bytes,
+        height: 2,
+        width: 3,
+    };
+    let (like, unlike) = ([0, 9, 0, 7, 0, 0], [255; 6]);
+    calibration.pixels = PixelLimits::of([image(&like)]);
     let row = logits.rows().next().unwrap();
     let whole = Evidence {
         logits: row,
         features: &features[0],
-        plausible: true,
+        pixels: Some(image(&like)),
     };
     let decision = |evidence: Evidence| calibration.decide(evidence).unwrap().decision;
     assert_eq!(decision(whole), Decision::Accept);
     for evidence in [
         Evidence::from(row),
         Evidence {
-            plausible: false,
+            features: &[],
+            ..whole
+        },
+        Evidence {
+            pixels: None,
+            ..whole
+        },
+        Evidence {
+            pixels: Some(image(&unlike)),
             ..whole
         },
     ] {
@@ -160,9 +176,9 @@ fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
 
 #[test]
 fn too_few_digits_fit_no_distance() {
-    let (logits, features) = digits(59);
+    let (logits, features) = images(59);
     assert_eq!(DistanceLimit::fit(&logits, &features, 0.99), Ok(None));
-    let (logits, features) = digits(60);
+    let (logits, features) = images(60);
     assert!(
         DistanceLimit::fit(&logits, &features, 0.99)
             .unwrap()
@@ -176,7 +192,7 @@ fn too_few_digits_fit_no_distance() {
 
 #[test]
 fn features_that_do_not_fit_are_refused() {
-    let (logits, mut features) = digits(90);
+    let (logits, mut features) = images(90);
     features[7][1] = f32::INFINITY;
     let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
     assert_eq!(error.to_string(), "`features` is inf: it must be finite");
@@ -195,13 +211,13 @@ fn features_that_do_not_fit_are_refused() {
         ),
         "{error}"
     );
-    let (logits, features) = digits(90);
+    let (logits, features) = images(90);
     assert!(DistanceLimit::fit(&logits, &features, 0.0).is_err());
 }
 
 #[test]
 fn what_is_written_is_read_back_and_nothing_else() {
-    let (logits, features) = digits(90);
+    let (logits, features) = images(90);
     let config = CalibrationConfig::default();
     let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
     let stored = serde_json::to_value(&calibration).unwrap();

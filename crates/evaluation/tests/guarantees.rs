@@ -68,10 +68,10 @@ fn a_certified_threshold_keeps_to_its_risk_in_19_of_20_draws() {
     for n in [5_000, 10_000] {
         for (name, classifier) in classifiers {
             let (certified, violated) = certified_and_violated(classifier, n);
-            println!("{n} digits, {name}: {certified} certified, {violated} violated, of {DRAWS}");
+            println!("{n} images, {name}: {certified} certified, {violated} violated, of {DRAWS}");
             assert!(
                 violated <= MOST_VIOLATIONS,
-                "{n} digits, {name}: {violated} of {DRAWS}"
+                "{n} images, {name}: {violated} of {DRAWS}"
             );
         }
     }
@@ -101,8 +101,8 @@ fn with_10_000_digits_an_error_made_with_confidence_does_not_cost_the_certificat
 
 #[test]
 fn a_temperature_fitted_on_the_same_digits_leaves_the_guarantee() {
-    let digits = population(20_000, 3.2, 7);
-    let all = whole(&digits);
+    let images = population(20_000, 3.2, 7);
+    let all = whole(&images);
     let config = CalibrationConfig {
         target_risk: 0.02,
         ..CalibrationConfig::default()
@@ -110,7 +110,7 @@ fn a_temperature_fitted_on_the_same_digits_leaves_the_guarantee() {
     let draws = 200;
     let (mut certified, mut violated) = (0, 0);
     for draw in 0..draws {
-        let validation = sample(&digits, 1_000, &mut Random::new(draw + 1));
+        let validation = sample(&images, 1_000, &mut Random::new(draw + 1));
         let calibration = Calibration::fit(&validation, &config).unwrap();
         let selective = calibration
             .evaluate_at(&all, calibration.deferral.threshold)
@@ -132,14 +132,18 @@ fn a_temperature_fitted_on_the_same_digits_leaves_the_guarantee() {
     );
 }
 
-/// Mean coverage on a population of rules that were each fitted on 999 digits of it; `method` takes
+/// Mean coverage on a population of rules that were each fitted on 999 images of it; `method` takes
 /// a seed.
-fn mean_coverage(digits: &(Vec<[f64; 10]>, Vec<u8>), method: fn(u64) -> Method, level: f64) -> f64 {
-    let all = whole(digits).predictions(Temperature::ONE);
+fn mean_coverage(
+    images: &(Vec<[f64; 10]>, Vec<u16>),
+    method: fn(u64) -> Method,
+    level: f64,
+) -> f64 {
+    let all = whole(images).predictions(Temperature::ONE);
     let draws = 300;
     let total: f64 = (0..draws)
         .map(|draw| {
-            let fitted = sample(digits, 999, &mut Random::new(draw + 1));
+            let fitted = sample(images, 999, &mut Random::new(draw + 1));
             let rule =
                 Conformal::fit(&fitted.predictions(Temperature::ONE), method(draw), level).unwrap();
             rule.report(&all).coverage.value
@@ -150,24 +154,24 @@ fn mean_coverage(digits: &(Vec<[f64; 10]>, Vec<u8>), method: fn(u64) -> Method, 
 
 #[test]
 fn conformal_sets_hold_the_label_as_often_as_promised() {
-    let digits = population(3_000, 3.2, 8);
+    let images = population(3_000, 3.2, 8);
     for level in [0.9, 0.99] {
-        let lac = mean_coverage(&digits, |_| Method::Lac, level);
+        let lac = mean_coverage(&images, |_| Method::Lac, level);
         assert!((lac - level).abs() < 0.002, "LAC at {level}: {lac}");
-        let randomized = mean_coverage(&digits, |seed| Method::RandomizedAps { seed }, level);
+        let randomized = mean_coverage(&images, |seed| Method::RandomizedAps { seed }, level);
         assert!(
             (randomized - level).abs() < 0.002,
             "randomized APS at {level}: {randomized}"
         );
-        let coverage = mean_coverage(&digits, |_| Method::Aps, level);
+        let coverage = mean_coverage(&images, |_| Method::Aps, level);
         assert!(coverage > level - 0.002, "APS at {level}: {coverage}");
     }
 }
 
 #[test]
 fn mean_coverage_over_100_resplits_is_within_a_tenth_of_a_point() {
-    let digits = population(10_000, 5.5, 9);
-    let test = Logits::new(10, digits.0.concat(), digits.1)
+    let images = population(10_000, 5.5, 9);
+    let test = Logits::new(10, images.0.concat(), images.1)
         .unwrap()
         .predictions(Temperature::ONE);
     let accuracy = evaluation::metrics::accuracy(&test).value;

@@ -29,7 +29,7 @@ struct MetricCase {
     classes: usize,
     logits: Option<Vec<f64>>,
     probabilities: Option<Vec<f64>>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     expected: ExpectedMetrics,
 }
 
@@ -165,7 +165,7 @@ struct TemperatureCase {
     name: String,
     classes: usize,
     logits: Vec<f64>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     temperature: f64,
     nll: f64,
     energies: Vec<f64>,
@@ -195,7 +195,7 @@ struct ConformalCase {
     name: String,
     classes: usize,
     logits: Vec<f64>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     fitted: usize,
     uniform: Vec<f64>,
     lac: Vec<ExpectedSets>,
@@ -207,14 +207,14 @@ struct ConformalCase {
 struct ExpectedSets {
     level: f64,
     cutoff: f64,
-    sets: Vec<Vec<u8>>,
+    sets: Vec<Vec<u16>>,
 }
 
 impl ConformalCase {
     /// The probabilities that the rule is fitted on, and those it is applied to.
     fn halves(&self) -> (Predictions, Predictions) {
         let cut = self.fitted * self.classes;
-        let half = |logits: &[f64], labels: &[u8]| {
+        let half = |logits: &[f64], labels: &[u16]| {
             Logits::new(self.classes, logits.to_vec(), labels.to_vec())
                 .unwrap()
                 .predictions(Temperature::ONE)
@@ -265,7 +265,7 @@ fn randomized_sets_equal_mapie_for_the_same_uniform_numbers() {
             let cutoff = labels[rank(labels.len(), expected.level) - 1];
             check(&case.name, "cutoff", cutoff, expected.cutoff);
             for (row, classes) in scores(&new).iter().zip(&expected.sets) {
-                let found: Vec<u8> = (0..case.classes as u8)
+                let found: Vec<u16> = (0..case.classes as u16)
                     .filter(|k| row[usize::from(*k)] <= cutoff)
                     .collect();
                 assert_eq!(&found, classes, "{}", case.name);

@@ -25,7 +25,7 @@ fn a_decision_is_made_by_energy_first_and_confidence_second() {
     let decide = |logits: &[f64]| calibration.decide(logits).unwrap();
 
     let sure = decide(&[0.0, 9.0, 1.0]);
-    assert_eq!((sure.digit, sure.decision), (1, Decision::Accept));
+    assert_eq!((sure.class, sure.decision), (1, Decision::Accept));
     assert!((sure.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     assert_eq!(sure.confidence, sure.probabilities[1]);
     assert_eq!(sure.sets.len(), 4);
@@ -33,7 +33,7 @@ fn a_decision_is_made_by_energy_first_and_confidence_second() {
     let review = |runner_up, reason| Decision::Review { runner_up, reason };
     let torn = decide(&[4.9, 0.0, 5.0]);
     assert_eq!(
-        (torn.digit, torn.decision),
+        (torn.class, torn.decision),
         (2, review(0, ReviewReason::LowConfidence))
     );
     let strange = decide(&[-50.0, -70.0, -60.0]);
@@ -64,7 +64,7 @@ fn digits_beyond_the_energy_limit_do_not_count_against_the_threshold() {
         0 => [-40.0, -60.0],
         _ => [5.0 + f64::from(i) / 1_000.0, 0.0],
     });
-    let labels = (0..4_000).map(|i| u8::from(i % 400 == 0));
+    let labels = (0..4_000).map(|i| u16::from(i % 400 == 0));
     let validation = Logits::new(2, rows.collect(), labels.collect()).unwrap();
     let fit = |in_distribution_share| {
         let config = CalibrationConfig {
@@ -118,10 +118,10 @@ fn logits_that_do_not_fit_are_refused() {
 
 #[test]
 fn evaluation_counts_what_the_decisions_do() {
-    let (mut calibration, digits) = (calibration(), validation());
+    let (mut calibration, images) = (calibration(), validation());
     calibration.deferral.certified = true;
-    let evaluation = calibration.evaluate(&digits).unwrap();
-    let decisions: Vec<_> = digits
+    let evaluation = calibration.evaluate(&images).unwrap();
+    let decisions: Vec<_> = images
         .rows()
         .map(|row| calibration.decide(row).unwrap())
         .collect();
@@ -148,7 +148,7 @@ fn evaluation_counts_what_the_decisions_do() {
     assert_eq!(evaluation.before.errors, evaluation.after.errors);
     assert!(evaluation.after.nll <= evaluation.before.nll);
     assert_eq!(evaluation.conformal.len(), calibration.conformal.len());
-    assert_eq!(calibration.evaluate_at(&digits, 2.0).unwrap().risk, None);
+    assert_eq!(calibration.evaluate_at(&images, 2.0).unwrap().risk, None);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_calibration_with_a_wrong_value_is_refused_when_read() {
 
 #[test]
 fn a_person_corrects_what_was_deferred() {
-    let verdict = |digit, accepted| Verdict { digit, accepted };
+    let verdict = |class, accepted| Verdict { class, accepted };
     let verdicts = [
         verdict(1, true),
         verdict(2, true),
@@ -196,7 +196,7 @@ fn a_person_corrects_what_was_deferred() {
         verdict(5, false),
     ];
     let labels = [1, 7, 8, 4, 5];
-    let merge = |answers: &[Option<u8>]| merge_review(10, &verdicts, &labels, answers);
+    let merge = |answers: &[Option<u16>]| merge_review(10, &verdicts, &labels, answers);
 
     let found = merge(&[None, None, Some(8), Some(9), None]).unwrap();
     assert_eq!((found.accepted, found.machine_errors), (2, 1));
@@ -224,6 +224,6 @@ fn a_person_corrects_what_was_deferred() {
         merge(&[None])
             .unwrap_err()
             .to_string()
-            .starts_with("1 answers for 5 digits")
+            .starts_with("1 answers for 5 images")
     );
 }

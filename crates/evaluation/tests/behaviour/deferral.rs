@@ -94,7 +94,7 @@ fn so_few_digits_that_an_error_could_not_show_prove_nothing() {
     assert!(!deferral.certified && deferral.is_reliable());
 }
 
-/// What labelled digits showed.
+/// What labelled images showed.
 fn found(errors: u64, accepted: u64) -> SelectiveReport {
     SelectiveReport {
         threshold: 0.5,
@@ -174,10 +174,10 @@ fn a_target_that_no_data_could_certify_is_refused() {
 
 #[test]
 fn digits_of_equal_confidence_are_accepted_together() {
-    let digits: Vec<_> = (0..5_000)
+    let images: Vec<_> = (0..5_000)
         .map(|i| (if i < 4_000 { 0.9 } else { 0.8 }, i != 4_500))
         .collect();
-    let deferral = fit(&two_classes(&digits));
+    let deferral = fit(&two_classes(&images));
     assert_eq!((deferral.threshold, deferral.accepted), (0.8, 5_000));
     assert!(deferral.certified, "one error in 5,000 passes");
 }

@@ -15,29 +15,29 @@ use evaluation::{
 
 /// Two classes; each pair is the probability of class 0, which is always predicted, and whether
 /// that is right.
-fn two_classes(digits: &[(f64, bool)]) -> Predictions {
-    let probabilities = digits.iter().flat_map(|(p, _)| [*p, 1.0 - p]).collect();
-    let labels = digits
+fn two_classes(images: &[(f64, bool)]) -> Predictions {
+    let probabilities = images.iter().flat_map(|(p, _)| [*p, 1.0 - p]).collect();
+    let labels = images
         .iter()
-        .map(|(_, correct)| u8::from(!correct))
+        .map(|(_, correct)| u16::from(!correct))
         .collect();
     Predictions::from_probabilities(2, probabilities, labels).unwrap()
 }
 
-/// `n` digits of falling confidence, wrong at the given ranks (from 0).
+/// `n` images of falling confidence, wrong at the given ranks (from 0).
 fn ranked(n: usize, wrong: &[usize]) -> Predictions {
-    let digit = |i: usize| (1.0 - 0.4 * (i + 1) as f64 / n as f64, !wrong.contains(&i));
-    two_classes(&(0..n).map(digit).collect::<Vec<_>>())
+    let class = |i: usize| (1.0 - 0.4 * (i + 1) as f64 / n as f64, !wrong.contains(&i));
+    two_classes(&(0..n).map(class).collect::<Vec<_>>())
 }
 
-/// Three classes, well separated, one digit in ten wrong.
+/// Three classes, well separated, one image in ten wrong.
 fn validation() -> Logits {
     let rows = (0..300).flat_map(|i| {
         let mut row = [0.1, 0.2, 0.3];
         row[i % 3] += 2.0 + (i % 17) as f64 / 4.0;
         row
     });
-    let labels = (0..300).map(|i| ((i + usize::from(i % 10 == 9)) % 3) as u8);
+    let labels = (0..300).map(|i| ((i + usize::from(i % 10 == 9)) % 3) as u16);
     Logits::new(3, rows.collect(), labels.collect()).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn calibration() -> Calibration {
 
 #[test]
 fn bad_input_is_refused_with_what_to_do() {
-    let logits = |values: &[f64], labels: &[u8]| {
+    let logits = |values: &[f64], labels: &[u16]| {
         Logits::new(2, values.to_vec(), labels.to_vec())
             .unwrap_err()
             .to_string()
@@ -59,7 +59,7 @@ fn bad_input_is_refused_with_what_to_do() {
     };
     assert_eq!(
         logits(&[], &[]),
-        "no digits: give at least one row with its label"
+        "no images: give at least one row with its label"
     );
     assert_eq!(
         logits(&[1.0], &[0]),
@@ -82,8 +82,8 @@ fn bad_input_is_refused_with_what_to_do() {
         Err(Error::Classes { classes: 1 })
     );
     assert_eq!(
-        Logits::new(257, vec![0.0; 257], vec![0]),
-        Err(Error::Classes { classes: 257 })
+        Logits::new(65_537, vec![0.0; 65_537], vec![0]),
+        Err(Error::Classes { classes: 65_537 })
     );
 }
 
@@ -133,7 +133,7 @@ fn rows_can_be_left_out() {
 
 #[test]
 fn temperature_stays_in_its_bounds_where_the_likelihood_has_no_minimum() {
-    let fit = |values: &[f64], labels: &[u8]| {
+    let fit = |values: &[f64], labels: &[u16]| {
         Temperature::fit(&Logits::new(2, values.to_vec(), labels.to_vec()).unwrap()).value()
     };
     assert_eq!(fit(&[4.0, 0.0, 0.0, 9.0], &[0, 1]), Temperature::MIN);

@@ -9,7 +9,7 @@ fn any_logits() -> impl Strategy<Value = Logits> {
     (2_usize..6, 1_usize..40).prop_flat_map(|(classes, n)| {
         let values =
             prop::collection::vec((-40_i32..40).prop_map(|v| f64::from(v) / 4.0), n * classes);
-        let labels = prop::collection::vec(0..classes as u8, n);
+        let labels = prop::collection::vec(0..classes as u16, n);
         (values, labels).prop_map(move |(v, l)| Logits::new(classes, v, l).unwrap())
     })
 }
@@ -19,7 +19,7 @@ proptest! {
     fn no_temperature_changes_the_digit(logits in any_logits(), temperature in 0.01..100.0_f64) {
         let scaled = logits.predictions(Temperature::new(temperature).unwrap());
         let plain = logits.predictions(Temperature::ONE);
-        prop_assert_eq!(scaled.digits(), plain.digits());
+        prop_assert_eq!(scaled.predicted(), plain.predicted());
     }
 
     #[test]
@@ -30,13 +30,13 @@ proptest! {
 
     #[test]
     fn no_figure_depends_on_the_order_of_the_digits(
-        digits in prop::collection::vec((10_u8..=20, any::<bool>()), 1..60)
+        images in prop::collection::vec((10_u8..=20, any::<bool>()), 1..60)
     ) {
-        let mut digits: Vec<_> =
-            digits.into_iter().map(|(p, right)| (f64::from(p) / 20.0, right)).collect();
-        let there = Report::new(&two_classes(&digits));
-        digits.reverse();
-        let back = Report::new(&two_classes(&digits));
+        let mut images: Vec<_> =
+            images.into_iter().map(|(p, right)| (f64::from(p) / 20.0, right)).collect();
+        let there = Report::new(&two_classes(&images));
+        images.reverse();
+        let back = Report::new(&two_classes(&images));
         prop_assert_eq!(&there.risk_coverage, &back.risk_coverage);
         prop_assert_eq!(&there.coverage_at_risk, &back.coverage_at_risk);
         prop_assert_eq!((there.aurc, there.e_aurc), (back.aurc, back.e_aurc));

@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// A classifier of two classes whose digit at doubt `u`, uniform from 0 (sure) to 1, is wrong with
+/// A classifier of two classes whose image at doubt `u`, uniform from 0 (sure) to 1, is wrong with
 /// probability `factor · u^power`. Its confidence falls evenly with the doubt.
 #[derive(Clone, Copy)]
 pub struct Doubting {
@@ -47,12 +47,12 @@ impl Doubting {
             let wrong = random.uniform() < self.factor * doubt.powf(self.power);
             let confidence = 1.0 - 0.25 * self.rounded(doubt);
             probabilities.extend([confidence, 1.0 - confidence]);
-            labels.push(u8::from(wrong));
+            labels.push(u16::from(wrong));
         }
         Predictions::from_probabilities(2, probabilities, labels).unwrap()
     }
 
-    /// The error rate among all digits that a threshold accepts.
+    /// The error rate among all images that a threshold accepts.
     pub fn true_risk(&self, threshold: f64) -> f64 {
         let doubt = (1.0 - threshold) / 0.25;
         self.factor * doubt.powf(self.power) / (self.power + 1.0)
@@ -65,9 +65,9 @@ impl Doubting {
     }
 }
 
-/// A population of digits in ten classes by a network that is too sure of itself; more `skill`,
+/// A population of images in ten classes by a network that is too sure of itself; more `skill`,
 /// fewer errors.
-pub fn population(n: usize, skill: f64, seed: u64) -> (Vec<[f64; 10]>, Vec<u8>) {
+pub fn population(n: usize, skill: f64, seed: u64) -> (Vec<[f64; 10]>, Vec<u16>) {
     let mut random = Random::new(seed);
     let mut rows = Vec::new();
     let mut labels = Vec::new();
@@ -78,13 +78,13 @@ pub fn population(n: usize, skill: f64, seed: u64) -> (Vec<[f64; 10]>, Vec<u8>) 
             .for_each(|logit| *logit = 2.0 * random.normal());
         row[label] += 2.0 * (skill + random.normal());
         rows.push(row);
-        labels.push(label as u8);
+        labels.push(label as u16);
     }
     (rows, labels)
 }
 
-/// `n` digits of a population, drawn with replacement.
-pub fn sample(population: &(Vec<[f64; 10]>, Vec<u8>), n: usize, random: &mut Random) -> Logits {
+/// `n` images of a population, drawn with replacement.
+pub fn sample(population: &(Vec<[f64; 10]>, Vec<u16>), n: usize, random: &mut Random) -> Logits {
     let (mut values, mut labels) = (Vec::new(), Vec::new());
     for _ in 0..n {
         let i = random.below(population.1.len());
@@ -94,7 +94,7 @@ pub fn sample(population: &(Vec<[f64; 10]>, Vec<u8>), n: usize, random: &mut Ran
     Logits::new(10, values, labels).unwrap()
 }
 
-/// All digits of a population.
-pub fn whole(population: &(Vec<[f64; 10]>, Vec<u8>)) -> Logits {
+/// All images of a population.
+pub fn whole(population: &(Vec<[f64; 10]>, Vec<u16>)) -> Logits {
     Logits::new(10, population.0.concat(), population.1.clone()).unwrap()
 }

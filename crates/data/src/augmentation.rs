@@ -3,7 +3,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Purpose, Random};
-use crate::{DataError, HEIGHT, PIXELS, WIDTH};
+use crate::{DataError, ImageShape};
 
 /// How far an image may be bent, each amount drawn evenly from ± the value given here.
 ///
@@ -47,35 +47,48 @@ impl Augmentation {
         *self == Self::default()
     }
 
-    /// Writes `image` (`[28, 28]`), bent by the amounts drawn for (`seed`, `epoch`, `index`), to `out`
-    /// (`[28, 28]`). Amounts outside their range count as its nearest end.
+    /// Writes `image` (`[channels, height, width]`), bent by the amounts drawn for (`seed`, `epoch`,
+    /// `index`), to `out`; all channels alike. Amounts outside their range count as its nearest end.
     ///
     /// # Panics
     ///
-    /// If `image` or `out` has not 784 bytes.
-    pub fn apply(&self, image: &[u8], seed: u64, epoch: usize, index: usize, out: &mut [u8]) {
-        assert_eq!((image.len(), out.len()), (PIXELS, PIXELS));
+    /// If `image` or `out` has not the bytes of the shape.
+    pub fn apply(
+        &self,
+        shape: ImageShape,
+        image: &[u8],
+        seed: u64,
+        epoch: usize,
+        index: usize,
+        out: &mut [u8],
+    ) {
+        assert_eq!((image.len(), out.len()), (shape.len(), shape.len()));
         let key = [
             Purpose::Augmentation as u64,
             seed,
             epoch as u64,
             index as u64,
         ];
-        self.draw(&mut Random::keyed(&key)).resample(image, out);
+        let map = self.draw(shape, &mut Random::keyed(&key));
+        let planes = image.chunks_exact(shape.plane());
+        for (plane, out) in planes.zip(out.chunks_exact_mut(shape.plane())) {
+            map.resample(shape, plane, out);
+        }
     }
 
-    fn draw(&self, random: &mut Random) -> InverseMap {
+    fn draw(&self, shape: ImageShape, random: &mut Random) -> InverseMap {
+        let ImageShape { height, width, .. } = shape;
         let mut amount = |value: f64, limit: f64| value.clamp(0.0, limit) * random.symmetric();
         let (sin, cos) = amount(self.rotation, MAX_ROTATION).to_radians().sin_cos();
         let shear = amount(self.shear, MAX_SHEAR).to_radians().tan();
         let zoom = 1.0 / (1.0 + amount(self.zoom, MAX_ZOOM));
-        let shift_x = amount(self.shift, MAX_SHIFT) * WIDTH as f64;
-        let shift_y = amount(self.shift, MAX_SHIFT) * HEIGHT as f64;
+        let shift_x = amount(self.shift, MAX_SHIFT) * width as f64;
+        let shift_y = amount(self.shift, MAX_SHIFT) * height as f64;
         // Out = zoom · rotation · shear · in + shift about the centre; this is its inverse.
         let (xx, xy) = (zoom * (cos + shear * sin), zoom * (sin - shear * cos));
         let (yx, yy) = (-zoom * sin, zoom * cos);
-        let centre_x = (WIDTH - 1) as f64 / 2.0;
-        let centre_y = (HEIGHT - 1) as f64 / 2.0;
+        let centre_x = (width - 1) as f64 / 2.0;
+        let centre_y = (height - 1) as f64 / 2.0;
         let (left, top) = (-centre_x - shift_x, -centre_y - shift_y);
         InverseMap {
             x: fixed(centre_x + xx * left + xy * top),
@@ -106,22 +119,24 @@ struct InverseMap {
 }
 
 impl InverseMap {
-    fn resample(&self, image: &[u8], out: &mut [u8]) {
+    /// Draws one channel, `[height, width]`.
+    fn resample(&self, shape: ImageShape, image: &[u8], out: &mut [u8]) {
+        let ImageShape { height, width, .. } = shape;
         out.fill(0);
-        let Some([columns, rows]) = ink(image) else {
+        let Some([columns, rows]) = drawn(image, height, width) else {
             return;
         };
-        let cells = bordered(image);
+        let cells = Cells::new(image, width);
         let [right, down] = [self.right, self.down];
-        for (line, row) in (0..).zip(out.chunks_exact_mut(WIDTH)) {
+        for (line, row) in (0..).zip(out.chunks_exact_mut(width)) {
             let (x, y) = (self.x + line * down[0], self.y + line * down[1]);
-            let by_x = steps_within(x, right[0], &columns);
-            let by_y = steps_within(y, right[1], &rows);
+            let by_x = steps_within(x, right[0], &columns, width);
+            let by_y = steps_within(y, right[1], &rows, width);
             let start = by_x.start.max(by_y.start);
             let end = by_x.end.min(by_y.end);
             let (mut x, mut y) = (x + start as i32 * right[0], y + start as i32 * right[1]);
             for pixel in row.get_mut(start..end).unwrap_or_default() {
-                *pixel = sample(&cells, x, y);
+                *pixel = cells.sample(x, y);
                 x += right[0];
                 y += right[1];
             }
@@ -131,10 +146,10 @@ impl InverseMap {
 
 /// The columns and the rows, in 1/65536 of a pixel, between which a point can show anything but 0;
 /// nothing for a black image.
-fn ink(image: &[u8]) -> Option<[Range<i32>; 2]> {
-    let mut columns = [0; WIDTH];
-    let mut rows = [0; HEIGHT];
-    for (row, pixels) in rows.iter_mut().zip(image.chunks_exact(WIDTH)) {
+fn drawn(image: &[u8], height: usize, width: usize) -> Option<[Range<i32>; 2]> {
+    let mut columns = [0; ImageShape::MAX_SIDE];
+    let mut rows = [0; ImageShape::MAX_SIDE];
+    for (row, pixels) in rows.iter_mut().zip(image.chunks_exact(width)) {
         for (column, pixel) in columns.iter_mut().zip(pixels) {
             *column |= pixel;
             *row |= pixel;
@@ -145,18 +160,18 @@ fn ink(image: &[u8]) -> Option<[Range<i32>; 2]> {
         let last = inked.iter().rposition(|&any| any > 0)? as i32;
         Some((first - 1) * ONE..(last + 1) * ONE)
     };
-    Some([reach(&columns)?, reach(&rows)?])
+    Some([reach(&columns[..width])?, reach(&rows[..height])?])
 }
 
-/// The steps of a row, from 0 to 28, after which `start + step * change` lies in `range`.
-fn steps_within(start: i32, change: i32, range: &Range<i32>) -> Range<usize> {
+/// The steps of a row, from 0 to `width`, after which `start + step * change` lies in `range`.
+fn steps_within(start: i32, change: i32, range: &Range<i32>, width: usize) -> Range<usize> {
     // The first step at or above `bound`, on the way up.
     let reaching = |start: i32, change: i32, bound: i32| {
         let steps = (bound - start + change - 1).div_euclid(change);
-        steps.clamp(0, WIDTH as i32) as usize
+        steps.clamp(0, width as i32) as usize
     };
     match change {
-        0 if range.contains(&start) => 0..WIDTH,
+        0 if range.contains(&start) => 0..width,
         0 => 0..0,
         1.. => reaching(start, change, range.start)..reaching(start, change, range.end),
         // Mirrored, which turns an end that does not count into a start that does not.
@@ -164,34 +179,39 @@ fn steps_within(start: i32, change: i32, range: &Range<i32>) -> Range<usize> {
     }
 }
 
-/// Cells per row of the bordered image: a power of two above 28 and a border on each side.
-const STRIDE: usize = 32;
-const CELLS: usize = STRIDE * STRIDE;
-
-/// The image with a border of zeros. A cell holds a pixel and, 16 bits higher, its right neighbour,
-/// so that one multiplication weighs both.
-fn bordered(image: &[u8]) -> [u32; CELLS + STRIDE] {
-    let mut cells = [0; CELLS + STRIDE];
-    let lines = cells.chunks_exact_mut(STRIDE).skip(1);
-    for (row, line) in image.chunks_exact(WIDTH).zip(lines) {
-        let mut left = 0;
-        for (cell, &pixel) in line.iter_mut().zip(row) {
-            *cell = left | u32::from(pixel) << 16;
-            left = u32::from(pixel);
-        }
-        line[WIDTH] = left;
-    }
-    cells
+/// A channel with a border of zeros. A cell holds a pixel and, 16 bits higher, its right neighbour, so
+/// that one multiplication weighs both.
+struct Cells {
+    cells: Vec<u32>,
+    stride: usize,
 }
 
-/// The image at (`x`, `y`), from -1 to below 28, in 1/65536 of a pixel; the weights of the
-/// neighbours have 8 bits.
-fn sample(cells: &[u32; CELLS + STRIDE], x: i32, y: i32) -> u8 {
-    let (x, y) = ((x + ONE) as u32, (y + ONE) as u32);
-    let cell = ((y >> 16) as usize * STRIDE + (x >> 16) as usize) & (CELLS - 1);
-    let (right, below) = (x >> 8 & 0xff, y >> 8 & 0xff);
-    let pair = between(cells[cell], cells[cell + STRIDE], below);
-    (between(pair & 0xffff, pair >> 16, right).wrapping_add(0x8000) >> 16) as u8
+impl Cells {
+    fn new(image: &[u8], width: usize) -> Self {
+        let stride = width + 2;
+        let mut cells = vec![0; (image.len() / width + 2) * stride];
+        let lines = cells.chunks_exact_mut(stride).skip(1);
+        for (row, line) in image.chunks_exact(width).zip(lines) {
+            let mut left = 0;
+            for (cell, &pixel) in line.iter_mut().zip(row) {
+                *cell = left | u32::from(pixel) << 16;
+                left = u32::from(pixel);
+            }
+            line[width] = left;
+        }
+        Self { cells, stride }
+    }
+
+    /// The image at (`x`, `y`), from -1 to below its width and height, in 1/65536 of a pixel; the
+    /// weights of the neighbours have 8 bits.
+    #[inline]
+    fn sample(&self, x: i32, y: i32) -> u8 {
+        let (x, y) = ((x + ONE) as u32, (y + ONE) as u32);
+        let cell = (y >> 16) as usize * self.stride + (x >> 16) as usize;
+        let (right, below) = (x >> 8 & 0xff, y >> 8 & 0xff);
+        let pair = between(self.cells[cell], self.cells[cell + self.stride], below);
+        (between(pair & 0xffff, pair >> 16, right).wrapping_add(0x8000) >> 16) as u8
+    }
 }
 
 /// `from * (256 - weight) + to * weight`, by one multiplication: what wraps around on the way comes
@@ -210,18 +230,24 @@ fn fixed(value: f64) -> i32 {
 mod tests {
     use super::*;
 
+    const SHAPE: ImageShape = ImageShape {
+        channels: 1,
+        height: 20,
+        width: 31,
+    };
+
     /// What `resample` computes, without its way of passing over what is black.
     fn point_by_point(map: &InverseMap, image: &[u8]) -> Vec<u8> {
-        let cells = bordered(image);
-        let value = |at: usize| {
-            let (column, line) = ((at % WIDTH) as i32, (at / WIDTH) as i32);
+        let (height, width) = (SHAPE.height as i32, SHAPE.width as i32);
+        let cells = Cells::new(image, SHAPE.width);
+        let value = |at: i32| {
+            let (column, line) = (at % width, at / width);
             let x = map.x + column * map.right[0] + line * map.down[0];
             let y = map.y + column * map.right[1] + line * map.down[1];
-            let inside =
-                (-ONE..WIDTH as i32 * ONE).contains(&x) && (-ONE..HEIGHT as i32 * ONE).contains(&y);
-            if inside { sample(&cells, x, y) } else { 0 }
+            let inside = (-ONE..width * ONE).contains(&x) && (-ONE..height * ONE).contains(&y);
+            if inside { cells.sample(x, y) } else { 0 }
         };
-        (0..PIXELS).map(value).collect()
+        (0..height * width).map(value).collect()
     }
 
     #[test]
@@ -235,25 +261,26 @@ mod tests {
         for index in 0..3000_u64 {
             let mut random = Random::keyed(&[index]);
             // A box of noise, from empty to the whole image.
-            let [left, right, top, bottom] = [(); 4].map(|()| random.below(29) as usize);
-            let image: Vec<u8> = (0..PIXELS)
+            let [left, right] = [(); 2].map(|()| random.below(32) as usize);
+            let [top, bottom] = [(); 2].map(|()| random.below(21) as usize);
+            let image: Vec<u8> = (0..SHAPE.len())
                 .map(|at| {
-                    let inside = (left..right).contains(&(at % WIDTH))
-                        && (top..bottom).contains(&(at / WIDTH));
+                    let inside = (left..right).contains(&(at % SHAPE.width))
+                        && (top..bottom).contains(&(at / SHAPE.width));
                     if inside { random.next_u64() as u8 } else { 0 }
                 })
                 .collect();
             let map = match index % 3 {
-                0 => all.draw(&mut random),
+                0 => all.draw(SHAPE, &mut random),
                 1 => Augmentation {
                     shift: 0.5,
                     ..Default::default()
                 }
-                .draw(&mut random),
-                _ => Augmentation::default().draw(&mut random),
+                .draw(SHAPE, &mut random),
+                _ => Augmentation::default().draw(SHAPE, &mut random),
             };
-            let mut out = vec![1; PIXELS];
-            map.resample(&image, &mut out);
+            let mut out = vec![1; SHAPE.len()];
+            map.resample(SHAPE, &image, &mut out);
             assert_eq!(out, point_by_point(&map, &image), "image {index}");
         }
     }

@@ -7,7 +7,8 @@ use flate2::bufread::MultiGzDecoder;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use crate::images::sha256;
-use crate::{DataError, MNIST_MIRRORS, PublishedFile};
+use crate::DataError;
+use crate::mnist::{MIRRORS, PublishedFile};
 
 /// Fetches published files into a folder, and believes none without its digest. A file of MNIST may
 /// also be compressed anew, as mirrors do: then what it unpacks to has to be what was published.
@@ -26,11 +27,11 @@ pub struct Downloader {
 }
 
 impl Downloader {
-    /// Keeps files in `cache` (created if need be) and asks [`MNIST_MIRRORS`] for what is missing.
+    /// Keeps files in `cache` (created if need be) and asks [`MIRRORS`] for what is missing.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         Self {
             cache: cache.into(),
-            mirrors: MNIST_MIRRORS.map(String::from).into(),
+            mirrors: MIRRORS.map(String::from).into(),
         }
     }
 

@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use crate::{CLASSES, HEIGHT, WIDTH};
-
 /// Everything that can be wrong with a data set. Each message is one line that says what
 /// happened, to which file, and what to do.
 ///
@@ -12,7 +10,7 @@ use crate::{CLASSES, HEIGHT, WIDTH};
 pub enum DataError {
     /// None of the names under which a file may stand in a folder exists.
     #[error(
-        "{folder} holds neither {name} nor {name}.gz: name the folder with the four files of a data set in MNIST's format"
+        "{folder} holds neither {name} nor {name}.gz, nor pictures in a folder for each class: name the folder of a data set"
     )]
     Missing {
         /// The folder that was searched.
@@ -41,9 +39,7 @@ pub enum DataError {
         other: String,
     },
     /// There is nothing at the path.
-    #[error(
-        "{folder}: there is no such folder; name the one with the four files of a data set in MNIST's format by --data-dir"
-    )]
+    #[error("{folder}: there is no such folder; name the one of a data set")]
     NoFolder {
         /// The folder that was named.
         folder: PathBuf,
@@ -73,16 +69,12 @@ pub enum DataError {
         file: String,
     },
     /// The first four bytes are not those of the expected kind of IDX file.
-    #[error(
-        "{file} starts with {found:#010x}, an IDX file of {kind} with {expected:#010x}: {hint}"
-    )]
+    #[error("{file} starts with {found:#010x}, which is no IDX file of {kind}: {hint}")]
     Magic {
         /// The file that was read.
         file: String,
         /// `images` or `labels`.
         kind: &'static str,
-        /// The magic number of that kind.
-        expected: u32,
         /// The number found.
         found: u32,
         /// What the number found points to.
@@ -96,15 +88,83 @@ pub enum DataError {
         /// `images` or `labels`.
         kind: &'static str,
     },
-    /// The images have another size.
-    #[error("{file} holds images of {height}x{width} pixels: scale them to {HEIGHT}x{WIDTH}")]
-    ImageSize {
+    /// A side of the images has no pixel.
+    #[error("{file} promises images without a pixel: it is damaged; fetch it again")]
+    NoPixels {
         /// The file that was read.
         file: String,
-        /// Rows, as the header says.
-        height: u32,
-        /// Columns, as the header says.
-        width: u32,
+    },
+    /// The channels of a pixel stand beside each other.
+    #[error(
+        "{file} holds images of {}×{} with the {} channels of a pixel beside each other: write them channel by channel, [n, channels, height, width]", .item[0], .item[1], .item[2]
+    )]
+    ChannelsLast {
+        /// The file that was read.
+        file: String,
+        /// Height, width and channels.
+        item: [u32; 3],
+    },
+    /// Images that have a shape that nothing here is made for.
+    #[error(
+        "{channels} channels of {height}×{width}: images have 1 or 3 channels and sides of 1 to 256 pixels; scale them"
+    )]
+    Shape {
+        /// Channels.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// Test images that aren't like those of training.
+    #[error("{source_name} holds images of {found}, where {expected} are expected: name the folder of the same data set")]
+    OtherShape {
+        /// Where the images come from.
+        source_name: String,
+        /// Their shape, in words.
+        found: String,
+        /// The shape expected, in words.
+        expected: String,
+    },
+    /// A size was asked for that the files state themselves.
+    #[error("{folder} holds IDX files, which state size and channels themselves: leave data.size and data.channels out")]
+    SizeOfIdx {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A set of classes that can't be.
+    #[error("{problem}")]
+    Classes {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A name that a class can't have.
+    #[error("{name:?} can't be the name of a class: {problem}; give it another")]
+    ClassName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// One of the above, in this file.
+    #[error("{file}: {error}")]
+    InFile {
+        /// The file or folder.
+        file: String,
+        /// What is wrong there.
+        error: Box<DataError>,
+    },
+    /// A folder of test pictures is of no class that there are training pictures of.
+    #[error("{folder} is of no class that was trained on: move it away, or its pictures to their class")]
+    UnknownClass {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A class has no picture that can be read.
+    #[error("{folder} holds no picture that can be read: put some into it or remove it")]
+    EmptyClass {
+        /// The folder of the class.
+        folder: PathBuf,
     },
     /// The header promises more items than the reader accepts.
     #[error(
@@ -161,19 +221,24 @@ pub enum DataError {
         present: u64,
     },
     /// A label names no class.
-    #[error(
-        "{file} has label {label} at index {index}, and {classes} different labels in all: the network has {CLASSES} classes, labelled 0 to {}; use a set of {CLASSES} classes",
-        CLASSES - 1
-    )]
+    #[error("{file} has label {label} at index {index}, where classes have the labels {known}: use files of the same set")]
     Label {
         /// The file that was read.
         file: String,
         /// Index of the first such label, from 0.
         index: usize,
         /// The label.
-        label: u8,
-        /// How many different labels there are.
-        classes: usize,
+        label: u16,
+        /// The labels of the classes.
+        known: String,
+    },
+    /// A label is larger than any class has.
+    #[error("{file} has a label above 65535 at index {index}: number the classes from 0 on")]
+    WideLabel {
+        /// The file that was read.
+        file: String,
+        /// Index of the label, from 0.
+        index: usize,
     },
     /// Images and labels don't belong together.
     #[error(
@@ -190,10 +255,12 @@ pub enum DataError {
         label_count: usize,
     },
     /// Pixels that are not a whole number of images.
-    #[error("{pixels} pixels are not a whole number of {HEIGHT}x{WIDTH} images")]
+    #[error("{pixels} bytes are not a whole number of images of {shape}")]
     PixelCount {
         /// Bytes given.
         pixels: usize,
+        /// The shape, in words.
+        shape: String,
     },
     /// The content is not what was published.
     #[error("{file} has the SHA-256 {found}, expected {expected}: it is damaged; {remedy}")]
@@ -208,16 +275,14 @@ pub enum DataError {
         remedy: &'static str,
     },
     /// The program was compiled without the data or the client that the source needs.
-    #[error("this program was compiled without the feature `{feature}`: {remedy}")]
+    #[error("this program was compiled without the feature `{feature}`")]
     FeatureMissing {
         /// The cargo feature.
         feature: &'static str,
-        /// The other ways to the data.
-        remedy: &'static str,
     },
     /// No mirror gave the published file.
     #[error(
-        "cannot download {file} ({reasons}): check the network, or put the files into a folder and name it with --data-dir"
+        "cannot download {file} ({reasons}): check the network, or put the files into the folder"
     )]
     Download {
         /// The published name.
@@ -247,28 +312,22 @@ pub enum DataError {
     },
     /// A normalization that no set of pixels has.
     #[error(
-        "normalization with mean {mean} and standard deviation {std}: both must be finite, the deviation above 0"
+        "normalization with mean {mean} and standard deviation {std}: as many of both, all finite, the deviations above 0"
     )]
     Normalization {
-        /// The mean.
-        mean: f64,
-        /// The standard deviation.
-        std: f64,
+        /// The means.
+        mean: String,
+        /// The standard deviations.
+        std: String,
     },
 }
 
 impl DataError {
-    /// That the label at `index` names no class.
-    pub(crate) fn label(file: String, labels: &[u8], index: usize) -> Self {
-        let mut seen = [false; 256];
-        labels
-            .iter()
-            .for_each(|&label| seen[usize::from(label)] = true);
-        Self::Label {
+    /// That it is so in this file.
+    pub(crate) fn of_file(self, file: String) -> Self {
+        Self::InFile {
             file,
-            index,
-            label: labels[index],
-            classes: seen.into_iter().filter(|&seen| seen).count(),
+            error: Box::new(self),
         }
     }
 }

@@ -1,23 +1,98 @@
-//! Which of the files in a folder are those of a data set, by the names under which such sets are
-//! published.
+//! What a folder holds: IDX files by the names under which such sets are published, or pictures by
+//! class.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::{DataError, LabelledImages, idx};
+use crate::idx::{self, Input};
+use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec, names, tree};
 
-/// Reads the images of a split, and their labels, from wherever they lie in the folder.
-pub(crate) fn read(folder: &Path, splits: &[&str]) -> Result<LabelledImages, DataError> {
-    let (place, set) = data_set(folder)?;
-    let images = one(&place, &set, splits, &IMAGES)?;
-    let labels = one(&place, &set, splits, &LABELS)?;
-    let read = LabelledImages::read(&images, &labels)?;
-    // All of EMNIST's files are made so, those with the images of MNIST too.
-    Ok(match set.starts_with("emnist-") {
-        true => read.turned(),
-        false => read,
-    })
+/// Reads the training images of the set in a folder.
+pub(crate) fn train(
+    folder: &Path,
+    options: &FolderOptions,
+    observer: &dyn Observer,
+) -> Result<LabelledImages, DataError> {
+    match data_set(folder)? {
+        Some(set) => set.read(&["train"], options, None, observer),
+        None => tree::read(folder, tree::Part::Train, options, None, observer),
+    }
+}
+
+/// Reads the test images of the set in a folder.
+pub(crate) fn test(
+    folder: &Path,
+    options: &FolderOptions,
+    spec: &Spec,
+    observer: &dyn Observer,
+) -> Result<LabelledImages, DataError> {
+    match data_set(folder)? {
+        Some(set) => set.read(&["t10k", "test"], options, Some(&spec.classes), observer),
+        None => tree::read(folder, tree::Part::Test, options, Some(spec), observer),
+    }
+}
+
+/// IDX files that belong together.
+struct DataSet {
+    /// Where they lie: the folder or one below it.
+    place: PathBuf,
+    /// What their names have before that of the split: mostly nothing.
+    name: String,
+}
+
+impl DataSet {
+    /// Reads a split, by its names. Classes that aren't known yet are those of its labels.
+    fn read(
+        &self,
+        splits: &[&str],
+        options: &FolderOptions,
+        known: Option<&Classes>,
+        observer: &dyn Observer,
+    ) -> Result<LabelledImages, DataError> {
+        if options.size.is_some() || options.channels.is_some() {
+            return Err(DataError::SizeOfIdx {
+                folder: self.place.clone(),
+            });
+        }
+        let images = self.file(splits, &IMAGES)?;
+        let labels = self.file(splits, &LABELS)?;
+        let read = idx::read_split(Input::open(&images)?, Input::open(&labels)?, |labels| {
+            match known {
+                Some(classes) => Ok(classes.clone()),
+                None => names::classes(&self.place, &self.name, idx::distinct(labels)),
+            }
+        })?;
+        // All of EMNIST's files are made so, those with the images of MNIST too.
+        let emnist = self.name.starts_with("emnist-");
+        if !options.transpose.unwrap_or(emnist) {
+            return Ok(read);
+        }
+        observer.note(match emnist {
+            true => "EMNIST's files hold rows and columns exchanged: the images are turned".into(),
+            false => "rows and columns of the images are exchanged, as asked".into(),
+        });
+        transposed(&read)
+    }
+}
+
+/// The same images with rows and columns exchanged.
+fn transposed(images: &LabelledImages) -> Result<LabelledImages, DataError> {
+    let ImageShape {
+        channels,
+        height,
+        width,
+    } = images.shape();
+    let mut pixels = Vec::with_capacity(images.pixels().len());
+    for plane in images.pixels().chunks_exact(height * width) {
+        pixels.extend((0..height * width).map(|at| plane[at % height * width + at / height]));
+    }
+    LabelledImages::new(
+        ImageShape::new(channels, width, height)?,
+        images.classes().clone(),
+        pixels,
+        images.labels().to_vec(),
+    )
 }
 
 /// What a file holds, as its name says after that of the split.
@@ -30,7 +105,7 @@ struct Content {
 
 const IMAGES: Content = Content {
     ending: "-images-idx3-ubyte",
-    others: &["-images.idx3-ubyte"],
+    others: &["-images.idx3-ubyte", "-images-idx4-ubyte", "-images.idx4-ubyte"],
 };
 
 const LABELS: Content = Content {
@@ -41,11 +116,10 @@ const LABELS: Content = Content {
 
 const ALL_SPLITS: [&str; 3] = ["train", "t10k", "test"];
 
-/// Where the files lie, the folder or one below it, and what their names have before that of the
-/// split: mostly nothing.
-fn data_set(folder: &Path) -> Result<(PathBuf, String), DataError> {
+/// The set of IDX files in a folder, if there is one.
+fn data_set(folder: &Path) -> Result<Option<DataSet>, DataError> {
     let sets = |place: &Path| -> Result<BTreeSet<String>, DataError> {
-        let names = names(place)?;
+        let names = entries(place)?;
         let sets = names.iter().filter_map(|name| {
             let splits = ALL_SPLITS.iter();
             splits.filter_map(|split| set(name, split, &IMAGES)).next()
@@ -60,7 +134,7 @@ fn data_set(folder: &Path) -> Result<(PathBuf, String), DataError> {
         false => found.extend(here.into_iter().map(|set| (folder.to_owned(), set))),
     }
     if found.is_empty() {
-        let below = names(folder)?
+        let below = entries(folder)?
             .into_iter()
             .map(|name| folder.join(name).join("raw"));
         for place in below
@@ -80,31 +154,27 @@ fn data_set(folder: &Path) -> Result<(PathBuf, String), DataError> {
             names: found.iter().map(name).collect::<Vec<_>>().join(", "),
         });
     }
-    // What is missing is said by its plain name.
-    Ok(found.pop().unwrap_or((folder.to_owned(), String::new())))
+    Ok(found.pop().map(|(place, name)| DataSet { place, name }))
 }
 
-/// The file of a split with that content: where it is there more than once, the first by its name,
-/// and all the others are the same.
-fn one(
-    place: &Path,
-    set_name: &str,
-    splits: &[&str],
-    content: &Content,
-) -> Result<PathBuf, DataError> {
+impl DataSet {
+    /// The file of a split with that content: where it is there more than once, the first by its name,
+    /// and all the others are the same.
+    fn file(&self, splits: &[&str], content: &Content) -> Result<PathBuf, DataError> {
+        let (place, set_name) = (&self.place, &*self.name);
     let is_meant = |name: &str| {
         splits
             .iter()
             .any(|split| set(name, split, content) == Some(set_name))
     };
     let (mut files, mut others) = (Vec::new(), Vec::new());
-    for name in names(place)?.into_iter().filter(|name| is_meant(name)) {
+    for name in entries(place)?.into_iter().filter(|name| is_meant(name)) {
         let path = place.join(name);
         if !path.is_dir() {
             files.push(path);
             continue;
         }
-        let inside = names(&path)?.into_iter().filter(|name| is_meant(name));
+        let inside = entries(&path)?.into_iter().filter(|name| is_meant(name));
         files.extend(
             inside
                 .map(|name| path.join(name))
@@ -130,6 +200,7 @@ fn one(
     }
     Ok(first)
 }
+}
 
 /// What the name of a file of that split and content has before them: `emnist-digits-`, or nothing.
 fn set<'a>(name: &'a str, split: &str, content: &Content) -> Option<&'a str> {
@@ -143,7 +214,7 @@ fn set<'a>(name: &'a str, split: &str, content: &Content) -> Option<&'a str> {
 
 /// The names in a folder, sorted: plain ones come before those with `.gz`. Names that are no text are
 /// none of a data set.
-fn names(folder: &Path) -> Result<Vec<String>, DataError> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<String>, DataError> {
     let read = || {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {

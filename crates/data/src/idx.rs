@@ -2,10 +2,10 @@
 //!
 //! | bytes | images | labels |
 //! |---|---|---|
-//! | 0–3, big-endian | `0x00000803`: bytes in three dimensions | `0x00000801`: bytes in one |
-//! | 4–7 | number of images | number of labels |
-//! | 8–15 | 28, 28 | |
-//! | the rest | a byte per pixel, row by row, 0 black | a byte per label, 0 to 9 |
+//! | 0–3 | `00 00 08 03`: bytes in three dimensions; `…04` in four | `00 00 08 01`: bytes; `…0b 01`, `…0c 01`: 16- and 32-bit integers |
+//! | 4–7, big-endian | number of images | number of labels |
+//! | 8–15, 8–19 | height, width; channels, height, width | |
+//! | the rest | a byte per channel of a pixel, row by row, 0 black | the labels, big-endian |
 //!
 //! Gzip is recognised by its first two bytes, whatever the name; several members in a row read as
 //! one stream. A header is held against the bytes present before anything is allocated for it:
@@ -18,6 +18,7 @@
 //! - decompression stops one byte after what the header promises.
 
 mod body;
+mod limits;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
@@ -25,17 +26,12 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use body::Body;
+use body::{Body, Content};
+pub use limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
 
-use crate::{CLASSES, DataError, HEIGHT, LabelledImages, PIXELS, WIDTH};
+use crate::{Classes, DataError, ImageShape, LabelledImages};
 
-/// Most items that a file may hold: room for the largest published set in this format (EMNIST
-/// ByClass, 697,932 training images).
-pub const MAX_ITEMS: u32 = 700_000;
-/// Up to this many uncompressed bytes any ratio that gzip can reach is accepted.
-pub const PLAUSIBLE_BYTES: u64 = 16 << 20;
-/// Greatest ratio of compression accepted above [`PLAUSIBLE_BYTES`].
-pub const PLAUSIBLE_RATIO: u64 = 200;
+pub use crate::header::{images as image_header, labels as label_header};
 
 /// Bytes of an IDX file that were not looked at yet.
 pub struct Input<'a> {
@@ -81,75 +77,78 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Reads a file of images: `[count, 28, 28]`, a byte per pixel.
+/// Reads a file of images: their shape, and `[count, channels, height, width]`.
 ///
 /// # Errors
 ///
 /// A [`DataError`] that names `origin` and what is wrong.
-pub fn read_images(bytes: &[u8], origin: &str) -> Result<Vec<u8>, DataError> {
-    read(Input::bytes(bytes, origin), &IMAGES, |_| Ok(()))
+pub fn read_images(bytes: &[u8], origin: &str) -> Result<(ImageShape, Vec<u8>), DataError> {
+    let input = Input::bytes(bytes, origin);
+    images(input, |_| Ok(()))
 }
 
-/// Reads a file of labels: `[count]`, each from 0 to 9.
+/// Reads a file of labels as they stand in it: `[count]`.
 ///
 /// # Errors
 ///
 /// A [`DataError`] that names `origin` and what is wrong.
-pub fn read_labels(bytes: &[u8], origin: &str) -> Result<Vec<u8>, DataError> {
-    read_checked_labels(Input::bytes(bytes, origin))
+pub fn read_labels(bytes: &[u8], origin: &str) -> Result<Vec<u16>, DataError> {
+    labels(Input::bytes(bytes, origin))
 }
 
-/// Reads a file of labels of any number of classes: `[count]`.
+/// Reads the two files of a split, whose classes `classes` tells from the labels as they stand in the
+/// file.
 ///
 /// # Errors
 ///
-/// A [`DataError`] that names `origin` and what is wrong.
-pub fn read_any_labels(bytes: &[u8], origin: &str) -> Result<Vec<u8>, DataError> {
-    read(Input::bytes(bytes, origin), &LABELS, |_| Ok(()))
-}
-
-/// Reads the two files of a split.
-///
-/// # Errors
-///
-/// A [`DataError`] that names the file and what is wrong. If the counts differ, that is known from
-/// the header, before the images are read.
-pub fn read_split(images: Input, labels: Input) -> Result<LabelledImages, DataError> {
-    let (image_file, label_file) = (images.origin.clone(), labels.origin.clone());
-    let labels = read_checked_labels(labels)?;
-    let pixels = read(images, &IMAGES, |count| {
+/// A [`DataError`] that names the file and what is wrong, those of `classes` among them. If the counts
+/// differ, that is known from the header, before the images are read.
+pub fn read_split(
+    image_file: Input,
+    label_file: Input,
+    classes: impl FnOnce(&[u16]) -> Result<Classes, DataError>,
+) -> Result<LabelledImages, DataError> {
+    let names = [&image_file, &label_file].map(|file| file.origin.clone());
+    let found = labels(label_file)?;
+    let classes = classes(&found)?;
+    let mut labels = Vec::with_capacity(found.len());
+    for (index, &label) in found.iter().enumerate() {
+        let class = classes.index_of(label);
+        labels.push(class.ok_or_else(|| DataError::Label {
+            file: names[1].clone(),
+            index,
+            label,
+            known: ranges(classes.labels()),
+        })?);
+    }
+    let (shape, pixels) = images(image_file, |count| {
         if count as usize == labels.len() {
             return Ok(());
         }
         Err(DataError::CountMismatch {
-            images: image_file.clone(),
+            images: names[0].clone(),
             image_count: count as usize,
-            labels: label_file.clone(),
+            labels: names[1].clone(),
             label_count: labels.len(),
         })
     })?;
-    LabelledImages::new(pixels, labels)
+    LabelledImages::new(shape, classes, pixels, labels)
 }
 
-/// The 16 bytes that open a file of `count` images.
-pub fn image_header(count: u32) -> [u8; 16] {
-    let mut header = [0; 16];
-    for (field, value) in
-        header
-            .chunks_exact_mut(4)
-            .zip([IMAGES.magic, count, HEIGHT as u32, WIDTH as u32])
-    {
-        field.copy_from_slice(&value.to_be_bytes());
-    }
-    header
+/// The labels that are there, ascending.
+pub(crate) fn distinct(labels: &[u16]) -> Vec<u16> {
+    let distinct: std::collections::BTreeSet<u16> = labels.iter().copied().collect();
+    distinct.into_iter().collect()
 }
 
-/// The 8 bytes that open a file of `count` labels.
-pub fn label_header(count: u32) -> [u8; 8] {
-    let mut header = [0; 8];
-    header[..4].copy_from_slice(&LABELS.magic.to_be_bytes());
-    header[4..].copy_from_slice(&count.to_be_bytes());
-    header
+/// Ascending numbers in few words: `0 to 9`, `1 to 26, 30`.
+fn ranges(numbers: &[u16]) -> String {
+    let follows = |a: &u16, b: &u16| a.checked_add(1) == Some(*b);
+    let runs = numbers.chunk_by(follows).map(|run| match run {
+        [one] => one.to_string(),
+        run => format!("{} to {}", run[0], run[run.len() - 1]),
+    });
+    runs.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether two files hold the same, each plain or gzip. What can't be unpacked is not the same.
@@ -184,45 +183,40 @@ fn unpacked<'a>(mut reader: Box<dyn BufRead + 'a>) -> Box<dyn Read + 'a> {
 /// The first two bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-struct Kind {
-    name: &'static str,
-    magic: u32,
-    header: u64,
-    item: u64,
-}
-
-const IMAGES: Kind = Kind {
-    name: "images",
-    magic: 0x0000_0803,
-    header: 16,
-    item: PIXELS as u64,
-};
-
-const LABELS: Kind = Kind {
-    name: "labels",
-    magic: 0x0000_0801,
-    header: 8,
-    item: 1,
-};
-
-fn read_checked_labels(input: Input) -> Result<Vec<u8>, DataError> {
+fn images(
+    input: Input,
+    accept: impl FnOnce(u32) -> Result<(), DataError>,
+) -> Result<(ImageShape, Vec<u8>), DataError> {
     let file = input.origin.clone();
-    let labels = read(input, &LABELS, |_| Ok(()))?;
-    match labels
-        .iter()
-        .position(|&label| usize::from(label) >= CLASSES)
-    {
-        Some(index) => Err(DataError::label(file, &labels, index)),
-        None => Ok(labels),
-    }
+    let (shape, pixels) = read(input, Content::Images, accept)?;
+    let [channels, height, width] = shape;
+    let shape = ImageShape::new(channels as usize, height as usize, width as usize);
+    Ok((shape.map_err(|error| error.of_file(file))?, pixels))
 }
 
-/// Reads what follows the header, after `accept` has seen the number of items.
+fn labels(input: Input) -> Result<Vec<u16>, DataError> {
+    let file = input.origin.clone();
+    let ([_, _, size], bytes) = read(input, Content::Labels, |_| Ok(()))?;
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
+    let labels = bytes.chunks_exact(size.max(1) as usize).map(number);
+    labels
+        .enumerate()
+        .map(|(index, label)| {
+            u16::try_from(label).map_err(|_| DataError::WideLabel {
+                file: file.clone(),
+                index,
+            })
+        })
+        .collect()
+}
+
+/// Reads what follows the header, after `accept` has seen the number of items: what the header says of
+/// the shape of an item, and the items.
 fn read(
     input: Input,
-    kind: &Kind,
+    content: Content,
     accept: impl FnOnce(u32) -> Result<(), DataError>,
-) -> Result<Vec<u8>, DataError> {
+) -> Result<([u32; 3], Vec<u8>), DataError> {
     let Input {
         mut reader,
         present,
@@ -242,23 +236,17 @@ fn read(
     }
     let gzip = first.starts_with(&GZIP);
     let stream = Cursor::new(first).chain(reader);
-    if gzip {
-        Body {
-            reader: MultiGzDecoder::new(stream),
-            present,
-            gzip,
-            origin,
-        }
-        .read(kind, accept)
-    } else {
-        Body {
-            reader: stream,
-            present,
-            gzip,
-            origin,
-        }
-        .read(kind, accept)
+    let reader: Box<dyn Read> = match gzip {
+        true => Box::new(MultiGzDecoder::new(stream)),
+        false => Box::new(stream),
+    };
+    Body {
+        reader,
+        present,
+        gzip,
+        origin,
     }
+    .read(content, accept)
 }
 
 fn looks_like_html(first: &[u8]) -> bool {

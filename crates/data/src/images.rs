@@ -1,44 +1,50 @@
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use burn::data::dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::idx::{self, Input};
-use crate::{CLASSES, DataError, HEIGHT, MNIST_TEST, PIXELS, WIDTH};
+use crate::{Classes, DataError, ImageShape, header};
 
-/// Images and labels of one split, at least one, checked and kept once as bytes: a clone shares
-/// them.
+/// Images of one shape and the class of each, at least one, checked and kept once as bytes: a clone
+/// shares them.
 #[derive(Clone, Debug)]
 pub struct LabelledImages {
     content: Arc<Content>,
-    turned: bool,
 }
 
 struct Content {
+    shape: ImageShape,
+    classes: Classes,
     pixels: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     digest: OnceLock<SplitDigest>,
 }
 
 impl LabelledImages {
-    /// Images `[count, 28, 28]`, a byte per pixel (0 black, 255 white), and labels `[count]`.
+    /// Images `[count, channels, height, width]`, a byte per value (0 black, 255 white), and the index
+    /// of the class of each, `[count]`.
     ///
     /// # Errors
     ///
     /// [`DataError::PixelCount`], [`DataError::CountMismatch`], [`DataError::Label`] or
-    /// [`DataError::Empty`] if they are not at least one whole image and as many labels from 0 to 9.
-    pub fn new(pixels: Vec<u8>, labels: Vec<u8>) -> Result<Self, DataError> {
-        if !pixels.len().is_multiple_of(PIXELS) {
+    /// [`DataError::Empty`] if they are not at least one whole image and as many indices of classes.
+    pub fn new(
+        shape: ImageShape,
+        classes: Classes,
+        pixels: Vec<u8>,
+        labels: Vec<u16>,
+    ) -> Result<Self, DataError> {
+        if !pixels.len().is_multiple_of(shape.len()) {
             return Err(DataError::PixelCount {
                 pixels: pixels.len(),
+                shape: shape.to_string(),
             });
         }
-        if pixels.len() / PIXELS != labels.len() {
+        if pixels.len() / shape.len() != labels.len() {
             return Err(DataError::CountMismatch {
                 images: "the set".into(),
-                image_count: pixels.len() / PIXELS,
+                image_count: pixels.len() / shape.len(),
                 labels: "it".into(),
                 label_count: labels.len(),
             });
@@ -49,29 +55,42 @@ impl LabelledImages {
                 kind: "images",
             });
         }
-        if let Some(index) = labels
-            .iter()
-            .position(|&label| usize::from(label) >= CLASSES)
-        {
-            return Err(DataError::label("the set".into(), &labels, index));
+        let unknown = |&label: &u16| usize::from(label) >= classes.len();
+        if let Some(index) = labels.iter().position(unknown) {
+            return Err(DataError::Label {
+                file: "the set".into(),
+                index,
+                label: labels[index],
+                known: format!("0 to {}", classes.len() - 1),
+            });
         }
         Ok(Self {
             content: Arc::new(Content {
+                shape,
+                classes,
                 pixels,
                 labels,
                 digest: OnceLock::new(),
             }),
-            turned: false,
         })
     }
 
-    /// Reads an IDX file of images and the one of their labels, each plain or gzip.
-    ///
-    /// # Errors
-    ///
-    /// A [`DataError`] that names the file and what is wrong with it.
-    pub fn read(images: &Path, labels: &Path) -> Result<Self, DataError> {
-        idx::read_split(Input::open(images)?, Input::open(labels)?)
+    /// The shape of each image.
+    pub fn shape(&self) -> ImageShape {
+        self.content.shape
+    }
+
+    /// The classes, whether or not there is an image of each.
+    pub fn classes(&self) -> &Classes {
+        &self.content.classes
+    }
+
+    /// Shape and classes.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            shape: self.shape(),
+            classes: self.classes().clone(),
+        }
     }
 
     /// How many images there are.
@@ -84,78 +103,75 @@ impl LabelledImages {
         self.content.labels.is_empty()
     }
 
-    /// The image at `index`: `[28, 28]`, row by row.
+    /// The image at `index`: `[channels, height, width]`, row by row.
     ///
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len), like a slice.
     pub fn image(&self, index: usize) -> &[u8] {
-        &self.content.pixels[index * PIXELS..][..PIXELS]
+        let length = self.content.shape.len();
+        &self.content.pixels[index * length..][..length]
     }
 
-    /// The label of the image at `index`, 0 to 9.
+    /// The class of the image at `index`.
     ///
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len), like a slice.
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.content.labels[index]
     }
 
-    /// All images: `[count, 28, 28]`.
+    /// All images: `[count, channels, height, width]`.
     pub fn pixels(&self) -> &[u8] {
         &self.content.pixels
     }
 
-    /// All labels: `[count]`.
-    pub fn labels(&self) -> &[u8] {
+    /// The classes of all images: `[count]`.
+    pub fn labels(&self) -> &[u16] {
         &self.content.labels
     }
 
-    /// The SHA-256 of the two uncompressed IDX files with this content, whichever way it came.
-    /// Computed at the first call.
+    /// The SHA-256 of the two uncompressed IDX files with this content, whichever way it came: of
+    /// images in rank 3 where there is one channel and 4 otherwise, and of labels as bytes, or 16-bit
+    /// integers where bytes don't hold them. Computed at the first call.
     pub fn digest(&self) -> &SplitDigest {
-        self.content.digest.get_or_init(|| {
-            let count = self.len() as u32;
+        let Content {
+            shape,
+            classes,
+            pixels,
+            labels,
+            digest,
+        } = &*self.content;
+        digest.get_or_init(|| {
+            let count = labels.len() as u32;
+            let labels = labels.iter().map(|&class| classes.labels()[usize::from(class)]);
+            let wide = classes.labels().iter().any(|&label| label > 255);
+            let bytes: Vec<u8> = match wide {
+                true => labels.flat_map(u16::to_be_bytes).collect(),
+                false => labels.map(|label| label as u8).collect(),
+            };
             SplitDigest {
-                images: sha256(&[&idx::image_header(count), self.pixels()]),
-                labels: sha256(&[&idx::label_header(count), self.labels()]),
+                images: sha256(&[&header::images(count, *shape), pixels]),
+                labels: sha256(&[&header::labels(count, wide), &bytes]),
             }
         })
-    }
-
-    /// Whether the files hold rows and columns exchanged, as EMNIST's do, and the images were turned
-    /// when they were read.
-    pub fn is_turned(&self) -> bool {
-        self.turned
-    }
-
-    /// The same with rows and columns of each image exchanged.
-    pub(crate) fn turned(&self) -> Self {
-        let turn = |image: &[u8]| {
-            let at = |index: usize| image[index % HEIGHT * WIDTH + index / HEIGHT];
-            std::array::from_fn::<u8, PIXELS, _>(at)
-        };
-        Self {
-            content: Arc::new(Content {
-                pixels: self.pixels().chunks_exact(PIXELS).flat_map(turn).collect(),
-                labels: self.labels().to_vec(),
-                digest: OnceLock::new(),
-            }),
-            turned: !self.turned,
-        }
-    }
-
-    /// Whether these are MNIST's own 10,000 test images, to the bit.
-    pub fn is_mnist_test(&self) -> bool {
-        self.digest().is(&MNIST_TEST)
     }
 }
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} images", self.labels.len())
+        write!(f, "{} images of {}", self.labels.len(), self.shape)
     }
+}
+
+/// What all images of a data set have in common: what a test set shares with its training set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The shape of an image.
+    pub shape: ImageShape,
+    /// The classes.
+    pub classes: Classes,
 }
 
 /// The SHA-256 digests (hexadecimal) of the uncompressed IDX files of a split: which data a number
@@ -169,21 +185,19 @@ pub struct SplitDigest {
     pub labels: String,
 }
 
-/// One image and its label, as Burn's dataset tools see it.
+/// One image and its class, as Burn's dataset tools see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// `[28, 28]`, row by row.
-    pub image: [u8; PIXELS],
-    /// 0 to 9.
-    pub label: u8,
+    /// `[channels, height, width]`, row by row.
+    pub image: Vec<u8>,
+    /// The index of its class.
+    pub label: u16,
 }
 
 impl Dataset<Item> for LabelledImages {
     fn get(&self, index: usize) -> Result<Item, DatasetError> {
-        let mut image = [0; PIXELS];
-        image.copy_from_slice(self.image(index));
         Ok(Item {
-            image,
+            image: self.image(index).to_vec(),
             label: self.label(index),
         })
     }

@@ -1,28 +1,31 @@
-//! MNIST and every data set in its format: verified bytes in, normalized batches out.
+//! Images with a shape and named classes: verified bytes in, normalized batches out. Knows no model.
 //!
 //! The way of the data, one module per step:
 //!
-//! 1. [`Source`] finds the four IDX files: compiled in, in a folder, or downloaded and verified.
+//! 1. [`Source`] finds the files: MNIST compiled in, IDX files or pictures in a folder, or downloaded.
 //! 2. [`idx`] checks every byte of them and gives [`LabelledImages`], kept once as bytes.
-//! 3. [`split`] divides the training images into training and validation, evenly by label.
-//! 4. [`Normalization`] maps a pixel to the network's input; [`Augmentation`] bends an image.
+//! 3. [`split`] divides the training images into training and validation, evenly by class.
+//! 4. [`Normalization`] maps a byte to the network's input; [`Augmentation`] bends an image.
 //! 5. [`Loader`] shuffles, augments, normalizes and gives each [`Batch`] as one tensor.
 //!
 //! All randomness is a function of (seed, epoch, image index): no clock, no thread, no hidden state.
+//! What is known of one data set and no other is in [`mnist`].
 //!
 #![cfg_attr(feature = "bundled", doc = "```")]
 #![cfg_attr(not(feature = "bundled"), doc = "```no_run")]
 //! # fn main() -> Result<(), data::DataError> {
-//! use data::{MNIST_TEST, Normalization, Source};
+//! use data::{Normalization, Source, mnist};
 //!
-//! let test = Source::Bundled.test()?;
+//! let train = Source::Bundled.train(&())?;
+//! let test = Source::Bundled.test(&train.spec(), &())?;
 //! assert_eq!(test.len(), 10_000);
-//! assert_eq!(test.label(0), 7);
-//! assert!(test.digest().is(&MNIST_TEST));
+//! assert_eq!(test.classes().name(test.label(0).into()), "7");
+//! assert!(test.digest().is(&mnist::TEST));
 //!
 //! let mut input = Vec::new();
-//! Normalization::MNIST.apply(test.image(0), &mut input); // [784], mean about 0
-//! assert_eq!(input.len(), data::PIXELS);
+//! let normalization = Normalization::of(&train);
+//! normalization.apply(test.shape(), test.image(0), &mut input); // [1, 28, 28], mean about 0
+//! assert_eq!(input.len(), 28 * 28);
 //! # Ok(())
 //! # }
 //! ```
@@ -30,43 +33,39 @@
 #![forbid(unsafe_code)]
 
 mod augmentation;
-mod canvas;
-mod corruption;
+mod classes;
 #[cfg(feature = "download")]
 mod download;
 mod error;
 mod folder;
+mod header;
 pub mod idx;
 mod images;
-mod ink;
 mod loader;
-mod mnist;
-mod non_digit;
+pub mod mnist;
+mod names;
 mod normalization;
 mod random;
+mod reading;
+mod shape;
 mod source;
 mod split;
+#[cfg(feature = "pictures")]
+mod tree;
+#[cfg(not(feature = "pictures"))]
+#[path = "no_tree.rs"]
+mod tree;
 
 pub use augmentation::Augmentation;
-pub use corruption::Corruption;
+pub use classes::Classes;
 #[cfg(feature = "download")]
 pub use download::Downloader;
 pub use error::DataError;
-pub use images::{Item, LabelledImages, SplitDigest};
-pub use ink::{Ink, InkLimits};
+pub use images::{Item, LabelledImages, Spec, SplitDigest};
 pub use loader::{Batch, Batches, Loader};
-pub use mnist::{KnownSplit, MNIST_FILES, MNIST_MIRRORS, MNIST_TEST, MNIST_TRAIN, PublishedFile};
-pub use non_digit::NonDigit;
 pub use normalization::Normalization;
 pub use random::Random;
+pub use reading::{FolderOptions, Observer};
+pub use shape::ImageShape;
 pub use source::Source;
 pub use split::{Split, split};
-
-/// Rows of an image.
-pub const HEIGHT: usize = 28;
-/// Columns of an image.
-pub const WIDTH: usize = 28;
-/// Pixels of an image, stored row by row.
-pub const PIXELS: usize = HEIGHT * WIDTH;
-/// Classes that a label can name: 0 to 9.
-pub const CLASSES: usize = 10;

@@ -3,21 +3,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::random::{Purpose, Random};
-use crate::{Augmentation, HEIGHT, LabelledImages, Normalization, PIXELS, WIDTH};
+use crate::{Augmentation, LabelledImages, Normalization};
 
 /// One batch on a device.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// `[batch, 28, 28]`, normalized, in the device's default float type.
-    pub images: Tensor<3>,
-    /// `[batch]`, 0 to 9.
-    pub targets: Tensor<1, Int>,
-    /// The same labels on the host, so that counting needs no transfer.
-    pub labels: Arc<[u8]>,
+    /// `[batch, channels, height, width]`, normalized, in the device's default float type.
+    pub images: Tensor<4>,
+    /// The index of the class of each, `[batch]`, on the host.
+    pub labels: Arc<[u16]>,
 }
 
 /// Serves images in batches, as tensors on a device: Burn's [`DataLoader`] without its copies.
@@ -32,14 +30,17 @@ pub struct Batch {
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use data::{LabelledImages, Loader, Normalization, PIXELS};
+/// use data::{Classes, ImageShape, LabelledImages, Loader, Normalization};
 ///
 /// # #[allow(deprecated)]
 /// # fn main() -> Result<(), data::DataError> {
-/// let images = LabelledImages::new(vec![0; 100 * PIXELS], vec![7; 100])?;
-/// let loader = Loader::whole(images, Normalization::MNIST, 64, &Device::ndarray()).shuffled(42);
+/// let (shape, classes) = (ImageShape::new(1, 28, 28)?, Classes::numbered(vec![3, 8])?);
+/// let images = LabelledImages::new(shape, classes, vec![0; 100 * shape.len()], vec![1; 100])?;
+/// let normalization = Normalization::of(&images);
+/// let loader = Loader::whole(images, &normalization, 64, &Device::ndarray()).shuffled(42);
 /// for batch in loader.epoch(1).flatten() {
-///     println!("{:?}: {:?}", batch.images.dims(), batch.labels); // [64, 28, 28], [36, 28, 28]
+///     // [64, 1, 28, 28], [36, 1, 28, 28]
+///     println!("{:?}: {:?}", batch.images.dims(), batch.labels);
 /// }
 /// # Ok(())
 /// # }
@@ -48,7 +49,7 @@ pub struct Batch {
 pub struct Loader {
     images: LabelledImages,
     indices: Arc<[u32]>,
-    table: Arc<[f32; 256]>,
+    tables: Arc<[[f32; 256]]>,
     batch_size: usize,
     device: Device,
     shuffle: Option<u64>,
@@ -68,11 +69,12 @@ impl Loader {
     ///
     /// # Panics
     ///
-    /// If `batch_size` is 0, or an index is not below the number of images.
+    /// If `batch_size` is 0, an index is not below the number of images, or the normalization has
+    /// another number of channels.
     pub fn new(
         images: LabelledImages,
         indices: Arc<[u32]>,
-        normalization: Normalization,
+        normalization: &Normalization,
         batch_size: usize,
         device: &Device,
     ) -> Self {
@@ -82,10 +84,12 @@ impl Loader {
             "an index lies beyond the {} images",
             images.len()
         );
+        let channels = images.shape().channels;
+        assert_eq!(normalization.mean.len(), channels, "channels");
         Self {
             images,
             indices,
-            table: Arc::new(normalization.table()),
+            tables: normalization.tables().into(),
             batch_size,
             device: device.clone(),
             shuffle: None,
@@ -101,7 +105,7 @@ impl Loader {
     /// If `batch_size` is 0.
     pub fn whole(
         images: LabelledImages,
-        normalization: Normalization,
+        normalization: &Normalization,
         batch_size: usize,
         device: &Device,
     ) -> Self {
@@ -172,37 +176,41 @@ impl Loader {
     }
 
     fn batch(&self, indices: &[u32], epoch: usize, augmentation: Option<Augmented>) -> Batch {
-        let mut input = vec![0.0; indices.len() * PIXELS];
+        let shape = self.images.shape();
+        let mut input = vec![0.0; indices.len() * shape.len()];
         input
-            .par_chunks_exact_mut(PIXELS)
+            .par_chunks_exact_mut(shape.len())
             .zip(indices)
             .with_min_len(IMAGES_PER_TASK)
-            .for_each(|(input, &index)| {
+            .for_each_init(Vec::new, |bent, (input, &index)| {
                 let index = index as usize;
                 let image = self.images.image(index);
-                let mut bent = [0; PIXELS];
                 let shown = match augmentation {
                     Some(options) => {
-                        options
-                            .augmentation
-                            .apply(image, options.seed, epoch, index, &mut bent);
-                        &bent
+                        let Augmented {
+                            augmentation, seed, ..
+                        } = options;
+                        bent.resize(shape.len(), 0);
+                        augmentation.apply(shape, image, seed, epoch, index, bent);
+                        bent
                     }
                     None => image,
                 };
-                for (input, &pixel) in input.iter_mut().zip(shown) {
-                    *input = self.table[usize::from(pixel)];
+                let planes = input.chunks_exact_mut(shape.plane());
+                let shown = shown.chunks_exact(shape.plane());
+                for ((input, shown), table) in planes.zip(shown).zip(&*self.tables) {
+                    for (input, &pixel) in input.iter_mut().zip(shown) {
+                        *input = table[usize::from(pixel)];
+                    }
                 }
             });
-        let labels: Arc<[u8]> = indices
+        let labels: Arc<[u16]> = indices
             .iter()
             .map(|&index| self.images.label(index as usize))
             .collect();
-        let targets: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-        let shape = [indices.len(), HEIGHT, WIDTH];
+        let dims = [indices.len(), shape.channels, shape.height, shape.width];
         Batch {
-            images: kernels::from_vec(input, shape, &self.device),
-            targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), &self.device),
+            images: kernels::from_vec(input, dims, &self.device),
             labels,
         }
     }

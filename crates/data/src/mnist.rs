@@ -1,4 +1,24 @@
-use crate::SplitDigest;
+//! MNIST: 70,000 handwritten digits (LeCun, Cortes and Burges 1998), 28×28 grey, ten classes.
+//!
+//! All that this project knows of one data set and of no other is here.
+
+use crate::{Classes, DataError, ImageShape, LabelledImages, SplitDigest};
+
+/// The shape of an image.
+pub const SHAPE: ImageShape = ImageShape {
+    channels: 1,
+    height: 28,
+    width: 28,
+};
+
+/// The ten digits.
+///
+/// # Errors
+///
+/// None: the names are fixed.
+pub fn classes() -> Result<Classes, DataError> {
+    Classes::numbered((0..10).collect())
+}
 
 /// The SHA-256 digests (hexadecimal, of the uncompressed IDX files) of a published split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,17 +36,28 @@ impl SplitDigest {
     }
 }
 
-/// MNIST's 60,000 training images.
-pub const MNIST_TRAIN: KnownSplit = KnownSplit {
+/// The 60,000 training images.
+pub const TRAIN: KnownSplit = KnownSplit {
     images: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     labels: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
 };
 
-/// MNIST's 10,000 test images.
-pub const MNIST_TEST: KnownSplit = KnownSplit {
+/// The 10,000 test images.
+pub const TEST: KnownSplit = KnownSplit {
     images: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     labels: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 };
+
+/// Whether these are the 10,000 test images, to the bit.
+pub fn is_test(images: &LabelledImages) -> bool {
+    images.shape() == SHAPE && images.digest().is(&TEST)
+}
+
+/// The test images, counted from 0, whose label is wrong or undecidable by the vote of several people
+/// (Northcutt, Athalye and Mueller 2021, "Pervasive Label Errors in Test Sets").
+pub const MISLABELLED: [usize; 15] = [
+    947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
+];
 
 /// A gzip file as its authors published it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,19 +74,14 @@ pub struct PublishedFile {
 impl PublishedFile {
     /// The SHA-256 of what is compressed in it, where it is a file of MNIST.
     pub(crate) fn content(&self) -> Option<&'static str> {
-        let contents = [
-            MNIST_TRAIN.images,
-            MNIST_TRAIN.labels,
-            MNIST_TEST.images,
-            MNIST_TEST.labels,
-        ];
-        let known = MNIST_FILES.iter().position(|file| file == self)?;
+        let contents = [TRAIN.images, TRAIN.labels, TEST.images, TEST.labels];
+        let known = FILES.iter().position(|file| file == self)?;
         Some(contents[known])
     }
 }
 
 /// MNIST's four files: training images, training labels, test images, test labels.
-pub const MNIST_FILES: [PublishedFile; 4] = [
+pub const FILES: [PublishedFile; 4] = [
     PublishedFile {
         name: "train-images-idx3-ubyte.gz",
         sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -78,8 +104,53 @@ pub const MNIST_FILES: [PublishedFile; 4] = [
     },
 ];
 
-/// Folders on the web that hold [`MNIST_FILES`], in the order in which they are tried.
-pub const MNIST_MIRRORS: [&str; 2] = [
+/// Folders on the web that hold [`FILES`], in the order in which they are tried.
+pub const MIRRORS: [&str; 2] = [
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ];
+
+/// The training or the test images, compiled in.
+///
+/// # Errors
+///
+/// [`DataError::Digest`] if they are not those that were published.
+#[cfg(feature = "bundled")]
+pub(crate) fn bundled(training: bool) -> Result<LabelledImages, DataError> {
+    use crate::idx::{self, Input};
+
+    let (images, labels, published): (&[u8], &[u8], _) = match training {
+        true => (
+            include_bytes!("../mnist/train-images-idx3-ubyte.gz"),
+            include_bytes!("../mnist/train-labels-idx1-ubyte.gz"),
+            TRAIN,
+        ),
+        false => (
+            include_bytes!("../mnist/t10k-images-idx3-ubyte.gz"),
+            include_bytes!("../mnist/t10k-labels-idx1-ubyte.gz"),
+            TEST,
+        ),
+    };
+    let files = if training { &FILES[..2] } else { &FILES[2..] };
+    let name = |file: &PublishedFile| format!("bundled {}", file.name);
+    let split = idx::read_split(
+        Input::bytes(images, name(&files[0])),
+        Input::bytes(labels, name(&files[1])),
+        |_| classes(),
+    )?;
+    let found = split.digest();
+    for (file, expected, found) in [
+        (&files[0], published.images, &found.images),
+        (&files[1], published.labels, &found.labels),
+    ] {
+        if expected != found {
+            return Err(DataError::Digest {
+                file: name(file),
+                expected: expected.to_owned(),
+                found: found.clone(),
+                remedy: "restore the folder `mnist` of the crate `data` and build again",
+            });
+        }
+    }
+    Ok(split)
+}

@@ -1,78 +1,123 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{DataError, LabelledImages, PIXELS};
+use crate::{DataError, ImageShape, LabelledImages};
 
-/// Mean and standard deviation of the pixels of a training set: what turns a byte into the
-/// network's input, `(pixel / 255 - mean) / std`.
+/// Mean and standard deviation of the pixels of a training set, channel by channel: what turns a byte
+/// into the network's input, `(pixel / 255 - mean) / std`.
 ///
-/// Both are in units of pixel / 255; `std` is the population's (divided by n, not n - 1).
-/// Reading one back checks it: a mean or deviation that is not finite, or a deviation that is not
-/// above 0, is an error.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+/// Both are in units of pixel / 255; `std` is the population's (divided by n, not n - 1). A file has a
+/// number where there is one channel and a list where there are three. Reading one back checks it: as
+/// many means as deviations, all finite, the deviations above 0.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(try_from = "Unchecked")]
 pub struct Normalization {
-    /// Mean of all pixels.
-    pub mean: f64,
-    /// Population standard deviation of all pixels.
-    pub std: f64,
+    /// Mean of all pixels, `[channels]`.
+    #[serde(serialize_with = "number_or_list")]
+    pub mean: Vec<f64>,
+    /// Population standard deviation of all pixels, `[channels]`.
+    #[serde(serialize_with = "number_or_list")]
+    pub std: Vec<f64>,
 }
 
 impl Normalization {
-    /// That of MNIST's 60,000 training images: exactly what [`of`](Self::of) gives for them.
-    pub const MNIST: Self = Self {
-        mean: 0.13066047627384286,
-        std: 0.3081078038564627,
-    };
-
     /// Measures a set of images. Exact: the sums are whole numbers, rounded once at the end.
     ///
-    /// A set of a single colour has no spread; its `std` is 1, so that it maps to zeros.
+    /// A channel of a single value has no spread; its `std` is 1, so that it maps to zeros.
     pub fn of(images: &LabelledImages) -> Self {
-        let (mut sum, mut squares) = (0_u64, 0_u64);
-        for image in images.pixels().chunks_exact(PIXELS) {
-            // The sums of one image fit 32 bits, which vectorizes.
-            sum += u64::from(image.iter().map(|&p| u32::from(p)).sum::<u32>());
-            let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
-            squares += u64::from(image.iter().map(square).sum::<u32>());
+        let shape = images.shape();
+        let (mut mean, mut std) = (Vec::new(), Vec::new());
+        for channel in 0..shape.channels {
+            let (mut sum, mut squares) = (0_u64, 0_u64);
+            let planes = images.pixels().chunks_exact(shape.plane());
+            for plane in planes.skip(channel).step_by(shape.channels) {
+                // The sums of 256 pixels fit 32 bits, which vectorizes.
+                for part in plane.chunks(256) {
+                    sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
+                    let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
+                    squares += u64::from(part.iter().map(square).sum::<u32>());
+                }
+            }
+            let n = images.len() * shape.plane();
+            let scale = n as f64 * 255.0;
+            let (wide_n, wide_sum) = (n as u128, u128::from(sum));
+            let variance = wide_n * u128::from(squares) - wide_sum * wide_sum;
+            let spread = (variance as f64).sqrt() / scale;
+            mean.push(sum as f64 / scale);
+            std.push(if spread > 0.0 { spread } else { 1.0 });
         }
-        let n = images.pixels().len();
-        let scale = n as f64 * 255.0;
-        let (wide_n, wide_sum) = (n as u128, u128::from(sum));
-        let variance = wide_n * u128::from(squares) - wide_sum * wide_sum;
-        let std = (variance as f64).sqrt() / scale;
-        Self {
-            mean: sum as f64 / scale,
-            std: if std > 0.0 { std } else { 1.0 },
-        }
+        Self { mean, std }
     }
 
-    /// The network's input for each of the 256 values of a byte.
-    pub fn table(&self) -> [f32; 256] {
-        std::array::from_fn(|value| ((value as f64 / 255.0 - self.mean) / self.std) as f32)
+    /// The network's input for each of the 256 values of a byte, `[channels]`.
+    pub fn tables(&self) -> Vec<[f32; 256]> {
+        let channels = self.mean.iter().zip(&self.std);
+        channels
+            .map(|(mean, std)| {
+                std::array::from_fn(|value| ((value as f64 / 255.0 - mean) / std) as f32)
+            })
+            .collect()
     }
 
-    /// Appends the network's input for `pixels` to `out`, one number per pixel, in their order.
-    pub fn apply(&self, pixels: &[u8], out: &mut Vec<f32>) {
-        let table = self.table();
-        out.extend(pixels.iter().map(|&pixel| table[usize::from(pixel)]));
+    /// Appends the network's input for images, `[count, channels, height, width]`, to `out`, one number
+    /// for each byte, in their order.
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels.
+    pub fn apply(&self, shape: ImageShape, pixels: &[u8], out: &mut Vec<f32>) {
+        assert_eq!(shape.channels, self.mean.len(), "channels");
+        let tables = self.tables();
+        let planes = pixels.chunks(shape.plane()).zip(tables.iter().cycle());
+        for (plane, table) in planes {
+            out.extend(plane.iter().map(|&pixel| table[usize::from(pixel)]));
+        }
+    }
+}
+
+fn number_or_list<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    match values {
+        [value] => value.serialize(serializer),
+        values => values.serialize(serializer),
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
-    mean: f64,
-    std: f64,
+    mean: NumberOrList,
+    std: NumberOrList,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrList {
+    Number(f64),
+    List(Vec<f64>),
+}
+
+impl From<NumberOrList> for Vec<f64> {
+    fn from(values: NumberOrList) -> Self {
+        match values {
+            NumberOrList::Number(value) => vec![value],
+            NumberOrList::List(values) => values,
+        }
+    }
 }
 
 impl TryFrom<Unchecked> for Normalization {
     type Error = DataError;
 
     fn try_from(Unchecked { mean, std }: Unchecked) -> Result<Self, DataError> {
-        if mean.is_finite() && std.is_finite() && std > 0.0 {
+        let (mean, std) = (Vec::from(mean), Vec::from(std));
+        let finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
+        let valid = mean.len() == std.len() && finite(&mean) && finite(&std);
+        if valid && std.iter().all(|&std| std > 0.0) {
             Ok(Self { mean, std })
         } else {
-            Err(DataError::Normalization { mean, std })
+            Err(DataError::Normalization {
+                mean: format!("{mean:?}"),
+                std: format!("{std:?}"),
+            })
         }
     }
 }

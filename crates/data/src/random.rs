@@ -68,13 +68,13 @@ fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The first word of a key: what the numbers are for, so that no two uses share a stream.
+/// The first word of a key: what the numbers are for, so that no two uses share a stream. The crate
+/// `stress` has 4 and 5.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Split = 1,
     Shuffle = 2,
     Augmentation = 3,
-    Corruption = 4,
-    NonDigit = 5,
     Limit = 6,
+    HoldOut = 7,
 }

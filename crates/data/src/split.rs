@@ -1,5 +1,5 @@
 use crate::random::{Purpose, Random};
-use crate::{CLASSES, DataError};
+use crate::DataError;
 
 /// Which images train and which validate: indices into the training set, each image in exactly one
 /// of the two, both in ascending order.
@@ -19,9 +19,18 @@ pub struct Split {
 ///
 /// # Errors
 ///
-/// [`DataError::Split`] if no image would be left to train on; [`DataError::Label`] for a label
-/// above 9.
-pub fn split(labels: &[u8], validation: usize, seed: u64) -> Result<Split, DataError> {
+/// [`DataError::Split`] if no image would be left to train on.
+pub fn split(labels: &[u16], validation: usize, seed: u64) -> Result<Split, DataError> {
+    split_for(Purpose::Split, labels, validation, seed)
+}
+
+/// [`split`] by draws of its own.
+pub(crate) fn split_for(
+    purpose: Purpose,
+    labels: &[u16],
+    validation: usize,
+    seed: u64,
+) -> Result<Split, DataError> {
     if validation >= labels.len() {
         return Err(DataError::Split {
             validation,
@@ -32,8 +41,8 @@ pub fn split(labels: &[u8], validation: usize, seed: u64) -> Result<Split, DataE
         train: Vec::with_capacity(labels.len() - validation),
         validation: Vec::with_capacity(validation),
     };
-    let members = by_label(labels, 0..labels.len() as u32)?;
-    for (drawn, rest) in draw(members, validation, Purpose::Split, seed) {
+    let members = by_label(labels, 0..labels.len() as u32);
+    for (drawn, rest) in draw(members, validation, purpose, seed) {
         split.validation.extend(drawn);
         split.train.extend(rest);
     }
@@ -46,45 +55,29 @@ impl Split {
     /// Leaves `limit` of the training images, drawn by `seed`, each label in the proportion that it
     /// has among them: in a set that is sorted by label the first ones would be of one. A limit
     /// that isn't below their number changes nothing. `labels` are those that were split.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Label`] for a label above 9.
-    pub fn limit_training(
-        &mut self,
-        labels: &[u8],
-        limit: usize,
-        seed: u64,
-    ) -> Result<(), DataError> {
+    pub fn limit_training(&mut self, labels: &[u16], limit: usize, seed: u64) {
         if limit < self.train.len() {
-            let members = by_label(labels, self.train.iter().copied())?;
+            let members = by_label(labels, self.train.iter().copied());
             let drawn = draw(members, limit, Purpose::Limit, seed);
             self.train = drawn.into_iter().flat_map(|(drawn, _)| drawn).collect();
             self.train.sort_unstable();
         }
-        Ok(())
     }
 }
 
 /// The indices of each label, in the order given.
-fn by_label(
-    labels: &[u8],
-    indices: impl Iterator<Item = u32>,
-) -> Result<[Vec<u32>; CLASSES], DataError> {
-    let mut members: [Vec<u32>; CLASSES] = Default::default();
+fn by_label(labels: &[u16], indices: impl Iterator<Item = u32>) -> Vec<Vec<u32>> {
+    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let mut members = vec![Vec::new(); classes];
     for index in indices {
-        let label = labels[index as usize];
-        members
-            .get_mut(usize::from(label))
-            .ok_or_else(|| DataError::label("the set to split".into(), labels, index as usize))?
-            .push(index);
+        members[usize::from(labels[index as usize])].push(index);
     }
-    Ok(members)
+    members
 }
 
 /// Draws `count` of the members, of each label its share: those drawn and the rest, label by label.
 fn draw(
-    members: [Vec<u32>; CLASSES],
+    members: Vec<Vec<u32>>,
     count: usize,
     purpose: Purpose,
     seed: u64,
@@ -100,11 +93,13 @@ fn draw(
 
 /// How many of each label are drawn: the whole part of the exact share, then one more for the
 /// largest remainders (the smaller label where two are equal) until the sum is reached.
-fn shares(members: &[Vec<u32>; CLASSES], count: usize, total: usize) -> [usize; CLASSES] {
+fn shares(members: &[Vec<u32>], count: usize, total: usize) -> Vec<usize> {
     let exact = |label: usize| members[label].len() as u128 * count as u128;
-    let mut shares = std::array::from_fn(|label| (exact(label) / total as u128) as usize);
+    let mut shares: Vec<usize> = (0..members.len())
+        .map(|label| (exact(label) / total as u128) as usize)
+        .collect();
     let missing = count - shares.iter().sum::<usize>();
-    let mut order: [usize; CLASSES] = std::array::from_fn(|label| label);
+    let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by_key(|&label| std::cmp::Reverse(exact(label) % total as u128));
     for &label in order.iter().take(missing) {
         shares[label] += 1;

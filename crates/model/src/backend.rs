@@ -40,7 +40,7 @@ pub enum BackendError {
     /// There is no graphics adapter to compute on.
     #[error(
         "no usable graphics adapter for backend `wgpu`: {reason}; install a Vulkan driver \
-         (Debian's mesa-vulkan-drivers has one in software) or use `--backend ndarray`"
+         (Debian's mesa-vulkan-drivers has one in software) or use the backend `ndarray`"
     )]
     NoAdapter {
         /// What the graphics runtime said.

@@ -1,36 +1,44 @@
-//! A small convolutional network for 28×28 images, its checkpoint format, and the classifier that
-//! loads a checkpoint and answers with a probability for every digit.
+//! A small convolutional network for images, its checkpoint format, and the classifier that loads a
+//! checkpoint and answers with a probability for every class. Knows nothing of training, clocks, command
+//! lines or terminals.
 //!
 //! What most callers need is one call:
 //!
-//! ```no_run
+//! ```
 //! use model::{Backend, Classifier};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # std::env::set_current_dir("../..")?;
 //! let device = Backend::default().device()?;
 //! let classifier = Classifier::load("artifacts/pretrained", &device)?;
 //!
 //! let image = [0u8; 28 * 28]; // row by row, 0 is background, 255 is ink
-//! let answer = classifier.classify(&image);
-//! println!("{} with {:.1} %", answer.digit, 100.0 * answer.confidence);
+//! let answer = classifier.classify(&image)?;
+//! println!("{} with {:.1} %", answer.name, 100.0 * answer.confidence);
+//! # assert_ne!(answer.decision, model::Decision::Accept, "there is no digit on an empty page");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The crate depends neither on a training loop nor on automatic differentiation.
+//! `examples/` has the three ways to load one: from a folder, compiled in, and from bytes that came from
+//! anywhere. The crate depends neither on a training loop nor on automatic differentiation.
 
 pub mod backend;
 pub mod checkpoint;
 mod classifier;
+mod config;
 mod init;
 mod network;
+mod shapes;
 mod summary;
 
 pub use backend::{Backend, BackendError};
 pub use burn::tensor::Device;
-pub use checkpoint::{CheckpointError, Manifest, Provenance};
-pub use classifier::{Classifier, Output};
-pub use data::{CLASSES, HEIGHT, Normalization, PIXELS, WIDTH};
+pub use checkpoint::{CheckpointError, Manifest, PictureInput, Provenance};
+pub use classifier::{Answer, Classifier, Output, ShapeError};
+pub use config::{BlockConfig, ConfigError, NetworkConfig, Order};
+pub use data::{ImageShape, Normalization};
 pub use evaluation::{Calibration, Classification, Decision, ReviewReason};
-pub use network::{Block, BlockConfig, ConfigError, Dense, Network, NetworkConfig, Order};
+pub use network::{Block, Dense, Network};
+pub use shapes::{BlockShapes, Shapes};
 pub use summary::{Layer, Summary};

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use data::{CLASSES, HEIGHT, WIDTH};
+use data::ImageShape;
 
-use crate::network::{NetworkConfig, Order};
+use crate::config::{NetworkConfig, Order};
+use crate::shapes::{BlockShapes, Shapes};
 
 /// What a network consists of, layer by layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,67 +27,53 @@ pub struct Layer {
     pub multiply_adds: usize,
 }
 
-impl NetworkConfig {
-    /// The layer table. The configuration should be [valid](NetworkConfig::validate); sizes that
-    /// don't fit count as zero.
-    pub fn summary(&self) -> Summary {
-        let mut layers = vec![Layer::free("input", vec![1, HEIGHT, WIDTH])];
-        let (mut channels, mut height, mut width) = (1, HEIGHT, WIDTH);
-        for (index, block) in self.blocks.iter().enumerate() {
+impl Summary {
+    /// The layer table of a network with these shapes.
+    pub fn new(config: &NetworkConfig, shapes: &Shapes) -> Self {
+        let ImageShape {
+            channels,
+            height,
+            width,
+        } = shapes.input;
+        let mut layers = vec![Layer::free("input", vec![channels, height, width])];
+        for (index, (block, shape)) in config.blocks.iter().zip(&shapes.blocks).enumerate() {
             let name = |part: &str| format!("blocks.{index}.{part}");
+            let BlockShapes {
+                input,
+                convolved,
+                output,
+            } = *shape;
             let k = block.kernel;
-            let filters = channels * k * k * block.channels;
-            (height, width) = (
-                block.convolved(height).unwrap_or(0),
-                block.convolved(width).unwrap_or(0),
-            );
-            channels = block.channels;
+            let filters = input[0] * k * k * convolved[0];
             layers.push(Layer {
                 name: name(&format!("conv ({k}×{k})")),
-                output: vec![channels, height, width],
-                parameters: filters + if self.norm { 0 } else { channels },
-                multiply_adds: filters * height * width,
+                output: convolved.to_vec(),
+                parameters: filters + if config.norm { 0 } else { convolved[0] },
+                multiply_adds: filters * convolved[1] * convolved[2],
             });
-            let pooled = if block.pool {
-                (height / 2, width / 2)
-            } else {
-                (height, width)
+            let pool = block.pool.then(|| Layer::free(name("pool (2×2)"), output.to_vec()));
+            let (first, last, at) = match config.order {
+                Order::ConvPoolNormRelu => (pool, None, output),
+                Order::ConvNormReluPool => (None, pool, convolved),
             };
-            let pool_first = self.order == Order::ConvPoolNormRelu;
-            if block.pool && pool_first {
-                (height, width) = pooled;
-                layers.push(Layer::free(
-                    name("pool (2×2)"),
-                    vec![channels, height, width],
-                ));
+            layers.extend(first);
+            if config.norm {
+                layers.push(Layer::norm(name("norm"), at.to_vec()));
             }
-            if self.norm {
-                layers.push(Layer::norm(name("norm"), vec![channels, height, width]));
-            }
-            layers.push(Layer::free(name("relu"), vec![channels, height, width]));
-            if block.pool && !pool_first {
-                (height, width) = pooled;
-                layers.push(Layer::free(
-                    name("pool (2×2)"),
-                    vec![channels, height, width],
-                ));
-            }
+            layers.push(Layer::free(name("relu"), at.to_vec()));
+            layers.extend(last);
         }
-        let mut features = channels * height * width;
-        for (index, &width) in self.dense.iter().enumerate() {
-            layers.push(Layer::linear(
-                format!("dense.{index}.linear"),
-                features,
-                width,
-                !self.norm,
-            ));
-            if self.norm {
-                layers.push(Layer::norm(format!("dense.{index}.norm"), vec![width]));
+        for (index, ends) in shapes.dense.windows(2).enumerate() {
+            let [inputs, width] = [ends[0], ends[1]];
+            let name = |part: &str| format!("dense.{index}.{part}");
+            layers.push(Layer::linear(name("linear"), inputs, width, !config.norm));
+            if config.norm {
+                layers.push(Layer::norm(name("norm"), vec![width]));
             }
-            layers.push(Layer::free(format!("dense.{index}.relu"), vec![width]));
-            features = width;
+            layers.push(Layer::free(name("relu"), vec![width]));
         }
-        layers.push(Layer::linear("output".into(), features, CLASSES, true));
+        let features = shapes.dense.last().copied().unwrap_or_default();
+        layers.push(Layer::linear("output".into(), features, shapes.classes, true));
         Summary { layers }
     }
 }

@@ -1,12 +1,46 @@
 use std::io::{ErrorKind, Read};
 
-use super::{Kind, MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
-use crate::{DataError, HEIGHT, WIDTH};
+use super::limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
+use crate::DataError;
+use crate::header::{BYTES, INTS, SHORTS};
 
 /// No deflate stream expands further (RFC 1951: 258 bytes out of two bits).
 const GZIP_LIMIT: u64 = 1032;
 /// Reserved in one piece; what promises more grows as its bytes arrive.
 const RESERVE: u64 = 48 << 20;
+
+/// What a file is to hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Images,
+    Labels,
+}
+
+impl Content {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Labels => "labels",
+        }
+    }
+
+    /// Whether the third and fourth byte are those of such a file.
+    fn is(self, kind: u8, dimensions: u8) -> bool {
+        match self {
+            Self::Images => kind == BYTES && (3..=4).contains(&dimensions),
+            Self::Labels => [BYTES, SHORTS, INTS].contains(&kind) && dimensions == 1,
+        }
+    }
+}
+
+/// What a header says.
+struct Header {
+    count: u32,
+    /// Channels, height and width of an image; 1, 1 and the bytes of a label.
+    item: [u32; 3],
+    /// Its own bytes.
+    length: u64,
+}
 
 /// An uncompressed stream and what is known of the file behind it.
 pub(super) struct Body<R> {
@@ -18,15 +52,21 @@ pub(super) struct Body<R> {
 }
 
 impl<R: Read> Body<R> {
-    /// Reads and checks the header, lets `accept` see the number of items, and reads them.
+    /// Reads and checks the header, lets `accept` see the number of items, and reads them: the shape of
+    /// an item and the items.
     pub(super) fn read(
         mut self,
-        kind: &Kind,
+        content: Content,
         accept: impl FnOnce(u32) -> Result<(), DataError>,
-    ) -> Result<Vec<u8>, DataError> {
-        let count = self.header(kind)?;
-        let content = u64::from(count) * kind.item;
-        let promised = kind.header + content;
+    ) -> Result<([u32; 3], Vec<u8>), DataError> {
+        let Header {
+            count,
+            item,
+            length,
+        } = self.header(content)?;
+        let sizes = [count, item[0], item[1], item[2]].map(u64::from);
+        let content = sizes.into_iter().fold(1, u64::saturating_mul);
+        let promised = content.saturating_add(length);
         self.check_size(promised)?;
         accept(count)?;
         let mut items = Vec::new();
@@ -36,7 +76,7 @@ impl<R: Read> Body<R> {
             return Err(DataError::Truncated {
                 file: self.origin,
                 promised,
-                present: kind.header + items.len() as u64,
+                present: length + items.len() as u64,
             });
         }
         // One byte more must not be there; asking for it also makes gzip check its checksum.
@@ -46,66 +86,72 @@ impl<R: Read> Body<R> {
                 promised,
             });
         }
-        Ok(items)
+        Ok((item, items))
     }
 
-    /// Reads and checks the header; gives the number of items.
-    fn header(&mut self, kind: &Kind) -> Result<u32, DataError> {
-        let mut bytes = Vec::with_capacity(kind.header as usize);
-        self.fill(&mut bytes, kind.header)?;
-        let file = || self.origin.clone();
-        let mut fields = bytes.chunks_exact(4).map(|field| {
-            field
-                .iter()
-                .fold(0, |value, &byte| value << 8 | u32::from(byte))
-        });
-        let truncated = || DataError::Truncated {
-            file: file(),
-            promised: kind.header,
-            present: bytes.len() as u64,
-        };
-        let magic = fields.next().ok_or_else(truncated)?;
-        if magic != kind.magic {
+    fn header(&mut self, content: Content) -> Result<Header, DataError> {
+        let magic = self.field(4, 0)?;
+        let [zero, other_zero, kind, dimensions] = magic.to_be_bytes();
+        if (zero, other_zero) != (0, 0) || !content.is(kind, dimensions) {
             return Err(DataError::Magic {
-                file: file(),
-                kind: kind.name,
-                expected: kind.magic,
+                file: self.origin.clone(),
+                kind: content.name(),
                 found: magic,
-                hint: hint(kind, magic),
+                hint: hint(content, magic),
             });
         }
-        let count = fields.next().ok_or_else(truncated)?;
-        let size = match kind.header {
-            16 => Some((
-                fields.next().ok_or_else(truncated)?,
-                fields.next().ok_or_else(truncated)?,
-            )),
-            _ => None,
-        };
+        let length = 4 + 4 * u64::from(dimensions);
+        let count = self.field(length, 4)?;
+        let mut item = [1; 3];
+        for at in 4 - dimensions..3 {
+            let read = 8 + 4 * u64::from(at + dimensions - 4);
+            item[usize::from(at)] = self.field(length, read)?;
+        }
+        if content == Content::Labels {
+            item[2] = match kind {
+                SHORTS => 2,
+                INTS => 4,
+                _ => 1,
+            };
+        }
+        let (file, kind) = (self.origin.clone(), content.name());
         if count == 0 {
-            return Err(DataError::Empty {
-                file: file(),
-                kind: kind.name,
-            });
+            return Err(DataError::Empty { file, kind });
         }
-        if let Some((height, width)) = size
-            && (height as usize, width as usize) != (HEIGHT, WIDTH)
-        {
-            return Err(DataError::ImageSize {
-                file: file(),
-                height,
-                width,
-            });
+        if item.contains(&0) {
+            return Err(DataError::NoPixels { file });
+        }
+        // As NumPy and TensorFlow lay colours out.
+        if dimensions == 4 && ![1, 3].contains(&item[0]) && [1, 3].contains(&item[2]) {
+            return Err(DataError::ChannelsLast { file, item });
         }
         if count > MAX_ITEMS {
             return Err(DataError::TooMany {
-                file: file(),
-                kind: kind.name,
+                file,
+                kind,
                 count,
                 limit: MAX_ITEMS,
             });
         }
-        Ok(count)
+        Ok(Header {
+            count,
+            item,
+            length,
+        })
+    }
+
+    /// The next four bytes of a header of `length` bytes, `read` of which were read before.
+    fn field(&mut self, length: u64, read: u64) -> Result<u32, DataError> {
+        let mut bytes = Vec::with_capacity(4);
+        self.fill(&mut bytes, 4)?;
+        match *bytes {
+            [a, b, c, d] => Ok(u32::from_be_bytes([a, b, c, d])),
+            _ => Err(DataError::Truncated {
+                file: self.origin.clone(),
+                promised: length,
+                present: read + bytes.len() as u64,
+            }),
+        }
     }
 
     /// Whether the file can hold `promised` uncompressed bytes.
@@ -177,24 +223,26 @@ impl<R: Read> Body<R> {
 }
 
 /// What another magic number says that the file is.
-fn hint(kind: &Kind, found: u32) -> &'static str {
-    let [zero, other_zero, values, dimensions] = found.to_be_bytes();
-    if found == kind.magic.swap_bytes() {
+fn hint(content: Content, found: u32) -> &'static str {
+    let [zero, other_zero, kind, dimensions] = found.to_be_bytes();
+    let [.., swapped_zero, last_zero] = found.to_be_bytes();
+    let [reversed_dimensions, reversed_kind, ..] = found.to_be_bytes();
+    if (swapped_zero, last_zero) == (0, 0) && content.is(reversed_kind, reversed_dimensions) {
         return "its numbers are little-endian, the format's are big-endian; convert it";
     }
     if (zero, other_zero) != (0, 0) || !(1..=4).contains(&dimensions) {
         return "it is another kind of file, or damaged; fetch it again";
     }
-    match (values, dimensions) {
+    match (kind, dimensions) {
         (0x08, 1) => "it is a file of labels; the two files may be swapped",
-        (0x08, 3) => "it is a file of images; the two files may be swapped",
-        (0x08, 4) => "its images have more than one channel; convert them to grey",
+        (0x08, 3 | 4) => "it is a file of images; the two files may be swapped",
         (0x08, _) => {
-            "it is an IDX file of bytes in two dimensions; write its labels as a plain list"
+            "it is an IDX file of bytes in two dimensions; write labels as a plain list, images in \
+             three dimensions"
         }
         (0x0c, 2) => {
             "it is an IDX file of 32-bit integers in two dimensions, as QMNIST's labels are; write its \
-             first column as bytes"
+             first column as a plain list"
         }
         (0x09, _) => {
             "it is an IDX file of signed bytes; write its values as unsigned ones, 0 to 255"

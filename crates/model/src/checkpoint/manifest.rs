@@ -1,37 +1,41 @@
 //! `checkpoint.json`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use data::{CLASSES, InkLimits, Normalization, SplitDigest};
+use data::{Classes, ImageShape, Normalization, Spec, SplitDigest};
 use evaluation::Calibration;
 use serde::{Deserialize, Serialize};
 
-use super::CheckpointError;
-use crate::network::NetworkConfig;
+use crate::config::NetworkConfig;
+use crate::shapes::Shapes;
+use crate::summary::Summary;
 
 /// The version of the format that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u64 = 1;
+pub const FORMAT_VERSION: u64 = 2;
 
 /// Everything about a checkpoint but its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The version of the format.
+    /// The version of the format that it was read in; it is written in the newest.
     pub version: u64,
     /// The network that the weights belong to.
     pub architecture: NetworkConfig,
+    /// The shape of the images that it takes.
+    pub input: ImageShape,
+    /// How a picture of any size becomes such an image.
+    pub picture: PictureInput,
     /// How raw bytes become the network's input.
     pub normalization: Normalization,
-    /// The names of the ten classes, in the order of the logits.
+    /// The names of the classes, in the order of the logits.
     pub classes: Vec<String>,
+    /// What the files of the data set call the classes, where that isn't 0, 1, 2, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<u16>>,
     /// How logits become probabilities and decisions, fitted on the validation images; training
     /// checkpoints have none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// Between which limits the ink of the validation images lies; an image beyond them is unlike a
-    /// digit and goes to a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ink: Option<InkLimits>,
     /// What was measured on which split, such as `validation.accuracy`, as fractions.
     pub metrics: BTreeMap<String, f64>,
     /// Where the weights come from.
@@ -40,6 +44,16 @@ pub struct Manifest {
     /// trainer's business.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<serde_json::Value>,
+}
+
+/// How a picture of any size becomes an input: decided when the network was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureInput {
+    /// The one symbol in it is found and brought into MNIST's frame.
+    Framed,
+    /// All of it is scaled to the size of the input, keeping its proportions.
+    Whole,
 }
 
 /// Where weights come from: enough to train them again.
@@ -89,62 +103,82 @@ impl Versions {
 }
 
 impl Manifest {
-    /// Reads a manifest; `path` is named in errors.
+    /// The manifest as it is written: JSON for people, with a newline at the end.
     ///
     /// # Errors
-    /// [`CheckpointError::Newer`] for a version that this program doesn't know, and
-    /// [`CheckpointError::Invalid`] for anything that doesn't describe a network.
-    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
-        let invalid = |problem: String| CheckpointError::Invalid {
-            path: path.to_owned(),
-            // It may quote what it found; the message stays one line.
-            problem: problem.replace(char::is_control, " "),
+    /// None that its types allow.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let newest = Manifest {
+            version: FORMAT_VERSION,
+            ..self.clone()
         };
-        // The version comes first: a newer format may differ in everything else.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u64,
-        }
-        let Version { version } = serde_json::from_slice(bytes)
-            .map_err(|error| invalid(format!("no format version: {error}")))?;
-        if version > FORMAT_VERSION {
-            return Err(CheckpointError::Newer {
-                path: path.to_owned(),
-                found: version,
-            });
-        }
-        let manifest: Manifest =
-            serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
-        manifest.check().map_err(invalid)?;
-        Ok(manifest)
-    }
-
-    /// The manifest as it is written: JSON for people, with a newline at the end.
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let mut json = serde_json::to_vec_pretty(&newest)?;
         json.push(b'\n');
-        json
+        Ok(json)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What images the network is for.
+    ///
+    /// # Errors
+    /// If the classes can't be: a manifest that was read has been checked.
+    pub fn spec(&self) -> Result<Spec, data::DataError> {
+        let classes = match &self.labels {
+            Some(labels) => Classes::new(self.classes.clone(), labels.clone()),
+            None => Classes::named(self.classes.clone()),
+        };
+        Ok(Spec {
+            shape: self.input,
+            classes: classes?,
+        })
+    }
+
+    /// The shapes between the layers of the network.
+    ///
+    /// # Errors
+    /// If they don't fit: a manifest that was read has been checked.
+    pub fn shapes(&self) -> Result<Shapes, crate::ConfigError> {
+        self.architecture.shapes(self.input, self.classes.len())
+    }
+
+    /// The layer table of the network; empty where the shapes don't fit.
+    pub fn summary(&self) -> Summary {
+        match self.shapes() {
+            Ok(shapes) => Summary::new(&self.architecture, &shapes),
+            Err(_) => Summary { layers: Vec::new() },
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
         if self.version == 0 {
             return Err("format version 0 does not exist".into());
         }
-        self.architecture
-            .validate()
-            .map_err(|error| error.to_string())?;
-        if self.classes.len() != CLASSES {
+        self.shapes().map_err(|error| error.to_string())?;
+        self.spec().map_err(|error| error.to_string())?;
+        let channels = self.normalization.mean.len();
+        if channels != self.input.channels {
             return Err(format!(
-                "{} class names for {CLASSES} classes",
-                self.classes.len()
+                "a normalization of {channels} channels for images of {}",
+                self.input
             ));
         }
-        match &self.calibration {
-            Some(calibration) if calibration.classes != CLASSES => Err(format!(
-                "a calibration of {} classes for {CLASSES}",
+        let classes = self.classes.len();
+        let Some(calibration) = &self.calibration else {
+            return Ok(());
+        };
+        if calibration.classes != classes {
+            return Err(format!(
+                "a calibration of {} classes for {classes}",
                 calibration.classes
-            )),
-            _ => Ok(()),
+            ));
         }
+        let blocks = self.architecture.blocks.last();
+        let features = blocks.map_or(self.input.channels, |block| block.channels);
+        let distance = calibration.distance.as_ref();
+        if distance.is_some_and(|limit| limit.whitening.len() != features) {
+            return Err(format!(
+                "its distance is not for the {features} channels of its network"
+            ));
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `checkpoint.json` | a [`Manifest`]: architecture, normalization, classes, calibration, metrics, provenance, and the training state if training can go on from here |
+//! | `checkpoint.json` | a [`Manifest`]: architecture, shape of the input, classes, normalization, calibration and limits, metrics, provenance, and the training state if training can go on from here |
 //! | `model.bpk` | the weights, in Burn's burnpack format |
 //! | `optimizer.bpk`, `scheduler.bpk` | training checkpoints only |
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
@@ -14,13 +14,14 @@
 mod manifest;
 mod read;
 mod strewn;
+mod versions;
 mod write;
 
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, Provenance, Versions};
+pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, PictureInput, Provenance, Versions};
 pub use read::Checkpoint;
 pub use strewn::is_strewn;
 pub use write::{remove, remove_partial, rename, write};
@@ -40,7 +41,7 @@ pub const SUMS: &str = "SHA256SUMS";
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// There is nothing at the path.
-    #[error("{path}: no checkpoint here; check the path, or train one with `cargo run -p train --release`", path = .path.display())]
+    #[error("{path}: no checkpoint here; check the path", path = .path.display())]
     Missing {
         /// The path that was asked for.
         path: PathBuf,

@@ -17,7 +17,7 @@ use burn::{
 use super::{
     CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn, write::sums,
 };
-use crate::network::{Network, NetworkConfig};
+use crate::network::Network;
 
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
 const MANIFEST_LIMIT: u64 = 1 << 25;
@@ -58,10 +58,40 @@ impl Checkpoint {
         Self::read(path)
     }
 
+    /// Verifies a checkpoint whose files are in memory, by their names: compiled in, or from a store of
+    /// objects. `origin` stands for the folder in errors.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] but for the operating system's.
+    pub fn from_bytes(origin: &str, files: &[(&str, &[u8])]) -> Result<Self, CheckpointError> {
+        let names = files.iter().map(|(name, _)| OsString::from(name)).collect();
+        let origin = Path::new(origin);
+        is_checkpoint(origin, &names)?;
+        Self::verify(origin, names, |name, limit| {
+            let file = files.iter().find(|(known, _)| *known == name);
+            match file {
+                Some((_, bytes)) if bytes.len() as u64 > limit => Err(too_large(origin, name, limit)),
+                file => Ok(file.map(|(_, bytes)| bytes.to_vec())),
+            }
+        })
+    }
+
     fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let names = list(path)?;
-        let stated = required(path, SUMS, SUMS_LIMIT)?;
-        let bytes = required(path, MANIFEST, MANIFEST_LIMIT)?;
+        Self::verify(path, list(path)?, |name, limit| read_part(path, name, limit))
+    }
+
+    /// Verifies files of these names, which `read` gives: of at most so many bytes, none where there is
+    /// no file.
+    fn verify(
+        path: &Path,
+        names: Vec<OsString>,
+        read: impl Fn(&str, u64) -> Result<Option<Vec<u8>>, CheckpointError>,
+    ) -> Result<Self, CheckpointError> {
+        let required = |name: &str, limit: u64| {
+            read(name, limit)?.ok_or_else(|| damaged(path, name, "the file is missing"))
+        };
+        let stated = required(SUMS, SUMS_LIMIT)?;
+        let bytes = required(MANIFEST, MANIFEST_LIMIT)?;
         // The manifest is verified first: it says whether this program knows the format, and how
         // large the other files may be.
         let line = sums(&[(MANIFEST, &bytes)]);
@@ -83,11 +113,11 @@ impl Checkpoint {
                 ));
             }
         }
-        let weights = (manifest.architecture.summary().parameters() * size_of::<f32>()) as u64;
+        let weights = (manifest.summary().parameters() * size_of::<f32>()) as u64;
         // Twice the weights, as running statistics are with them; the optimizer has two moments.
-        files.insert(MODEL, required(path, MODEL, 2 * weights + OVERHEAD)?);
+        files.insert(MODEL, required(MODEL, 2 * weights + OVERHEAD)?);
         for (name, limit) in [(OPTIMIZER, 4 * weights + OVERHEAD), (SCHEDULER, OVERHEAD)] {
-            if let Some(bytes) = read_part(path, name, limit)? {
+            if let Some(bytes) = read(name, limit)? {
                 files.insert(name, bytes);
             }
         }
@@ -147,18 +177,23 @@ impl Checkpoint {
             problem,
         };
         let bytes = Bytes::from_bytes_vec(self.file(MODEL).unwrap_or_default().to_vec());
-        check_tensors(bytes.clone(), &self.manifest.architecture).map_err(invalid)?;
+        check_tensors(bytes.clone(), self.manifest.summary().parameters()).map_err(invalid)?;
         let record = ModuleRecord::from_bytes(bytes)
             .map_err(|error| invalid(format!("not a burnpack file: {error}")))?;
         let device = device.clone().without_autodiff();
-        let network = self
-            .manifest
-            .architecture
-            .init(0, &device)
+        let Manifest {
+            architecture,
+            input,
+            classes,
+            normalization,
+            ..
+        } = &self.manifest;
+        let network = architecture
+            .init(0, *input, classes.len(), &device)
             .map_err(|error| invalid(error.to_string()))?
             .try_load_record(record.cast_to_module_dtype())
             .map_err(|error| invalid(format!("weights don't fit the architecture: {error}")))?;
-        if !network.is_finite(self.manifest.normalization) {
+        if !network.is_finite(*input, normalization) {
             return Err(invalid("weights that don't give finite numbers".into()));
         }
         Ok(network)
@@ -167,8 +202,7 @@ impl Checkpoint {
 
 /// Checks what loading takes for granted: that all tensors are of the type that the network has, and
 /// that the file is large enough for the network, which is built first.
-fn check_tensors(file: Bytes, architecture: &NetworkConfig) -> Result<(), String> {
-    let weights = architecture.summary().parameters();
+fn check_tensors(file: Bytes, weights: usize) -> Result<(), String> {
     if weights * size_of::<f32>() > file.len() {
         return Err(format!(
             "{} bytes can't hold the {weights} weights of the architecture",
@@ -232,23 +266,19 @@ fn list(path: &Path) -> Result<Vec<OsString>, CheckpointError> {
     let names: Vec<_> = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
         .map_err(unreadable(path))?;
-    if !names.iter().any(|name| name == MANIFEST || name == SUMS) {
-        let problem = if path.join("checkpoints").is_dir() {
-            "this is a run folder; its trained model is in `model`, its checkpoints are in `checkpoints`".into()
-        } else {
-            format!("there is no {MANIFEST} in it")
-        };
-        return Err(CheckpointError::Foreign {
-            path: path.to_owned(),
-            problem,
-        });
-    }
+    is_checkpoint(path, &names)?;
     Ok(names)
 }
 
-/// Reads a file that every checkpoint has.
-fn required(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>, CheckpointError> {
-    read_part(folder, name, limit)?.ok_or_else(|| damaged(folder, name, "the file is missing"))
+/// Whether files of these names can be those of a checkpoint.
+fn is_checkpoint(path: &Path, names: &[OsString]) -> Result<(), CheckpointError> {
+    if names.iter().any(|name| name == MANIFEST || name == SUMS) {
+        return Ok(());
+    }
+    Err(CheckpointError::Foreign {
+        path: path.to_owned(),
+        problem: format!("there is no {MANIFEST} in it"),
+    })
 }
 
 /// Reads a file of the checkpoint, of at most `limit` bytes; none if it isn't there.
@@ -263,10 +293,7 @@ fn read_part(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, C
     }
     match read_file(&path, limit).map_err(unreadable(&path))? {
         Some(bytes) => Ok(Some(bytes)),
-        None => {
-            let problem = format!("more than the {limit} bytes that such a file may have");
-            Err(damaged(folder, name, problem))
-        }
+        None => Err(too_large(folder, name, limit)),
     }
 }
 
@@ -326,6 +353,11 @@ fn damaged(folder: &Path, name: impl AsRef<Path>, problem: impl Into<String>) ->
         path: folder.join(name),
         problem: problem.into(),
     }
+}
+
+fn too_large(folder: &Path, name: &str, limit: u64) -> CheckpointError {
+    let problem = format!("more than the {limit} bytes that such a file may have");
+    damaged(folder, name, problem)
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {

@@ -1,0 +1,198 @@
+//! A folder of pictures by class.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pictures::{Budget, FrameError};
+use rayon::prelude::*;
+
+use crate::folder::entries;
+use crate::random::Purpose;
+use crate::split::split_for;
+use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec};
+
+/// Which of the pictures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Train,
+    Test,
+}
+
+/// Height and width where nobody has asked for others.
+const SIZE: [usize; 2] = [32, 32];
+/// Of so many pictures one is held out for testing, where there is no folder of them.
+const HELD_OUT: usize = 5;
+
+/// Reads the pictures of a part, on all threads. What can't be read is told to the observer and left
+/// out.
+pub(crate) fn read(
+    folder: &Path,
+    part: Part,
+    options: &FolderOptions,
+    like: Option<&Spec>,
+    observer: &dyn Observer,
+) -> Result<LabelledImages, DataError> {
+    let (root, files) = files(folder, part, options, observer)?;
+    let classes = match like {
+        Some(spec) => spec.classes.clone(),
+        None => Classes::named(files.names.clone())
+            .map_err(|error| error.of_file(root.display().to_string()))?,
+    };
+    let [height, width] = match like {
+        Some(spec) => [spec.shape.height, spec.shape.width],
+        None => options.size.unwrap_or(SIZE),
+    };
+    let colour = ImageShape::new(3, height, width)?;
+    let total = files.pictures.len();
+    let (budget, done) = (Budget::new(), AtomicUsize::new(0));
+    let read: Vec<Result<Vec<u8>, FrameError>> = files
+        .pictures
+        .par_iter()
+        .map(|(path, _)| {
+            let sides = [colour.channels, height, width];
+            let pixels = pictures::read_whole(path, sides, &budget);
+            observer.progress(1 + done.fetch_add(1, Ordering::Relaxed), total);
+            pixels
+        })
+        .collect();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for ((path, class), read) in files.pictures.iter().zip(read) {
+        let name = &files.names[*class];
+        let known = classes.named_so(name).ok_or_else(|| DataError::UnknownClass {
+            folder: path.parent().unwrap_or(folder).to_owned(),
+        })?;
+        match read {
+            Ok(bytes) => {
+                pixels.extend(bytes);
+                labels.push(known);
+            }
+            Err(error) => observer.note(format!("left out: {error}")),
+        }
+    }
+    if like.is_none()
+        && let Some(name) = (0..)
+            .zip(classes.names())
+            .find_map(|(class, name)| (!labels.contains(&class)).then_some(name))
+    {
+        return Err(DataError::EmptyClass {
+            folder: root.join(name),
+        });
+    }
+    let channels = match like {
+        Some(spec) => spec.shape.channels,
+        None => options.channels.unwrap_or(match is_grey(&pixels, colour) {
+            true => 1,
+            false => 3,
+        }),
+    };
+    let shape = ImageShape::new(channels, height, width)?;
+    let pixels = if channels == 3 { pixels } else { grey(&pixels, colour) };
+    LabelledImages::new(shape, classes, pixels, labels)
+}
+
+/// The pictures of a part, each with its class as an index of the names.
+struct Files {
+    names: Vec<String>,
+    pictures: Vec<(PathBuf, usize)>,
+}
+
+/// Finds the pictures of a part, and where the folders of their classes lie.
+fn files(
+    folder: &Path,
+    part: Part,
+    options: &FolderOptions,
+    observer: &dyn Observer,
+) -> Result<(PathBuf, Files), DataError> {
+    let [train, test] = ["train", "test"].map(|name| folder.join(name));
+    if !train.is_dir() {
+        let files = held_out(list(folder, folder)?, part, options, observer)?;
+        return Ok((folder.to_owned(), files));
+    }
+    if test.is_dir() {
+        let root = if part == Part::Train { train } else { test };
+        let files = list(folder, &root)?;
+        return Ok((root, files));
+    }
+    let files = held_out(list(folder, &train)?, part, options, observer)?;
+    Ok((train, files))
+}
+
+/// The part of the pictures that is asked for: a fifth of each class is held out for testing.
+fn held_out(
+    files: Files,
+    part: Part,
+    options: &FolderOptions,
+    observer: &dyn Observer,
+) -> Result<Files, DataError> {
+    let labels: Vec<u16> = files.pictures.iter().map(|(_, class)| *class as u16).collect();
+    let count = labels.len() / HELD_OUT;
+    let split = split_for(Purpose::HoldOut, &labels, count, options.seed)?;
+    if part == Part::Train {
+        observer.note(format!(
+            "{count} of {} pictures are held out for testing, drawn by seed {}: there is no folder \
+             `test` of them",
+            labels.len(),
+            options.seed
+        ));
+    }
+    let kept = if part == Part::Train { split.train } else { split.validation };
+    Ok(Files {
+        names: files.names,
+        pictures: kept.iter().map(|&index| files.pictures[index as usize].clone()).collect(),
+    })
+}
+
+/// The pictures in the folders below `root`, each of which is a class; sorted by name.
+fn list(folder: &Path, root: &Path) -> Result<Files, DataError> {
+    let mut files = Files {
+        names: Vec::new(),
+        pictures: Vec::new(),
+    };
+    for name in entries(root)? {
+        let place = root.join(&name);
+        if pictures::is_litter(&name) || !fs::metadata(&place).is_ok_and(|entry| entry.is_dir()) {
+            continue;
+        }
+        let class = files.names.len();
+        let found = entries(&place)?
+            .into_iter()
+            .filter(|file| !pictures::is_litter(file))
+            .map(|file| place.join(file))
+            .filter(|file| file.is_file());
+        let before = files.pictures.len();
+        files.pictures.extend(found.map(|file| (file, class)));
+        if files.pictures.len() > before {
+            files.names.push(name);
+        }
+    }
+    if files.names.len() < 2 {
+        return Err(DataError::Missing {
+            folder: folder.to_owned(),
+            name: "train-images-idx3-ubyte".into(),
+        });
+    }
+    Ok(files)
+}
+
+/// Whether red, green and blue are the same in all images, `[count, 3, height, width]`.
+fn is_grey(pixels: &[u8], shape: ImageShape) -> bool {
+    pixels.chunks_exact(shape.len()).all(|image| {
+        let mut planes = image.chunks_exact(shape.plane());
+        let first = planes.next();
+        planes.all(|plane| Some(plane) == first)
+    })
+}
+
+/// The luma (ITU-R BT.601) of colour images, `[count, 1, height, width]`.
+fn grey(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
+    let plane = shape.plane();
+    let image = |image: &[u8]| -> Vec<u8> {
+        let weighed = |at: usize| {
+            let [red, green, blue] = [0, plane, 2 * plane].map(|start| u32::from(image[start + at]));
+            ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
+        };
+        (0..plane).map(weighed).collect()
+    };
+    pixels.chunks_exact(shape.len()).flat_map(image).collect()
+}

@@ -1,0 +1,98 @@
+//! Reading manifests: every version of the format that there ever was.
+
+use std::{collections::BTreeMap, path::Path};
+
+use data::{Normalization, mnist};
+use evaluation::{Calibration, PixelLimits};
+use serde::Deserialize;
+
+use super::CheckpointError;
+use super::manifest::{FORMAT_VERSION, Manifest, PictureInput, Provenance};
+use crate::config::NetworkConfig;
+
+impl Manifest {
+    /// Reads a manifest; `path` is named in errors.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Newer`] for a version that this program doesn't know, and
+    /// [`CheckpointError::Invalid`] for anything that doesn't describe a network.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
+        let invalid = |problem: String| CheckpointError::Invalid {
+            path: path.to_owned(),
+            // It may quote what it found; the message stays one line.
+            problem: problem.replace(char::is_control, " "),
+        };
+        // The version comes first: a newer format may differ in everything else.
+        #[derive(Deserialize)]
+        struct Version {
+            version: u64,
+        }
+        let Version { version } = serde_json::from_slice(bytes)
+            .map_err(|error| invalid(format!("no format version: {error}")))?;
+        if version > FORMAT_VERSION {
+            return Err(CheckpointError::Newer {
+                path: path.to_owned(),
+                found: version,
+            });
+        }
+        let read = match version {
+            1 => serde_json::from_slice(bytes).map(Version1::today),
+            _ => serde_json::from_slice(bytes),
+        };
+        let manifest: Manifest = read.map_err(|error| invalid(error.to_string()))?;
+        manifest.check().map_err(invalid)?;
+        Ok(manifest)
+    }
+}
+
+/// The first version: ten digits of 28×28 and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Version1 {
+    version: u64,
+    architecture: NetworkConfig,
+    normalization: Normalization,
+    classes: Vec<String>,
+    #[serde(default)]
+    calibration: Option<Calibration>,
+    /// Limits on the pixels, outside of the calibration.
+    #[serde(default)]
+    ink: Option<PixelLimits>,
+    metrics: BTreeMap<String, f64>,
+    provenance: Provenance,
+    #[serde(default)]
+    training: Option<serde_json::Value>,
+}
+
+impl Version1 {
+    /// What it means today.
+    fn today(self) -> Manifest {
+        let Version1 {
+            version,
+            architecture,
+            normalization,
+            classes,
+            calibration,
+            ink,
+            metrics,
+            provenance,
+            training,
+        } = self;
+        Manifest {
+            version,
+            architecture,
+            input: mnist::SHAPE,
+            picture: PictureInput::Framed,
+            normalization,
+            classes,
+            labels: None,
+            calibration: calibration.map(|calibration| Calibration {
+                pixels: ink,
+                ..calibration
+            }),
+            metrics,
+            provenance,
+            training,
+        }
+    }
+}

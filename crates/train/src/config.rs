@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data::Augmentation;
+use data::{Augmentation, ImageShape};
 use evaluation::CalibrationConfig;
-use model::NetworkConfig;
+use model::{NetworkConfig, PictureInput};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
@@ -49,11 +49,26 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// The folder with the four IDX files; without it, MNIST.
+    /// The folder with IDX files or pictures by class; without it, MNIST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Images held out from the training files to choose on.
+    /// Images held out from the training images to choose on. Where that were half of them or more, a
+    /// fifth is.
     pub validation: usize,
+    /// Whether IDX files hold rows and columns exchanged; by default as their names tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transpose: Option<bool>,
+    /// Height and width that pictures by class are brought to; 32×32 by default. IDX files state it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// Channels that pictures by class are brought to, 1 or 3; by default 1 where all are grey. IDX
+    /// files state it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// How `digits predict` makes an image of a picture: by default `framed`, as MNIST was made, where
+    /// the training images are in MNIST's frame, else `whole`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureInput>,
     /// Train on this many images only, for a quick look: drawn by the seed, each label in the
     /// proportion that it has among the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -285,11 +300,6 @@ impl Config {
                 "must be 1 to 65536",
             ),
             (
-                batch_size > 1 || !self.network.normalizes_single_values(),
-                "training.batch_size",
-                SINGLE_VALUES,
-            ),
-            (
                 min_gain.is_finite() && min_gain >= 0.0,
                 "training.min_gain",
                 "must be 0 or more",
@@ -303,6 +313,18 @@ impl Config {
                 time_budget.is_none_or(positive),
                 "training.time_budget",
                 "must be more than 0 seconds",
+            ),
+            (
+                self.data.channels.is_none_or(|channels| [1, 3].contains(&channels)),
+                "data.channels",
+                "must be 1 (grey) or 3 (colour)",
+            ),
+            (
+                self.data.size.is_none_or(|size| {
+                    size.iter().all(|side| (1..=ImageShape::MAX_SIDE).contains(side))
+                }),
+                "data.size",
+                "must be height and width, 1 to 256 pixels each",
             ),
             (
                 self.data.limit != Some(0),
@@ -388,10 +410,6 @@ impl Config {
         Ok(())
     }
 }
-
-/// Why there are no batches of one image.
-const SINGLE_VALUES: &str = "must be 2 or more where network.norm normalizes a single value of each \
-     feature: of one image it makes zeros, and nothing is learned";
 
 /// The text of a recipe; an error says in words what else it is.
 fn utf8(bytes: Vec<u8>) -> Result<String, &'static str> {

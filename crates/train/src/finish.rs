@@ -6,8 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use data::{InkLimits, LabelledImages};
-use evaluation::{Calibration, Logits};
+use evaluation::{Calibration, Logits, PixelLimits, Pixels};
 use model::{
     Classifier,
     checkpoint::{self, Checkpoint, MANIFEST, MODEL},
@@ -37,14 +36,9 @@ impl Plan {
         let mut manifest = checkpoint.manifest().clone();
         manifest.training = None;
         manifest.calibration = self.calibrate(&classifier)?;
-        manifest.ink = InkLimits::of(
-            self.split
-                .validation
-                .iter()
-                .map(|&index| self.images.image(index as usize)),
-        );
         let weights = checkpoint.file(MODEL).unwrap_or_default();
-        let published = [(MANIFEST, &manifest.to_json()[..]), (MODEL, weights)];
+        let json = manifest.to_json()?;
+        let published = [(MANIFEST, &json[..]), (MODEL, weights)];
         let known = Checkpoint::open(self.run.model())
             .is_ok_and(|known| known.file(MODEL) == Some(weights));
         self.run.check()?;
@@ -59,8 +53,7 @@ impl Plan {
         };
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
-        let images = self.source.test()?;
-        let test = Examination::new(&classifier, &images)?;
+        let test = Examination::new(&classifier, &self.test)?;
         let record = outcome.state.history[epoch - 1];
         let history = History::read(&self.run.metrics()).ok();
         let summary = Summary {
@@ -80,12 +73,12 @@ impl Plan {
             },
             seed: self.config.seed,
             backend: self.backend.name().to_owned(),
-            parameters: self.config.network.summary().parameters(),
+            parameters: classifier.manifest().summary().parameters(),
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
         // The result is told even if it can't be written down.
-        let written = self.write_result(&json, &classifier, &images, &summary.test, history);
+        let written = self.write_result(&json, &classifier, &summary.test, history);
         if args.json {
             io::stdout().write_all(&json)
         } else {
@@ -100,14 +93,13 @@ impl Plan {
         &self,
         json: &[u8],
         classifier: &Classifier,
-        images: &LabelledImages,
         test: &Examination,
         history: Option<History>,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
         let page = Page {
             classifier,
-            images,
+            images: &self.test,
             examination: test,
             history: history.as_ref(),
             stress: None,
@@ -130,30 +122,28 @@ impl Plan {
 
     /// Fits the calibration on the validation images; without any there is none.
     fn calibrate(&self, classifier: &Classifier) -> Result<Option<Calibration>, Failure> {
-        let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self
-            .split
-            .validation
-            .iter()
-            .map(|&index| {
-                (
-                    self.images.image(index as usize),
-                    self.images.label(index as usize),
-                )
-            })
-            .unzip();
+        let held_out = || self.split.validation.iter().map(|&index| index as usize);
+        let labels: Vec<u16> = held_out().map(|index| self.images.label(index)).collect();
         if labels.is_empty() {
             return Ok(None);
         }
+        let images: Vec<&[u8]> = held_out().map(|index| self.images.image(index)).collect();
         let (logits, features): (Vec<_>, Vec<_>) = classifier
-            .outputs(&pixels.concat())
+            .outputs(&images.concat())?
             .into_iter()
             .map(|output| (output.logits, output.features))
             .unzip();
-        let logits = Logits::new(data::CLASSES, logits.into_flattened(), labels)?;
+        let classes = self.images.classes().len();
+        let logits = Logits::new(classes, logits.concat(), labels)?;
         let config = &self.config.calibration;
-        Ok(Some(Calibration::fit_with_features(
-            &logits, &features, config,
-        )?))
+        let mut calibration = Calibration::fit_with_features(&logits, &features, config)?;
+        let shape = self.images.shape();
+        calibration.pixels = PixelLimits::of(images.into_iter().map(|bytes| Pixels {
+            bytes,
+            height: shape.height,
+            width: shape.width,
+        }));
+        Ok(Some(calibration))
     }
 
     fn print(&self, summary: &Summary) -> io::Result<()> {

@@ -1,12 +1,16 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 31] = [
+pub(crate) const KEYS: [&str; 35] = [
     "seed",
     "backend",
     "data.dir",
     "data.validation",
     "data.limit",
+    "data.transpose",
+    "data.size",
+    "data.channels",
+    "data.picture",
     "data.augmentation.rotation",
     "data.augmentation.shift",
     "data.augmentation.zoom",

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, ExecutionError, Tensor},
     train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
 };
-use data::{Batch, CLASSES};
+use data::Batch;
 use model::Network;
 
 /// A [`Network`] that can be trained. It is the network in everything else: its records have the
@@ -28,18 +28,19 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
-    /// Compares `[batch, 10]` logits with their labels.
-    pub fn measure(logits: Tensor<2>, labels: &[u8]) -> Self {
+    /// Compares `[batch, classes]` logits with the classes of the images.
+    pub fn measure(logits: Tensor<2>, labels: &[u16]) -> Self {
+        let classes = logits.dims()[1];
         let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
         let mut result = BatchResult::default();
-        for (row, &label) in values.as_chunks::<CLASSES>().0.iter().zip(labels) {
+        for (row, &label) in values.chunks_exact(classes.max(1)).zip(labels) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|logit| (logit - highest).exp()).sum();
             let own = row[usize::from(label)];
             result.loss += highest + sum.ln() - own;
             // The first of equal logits wins, as in `Classifier::classify`.
-            let digit = row.iter().position(|&logit| logit == highest);
-            result.correct += usize::from(digit == Some(usize::from(label)));
+            let class = row.iter().position(|&logit| logit == highest);
+            result.correct += usize::from(class == Some(usize::from(label)));
             result.count += 1;
         }
         result

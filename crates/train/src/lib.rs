@@ -7,7 +7,9 @@
 mod args;
 pub mod checkpointer;
 pub mod config;
+mod failure;
 mod finish;
+mod inputs;
 mod interrupt;
 pub mod journal;
 mod keys;
@@ -29,4 +31,5 @@ mod terminal;
 pub use args::Args;
 pub use config::Config;
 pub use progress::say;
-pub use run::{Failure, run};
+pub use failure::Failure;
+pub use run::run;

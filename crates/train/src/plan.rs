@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use data::{LabelledImages, Normalization, Source, Split};
+use data::{LabelledImages, Normalization, Source, Spec, Split, mnist};
 use model::{
-    Backend, Device, Manifest, Provenance,
+    Backend, Device, Manifest, Provenance, Shapes, Summary,
     checkpoint::{DataDigests, FORMAT_VERSION, Versions},
 };
 
-use crate::{Args, Config, Failure, progress::say, restore::Restored, run::usage, run_dir::RunDir};
+use crate::{Args, Config, Failure, inputs::{self, Reading}, progress::say, restore::Restored, failure::usage, run_dir::RunDir};
 
 /// Where runs go.
 const ARTIFACTS: &str = "artifacts";
@@ -21,6 +21,9 @@ pub(crate) struct Plan {
     pub(crate) run: Arc<RunDir>,
     pub(crate) source: Source,
     pub(crate) images: LabelledImages,
+    /// Read before training, so that what is wrong with them is said then; looked at when it is done.
+    pub(crate) test: LabelledImages,
+    pub(crate) shapes: Shapes,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
     pub(crate) restored: Option<Restored>,
@@ -39,39 +42,24 @@ impl Plan {
             .parse()
             .map_err(usage)?;
         let device = backend.device()?;
+        let source = inputs::source(args, &config);
         if !args.quiet {
             // Before anything that takes a moment: who starts it sees at once that it runs.
-            say(config.network.summary());
+            announce(&source, &config)?;
         }
-        let source = match &config.data.dir {
-            Some(dir) if args.download => Source::Download {
-                cache: dir.clone(),
-                mirrors: args.mirrors.clone(),
-            },
-            Some(dir) => Source::Folder(dir.clone()),
-            None => Source::Bundled,
-        };
-        if let Source::Download { cache, .. } = &source
-            && !args.quiet
-        {
-            say(format_args!(
-                "fetching into {} what it lacks of MNIST",
-                cache.display()
-            ));
+        let images = source.train(&Reading::new("training", args.quiet))?;
+        let spec = images.spec();
+        let shapes = config
+            .network
+            .shapes(spec.shape, spec.classes.len())
+            .map_err(usage)?;
+        if !args.quiet && source != Source::Bundled {
+            say(Summary::new(&config.network, &shapes));
         }
-        let images = source.train()?;
         // What is wrong with them is said now and not when the training is done.
-        source.test()?;
-        let mut split = data::split(images.labels(), config.data.validation, config.seed)?;
-        if let Some(limit) = config.data.limit {
-            split.limit_training(images.labels(), limit, config.seed)?;
-        }
-        if split.train.len() == 1 && config.network.normalizes_single_values() {
-            return Err(usage(anyhow::anyhow!(
-                "there is a single image to train on, of which network.norm makes zeros, so that \
-                 nothing is learned; train on more, or with --set network.norm=false"
-            )));
-        }
+        let test = source.test(&spec, &Reading::new("test", args.quiet))?;
+        let split = inputs::split(&config, &images)?;
+        inputs::check_batches(&config, &shapes, &split)?;
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let (restored, passed_over) = Restored::newest(&run, &config, &images, &device)?;
@@ -85,6 +73,8 @@ impl Plan {
             run,
             source,
             images,
+            test,
+            shapes,
             split,
             restored,
             passed_over,
@@ -111,8 +101,13 @@ impl Plan {
             self.backend,
             self.config.seed,
         ));
-        if self.images.is_turned() {
-            say("EMNIST's files hold rows and columns exchanged: the images are turned");
+        if self.source != Source::Bundled {
+            let Spec { shape, classes } = self.images.spec();
+            say(format_args!(
+                "images of {shape}, {} classes: {}",
+                classes.len(),
+                inputs::listed(classes.names())
+            ));
         }
         say(format_args!("run folder: {}", self.run.path().display()));
         if let Some(restored) = &self.restored {
@@ -124,13 +119,20 @@ impl Plan {
     }
 
     pub(crate) fn manifest(&self) -> serde_json::Result<Manifest> {
+        let classes = self.images.classes();
         Ok(Manifest {
             version: FORMAT_VERSION,
             architecture: self.config.network.clone(),
-            normalization: self.normalization,
-            classes: (0..data::CLASSES).map(|class| class.to_string()).collect(),
+            input: self.images.shape(),
+            picture: self
+                .config
+                .data
+                .picture
+                .unwrap_or_else(|| inputs::picture(&self.images)),
+            normalization: self.normalization.clone(),
+            classes: classes.names().to_vec(),
+            labels: (!classes.are_indices()).then(|| classes.labels().to_vec()),
             calibration: None,
-            ink: None,
             metrics: Default::default(),
             provenance: Provenance {
                 seed: self.config.seed,
@@ -158,4 +160,21 @@ fn open_run(args: &Args) -> Result<RunDir, Failure> {
         }
     };
     Ok(run)
+}
+
+/// The layers, where the shape of the images is known before they are read, or what is about to be read.
+fn announce(source: &Source, config: &Config) -> Result<(), Failure> {
+    match source {
+        Source::Bundled => {
+            let classes = mnist::classes()?.len();
+            let shapes = config.network.shapes(mnist::SHAPE, classes);
+            say(Summary::new(&config.network, &shapes.map_err(usage)?));
+        }
+        Source::Folder(folder, _) => say(format_args!("reading {}", folder.display())),
+        Source::Download { cache, .. } => say(format_args!(
+            "fetching into {} what it lacks of MNIST",
+            cache.display()
+        )),
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use toml::Value;
 use crate::{
     Args, Config, Failure,
     config::{ConfigError, ScheduleConfig},
-    run::usage,
+    failure::usage,
     run_dir::RunDirError,
 };
 

@@ -12,7 +12,7 @@ use crate::{
     progress::say,
     records,
     resolve::{extended, keeps_what_is_done},
-    run::usage,
+    failure::usage,
     run_dir::RunDir,
 };
 

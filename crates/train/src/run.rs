@@ -16,9 +16,10 @@ use kernels::AdamW;
 use model::Device;
 
 use crate::{
-    Args,
+    Args, Failure,
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
+    failure::usage,
     interrupt::Interrupt,
     journal::{Journal, TrainingState},
     learner::Trainee,
@@ -35,31 +36,6 @@ use crate::{
 
 /// Images per batch where nothing is learned: more than a training step, for speed.
 const EVALUATION_BATCH: usize = 500;
-
-/// A run that didn't succeed.
-#[derive(Debug)]
-pub struct Failure {
-    /// What happened and what to do.
-    pub error: anyhow::Error,
-    /// Whether the command line or the recipe is at fault.
-    pub usage: bool,
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Failure {
-            error: error.into(),
-            usage: false,
-        }
-    }
-}
-
-pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Failure {
-    Failure {
-        error: error.into(),
-        usage: true,
-    }
-}
 
 /// Does what the command line says and returns the exit code.
 ///
@@ -118,7 +94,11 @@ impl Plan {
             self.config.optimizer.learning_rate,
             steps,
         );
-        let network = self.config.network.init(self.config.seed, &device)?;
+        let network = {
+            let (seed, input) = (self.config.seed, self.images.shape());
+            let classes = self.images.classes().len();
+            self.config.network.init(seed, input, classes, &device)?
+        };
         let progress = Progress::new(self.quiet);
         let journal = Journal::open(&self.run, done, self.passed_over > 0)?;
         let plan = Arc::new(Loop {
@@ -171,7 +151,7 @@ impl Plan {
             Loader::new(
                 self.images.clone(),
                 indices.into(),
-                self.normalization,
+                &self.normalization,
                 batch,
                 device,
             )

@@ -272,7 +272,12 @@ impl Run<'_> {
         }
         // No loss has seen what the last step made of them if nothing is held out.
         let network = learner.model().valid().0;
-        if !network.is_finite(self.plan.manifest.normalization) {
+        let Manifest {
+            input,
+            normalization,
+            ..
+        } = &self.plan.manifest;
+        if !network.is_finite(*input, normalization) {
             let what = "weights became so large that they give infinity or NaN".to_owned();
             return Err(self.diverged(what, step, epoch, step));
         }

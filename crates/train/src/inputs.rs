@@ -1,0 +1,145 @@
+//! Which images a run learns from, and what is made of them.
+
+use std::io::{IsTerminal, stderr};
+
+use data::{FolderOptions, LabelledImages, Observer, Source, Split, mnist};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::{PictureInput, Shapes};
+
+use crate::{Args, Config, Failure, failure::usage, progress::say};
+
+/// So many images tell whether a set is in MNIST's frame.
+const FRAMES: usize = 1000;
+
+/// Where the images come from.
+pub(crate) fn source(args: &Args, config: &Config) -> Source {
+    let options = FolderOptions {
+        transpose: config.data.transpose,
+        size: config.data.size,
+        channels: config.data.channels,
+        seed: config.seed,
+    };
+    match &config.data.dir {
+        Some(dir) if args.download => Source::Download {
+            cache: dir.clone(),
+            mirrors: args.mirrors.clone(),
+        },
+        Some(dir) => Source::Folder(dir.clone(), options),
+        None => Source::Bundled,
+    }
+}
+
+/// Divides the images that may be learned from.
+pub(crate) fn split(config: &Config, images: &LabelledImages) -> Result<Split, Failure> {
+    let (labels, asked) = (images.labels(), config.data.validation);
+    let validation = match 2 * asked < labels.len() {
+        true => asked,
+        false => labels.len() / 5,
+    };
+    if validation != asked {
+        say(format_args!(
+            "note: data.validation is {asked}, of {} images: {validation} are held out instead",
+            labels.len()
+        ));
+    }
+    let mut split = data::split(labels, validation, config.seed)?;
+    if let Some(limit) = config.data.limit {
+        split.limit_training(labels, limit, config.seed);
+    }
+    let mut left = vec![false; images.classes().len()];
+    for &index in &split.train {
+        left[usize::from(images.label(index as usize))] = true;
+    }
+    match left.iter().position(|left| !left) {
+        Some(class) if config.data.limit.is_none() => Err(anyhow::anyhow!(
+            "class `{}` has no image to train on: add images of it, or hold out fewer by data.validation",
+            images.classes().name(class)
+        )
+        .into()),
+        _ => Ok(split),
+    }
+}
+
+/// Refuses batches from which nothing is learned.
+pub(crate) fn check_batches(
+    config: &Config,
+    shapes: &Shapes,
+    split: &Split,
+) -> Result<(), Failure> {
+    if !config.network.normalizes_single_values(shapes) {
+        return Ok(());
+    }
+    if config.training.batch_size == 1 {
+        return Err(usage(anyhow::anyhow!(
+            "training.batch_size: must be 2 or more where network.norm normalizes a single value of each \
+             feature: of one image it makes zeros, and nothing is learned"
+        )));
+    }
+    if split.train.len() == 1 {
+        return Err(usage(anyhow::anyhow!(
+            "there is a single image to train on, of which network.norm makes zeros, so that nothing is \
+             learned; train on more, or with --set network.norm=false"
+        )));
+    }
+    Ok(())
+}
+
+/// Pictures are framed as MNIST's were where the training images are.
+pub(crate) fn picture(images: &LabelledImages) -> PictureInput {
+    let tried = images.len().min(FRAMES);
+    let framed = |index: &usize| pictures::is_framed(images.image(*index));
+    let framed = (0..tried).filter(framed).count();
+    match images.shape() == mnist::SHAPE && 10 * framed >= 9 * tried {
+        true => PictureInput::Framed,
+        false => PictureInput::Whole,
+    }
+}
+
+/// The first of many names.
+pub(crate) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = names.len().saturating_sub(SHOWN);
+    let first = names[..names.len() - more].join(", ");
+    match more {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// Shows on standard error how the reading of pictures goes on.
+pub(crate) struct Reading {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Reading {
+    pub(crate) fn new(part: &str, quiet: bool) -> Self {
+        let target = match quiet || !stderr().is_terminal() {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr_with_hz(10),
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let template = format!("[{{bar:24}}] {{pos}}/{{len}} {part} pictures  {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Reading { bar, quiet }
+    }
+}
+
+impl Observer for Reading {
+    fn progress(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        if done == total {
+            self.bar.finish_and_clear();
+        }
+    }
+
+    fn note(&self, sentence: String) {
+        // What is left out matters to the quiet, too.
+        if !self.quiet || sentence.starts_with("left out") {
+            say(sentence);
+        }
+    }
+}

@@ -137,6 +137,8 @@ impl Classes {
 
     /// Whether labels are indices: 0, 1, 2, …
     pub fn are_indices(&self) -> bool {
-        (0..).zip(self.labels.iter()).all(|(index, &label)| index == label)
+        (0..)
+            .zip(self.labels.iter())
+            .all(|(index, &label)| index == label)
     }
 }

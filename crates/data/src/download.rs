@@ -6,8 +6,8 @@ use std::time::Duration;
 use flate2::bufread::MultiGzDecoder;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
-use crate::images::sha256;
 use crate::DataError;
+use crate::images::sha256;
 use crate::mnist::{MIRRORS, PublishedFile};
 
 /// Fetches published files into a folder, and believes none without its digest. A file of MNIST may

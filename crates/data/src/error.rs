@@ -117,7 +117,9 @@ pub enum DataError {
         width: usize,
     },
     /// Test images that aren't like those of training.
-    #[error("{source_name} holds images of {found}, where {expected} are expected: name the folder of the same data set")]
+    #[error(
+        "{source_name} holds images of {found}, where {expected} are expected: name the folder of the same data set"
+    )]
     OtherShape {
         /// Where the images come from.
         source_name: String,
@@ -127,7 +129,9 @@ pub enum DataError {
         expected: String,
     },
     /// A size was asked for that the files state themselves.
-    #[error("{folder} holds IDX files, which state size and channels themselves: leave data.size and data.channels out")]
+    #[error(
+        "{folder} holds IDX files, which state size and channels themselves: leave data.size and data.channels out"
+    )]
     SizeOfIdx {
         /// The folder.
         folder: PathBuf,
@@ -155,7 +159,9 @@ pub enum DataError {
         error: Box<DataError>,
     },
     /// A folder of test pictures is of no class that there are training pictures of.
-    #[error("{folder} is of no class that was trained on: move it away, or its pictures to their class")]
+    #[error(
+        "{folder} is of no class that was trained on: move it away, or its pictures to their class"
+    )]
     UnknownClass {
         /// The folder.
         folder: PathBuf,
@@ -221,7 +227,9 @@ pub enum DataError {
         present: u64,
     },
     /// A label names no class.
-    #[error("{file} has label {label} at index {index}, where classes have the labels {known}: use files of the same set")]
+    #[error(
+        "{file} has label {label} at index {index}, where classes have the labels {known}: use files of the same set"
+    )]
     Label {
         /// The file that was read.
         file: String,

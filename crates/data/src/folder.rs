@@ -6,7 +6,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::idx::{self, Input};
-use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec, names, tree};
+use crate::{
+    Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec, names, tree,
+};
 
 /// Reads the training images of the set in a folder.
 pub(crate) fn train(
@@ -57,12 +59,15 @@ impl DataSet {
         }
         let images = self.file(splits, &IMAGES)?;
         let labels = self.file(splits, &LABELS)?;
-        let read = idx::read_split(Input::open(&images)?, Input::open(&labels)?, |labels| {
-            match known {
-                Some(classes) => Ok(classes.clone()),
-                None => names::classes(&self.place, &self.name, idx::distinct(labels)),
-            }
-        })?;
+        let read =
+            idx::read_split(
+                Input::open(&images)?,
+                Input::open(&labels)?,
+                |labels| match known {
+                    Some(classes) => Ok(classes.clone()),
+                    None => names::classes(&self.place, &self.name, idx::distinct(labels)),
+                },
+            )?;
         // All of EMNIST's files are made so, those with the images of MNIST too.
         let emnist = self.name.starts_with("emnist-");
         if !options.transpose.unwrap_or(emnist) {
@@ -105,7 +110,11 @@ struct Content {
 
 const IMAGES: Content = Content {
     ending: "-images-idx3-ubyte",
-    others: &["-images.idx3-ubyte", "-images-idx4-ubyte", "-images.idx4-ubyte"],
+    others: &[
+        "-images.idx3-ubyte",
+        "-images-idx4-ubyte",
+        "-images.idx4-ubyte",
+    ],
 };
 
 const LABELS: Content = Content {
@@ -162,44 +171,44 @@ impl DataSet {
     /// and all the others are the same.
     fn file(&self, splits: &[&str], content: &Content) -> Result<PathBuf, DataError> {
         let (place, set_name) = (&self.place, &*self.name);
-    let is_meant = |name: &str| {
-        splits
-            .iter()
-            .any(|split| set(name, split, content) == Some(set_name))
-    };
-    let (mut files, mut others) = (Vec::new(), Vec::new());
-    for name in entries(place)?.into_iter().filter(|name| is_meant(name)) {
-        let path = place.join(name);
-        if !path.is_dir() {
-            files.push(path);
-            continue;
+        let is_meant = |name: &str| {
+            splits
+                .iter()
+                .any(|split| set(name, split, content) == Some(set_name))
+        };
+        let (mut files, mut others) = (Vec::new(), Vec::new());
+        for name in entries(place)?.into_iter().filter(|name| is_meant(name)) {
+            let path = place.join(name);
+            if !path.is_dir() {
+                files.push(path);
+                continue;
+            }
+            let inside = entries(&path)?.into_iter().filter(|name| is_meant(name));
+            files.extend(
+                inside
+                    .map(|name| path.join(name))
+                    .filter(|path| !path.is_dir()),
+            );
+            others.push(path);
         }
-        let inside = entries(&path)?.into_iter().filter(|name| is_meant(name));
-        files.extend(
-            inside
-                .map(|name| path.join(name))
-                .filter(|path| !path.is_dir()),
-        );
-        others.push(path);
-    }
-    if files.is_empty() {
-        files = others;
-    }
-    let mut files = files.into_iter();
-    let first = files.next().ok_or_else(|| DataError::Missing {
-        folder: place.to_owned(),
-        name: format!("{set_name}{}{}", splits[0], content.ending),
-    })?;
-    for other in files {
-        if !idx::same_content(&first, &other)? {
-            return Err(DataError::Contradiction {
-                file: first.display().to_string(),
-                other: other.display().to_string(),
-            });
+        if files.is_empty() {
+            files = others;
         }
+        let mut files = files.into_iter();
+        let first = files.next().ok_or_else(|| DataError::Missing {
+            folder: place.to_owned(),
+            name: format!("{set_name}{}{}", splits[0], content.ending),
+        })?;
+        for other in files {
+            if !idx::same_content(&first, &other)? {
+                return Err(DataError::Contradiction {
+                    file: first.display().to_string(),
+                    other: other.display().to_string(),
+                });
+            }
+        }
+        Ok(first)
     }
-    Ok(first)
-}
 }
 
 /// What the name of a file of that split and content has before them: `emnist-digits-`, or nothing.

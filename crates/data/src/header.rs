@@ -10,7 +10,11 @@ pub(crate) const INTS: u8 = 0x0c;
 /// Opens a file of `count` images: rank 3 where they have one channel, else rank 4.
 pub fn images(count: u32, shape: ImageShape) -> Vec<u8> {
     let sides = [shape.channels, shape.height, shape.width].map(|side| side as u32);
-    let sides = if shape.channels == 1 { &sides[1..] } else { &sides };
+    let sides = if shape.channels == 1 {
+        &sides[1..]
+    } else {
+        &sides
+    };
     header(BYTES, count, sides)
 }
 

@@ -197,7 +197,11 @@ fn images(
 fn labels(input: Input) -> Result<Vec<u16>, DataError> {
     let file = input.origin.clone();
     let ([_, _, size], bytes) = read(input, Content::Labels, |_| Ok(()))?;
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |value, &byte| value << 8 | u32::from(byte))
+    };
     let labels = bytes.chunks_exact(size.max(1) as usize).map(number);
     labels
         .enumerate()

@@ -145,7 +145,9 @@ impl LabelledImages {
         } = &*self.content;
         digest.get_or_init(|| {
             let count = labels.len() as u32;
-            let labels = labels.iter().map(|&class| classes.labels()[usize::from(class)]);
+            let labels = labels
+                .iter()
+                .map(|&class| classes.labels()[usize::from(class)]);
             let wide = classes.labels().iter().any(|&label| label > 255);
             let bytes: Vec<u8> = match wide {
                 true => labels.flat_map(u16::to_be_bytes).collect(),

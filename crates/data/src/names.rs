@@ -30,7 +30,10 @@ fn named(names: &[&str], labels: Vec<u16>) -> Result<Classes, DataError> {
     let names: Vec<String> = if names.len() == labels.len() {
         names.iter().map(|&name| name.to_owned()).collect()
     } else if names.len() == last + 1 {
-        labels.iter().map(|&label| names[usize::from(label)].to_owned()).collect()
+        labels
+            .iter()
+            .map(|&label| names[usize::from(label)].to_owned())
+            .collect()
     } else {
         return Err(DataError::Classes {
             problem: format!(
@@ -50,10 +53,16 @@ fn mapped(text: &str, labels: Vec<u16>) -> Result<Classes, DataError> {
         .map(|line| line.split_whitespace().flat_map(str::parse).collect())
         .collect();
     let name = |label: &u16| {
-        let row = rows.iter().find(|row| row.first() == Some(&u32::from(*label)));
+        let row = rows
+            .iter()
+            .find(|row| row.first() == Some(&u32::from(*label)));
         let codes = row.map_or(&[][..], |row| &row[1..]);
         let name: String = codes.iter().copied().filter_map(char::from_u32).collect();
-        if name.is_empty() { label.to_string() } else { name }
+        if name.is_empty() {
+            label.to_string()
+        } else {
+            name
+        }
     };
     Classes::new(labels.iter().map(name).collect(), labels)
 }

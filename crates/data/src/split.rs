@@ -1,5 +1,5 @@
-use crate::random::{Purpose, Random};
 use crate::DataError;
+use crate::random::{Purpose, Random};
 
 /// Which images train and which validate: indices into the training set, each image in exactly one
 /// of the two, both in ascending order.
@@ -67,7 +67,10 @@ impl Split {
 
 /// The indices of each label, in the order given.
 fn by_label(labels: &[u16], indices: impl Iterator<Item = u32>) -> Vec<Vec<u32>> {
-    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let classes = labels
+        .iter()
+        .max()
+        .map_or(0, |&label| usize::from(label) + 1);
     let mut members = vec![Vec::new(); classes];
     for index in indices {
         members[usize::from(labels[index as usize])].push(index);

@@ -59,9 +59,11 @@ pub(crate) fn read(
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for ((path, class), read) in files.pictures.iter().zip(read) {
         let name = &files.names[*class];
-        let known = classes.named_so(name).ok_or_else(|| DataError::UnknownClass {
-            folder: path.parent().unwrap_or(folder).to_owned(),
-        })?;
+        let known = classes
+            .named_so(name)
+            .ok_or_else(|| DataError::UnknownClass {
+                folder: path.parent().unwrap_or(folder).to_owned(),
+            })?;
         match read {
             Ok(bytes) => {
                 pixels.extend(bytes);
@@ -87,7 +89,11 @@ pub(crate) fn read(
         }),
     };
     let shape = ImageShape::new(channels, height, width)?;
-    let pixels = if channels == 3 { pixels } else { grey(&pixels, colour) };
+    let pixels = if channels == 3 {
+        pixels
+    } else {
+        grey(&pixels, colour)
+    };
     LabelledImages::new(shape, classes, pixels, labels)
 }
 
@@ -125,7 +131,11 @@ fn held_out(
     options: &FolderOptions,
     observer: &dyn Observer,
 ) -> Result<Files, DataError> {
-    let labels: Vec<u16> = files.pictures.iter().map(|(_, class)| *class as u16).collect();
+    let labels: Vec<u16> = files
+        .pictures
+        .iter()
+        .map(|(_, class)| *class as u16)
+        .collect();
     let count = labels.len() / HELD_OUT;
     let split = split_for(Purpose::HoldOut, &labels, count, options.seed)?;
     if part == Part::Train {
@@ -136,10 +146,17 @@ fn held_out(
             options.seed
         ));
     }
-    let kept = if part == Part::Train { split.train } else { split.validation };
+    let kept = if part == Part::Train {
+        split.train
+    } else {
+        split.validation
+    };
     Ok(Files {
         names: files.names,
-        pictures: kept.iter().map(|&index| files.pictures[index as usize].clone()).collect(),
+        pictures: kept
+            .iter()
+            .map(|&index| files.pictures[index as usize].clone())
+            .collect(),
     })
 }
 
@@ -189,7 +206,8 @@ fn grey(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
     let plane = shape.plane();
     let image = |image: &[u8]| -> Vec<u8> {
         let weighed = |at: usize| {
-            let [red, green, blue] = [0, plane, 2 * plane].map(|start| u32::from(image[start + at]));
+            let [red, green, blue] =
+                [0, plane, 2 * plane].map(|start| u32::from(image[start + at]));
             ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
         };
         (0..plane).map(weighed).collect()

@@ -92,7 +92,11 @@ impl Classifier {
             network: checkpoint.network(device)?,
             calibration: calibration
                 .unwrap_or_else(|| Calibration::unfitted(manifest.classes.len())),
-            names: manifest.classes.iter().map(|name| Arc::from(&**name)).collect(),
+            names: manifest
+                .classes
+                .iter()
+                .map(|name| Arc::from(&**name))
+                .collect(),
             manifest,
             device: device.clone().without_autodiff(),
         })

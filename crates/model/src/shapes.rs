@@ -54,8 +54,14 @@ impl NetworkConfig {
             blocks.push(shapes);
         }
         let features: usize = at.iter().product();
-        let dense: Vec<usize> = [features].into_iter().chain(self.dense.iter().copied()).collect();
-        weights += dense.windows(2).map(|ends| ends[0] * ends[1]).sum::<usize>();
+        let dense: Vec<usize> = [features]
+            .into_iter()
+            .chain(self.dense.iter().copied())
+            .collect();
+        weights += dense
+            .windows(2)
+            .map(|ends| ends[0] * ends[1])
+            .sum::<usize>();
         weights += dense.last().map_or(0, |last| last * classes);
         if weights > MAX_WEIGHTS {
             return Err(ConfigError {
@@ -85,7 +91,11 @@ impl NetworkConfig {
         };
         let within = |value: usize| (1..=LIMIT).contains(&value);
         let few = self.blocks.len() <= 16 && self.dense.len() <= 16;
-        check(few, "blocks".into(), "at most 16 blocks and 16 dense layers".into())?;
+        check(
+            few,
+            "blocks".into(),
+            "at most 16 blocks and 16 dense layers".into(),
+        )?;
         for (index, block) in self.blocks.iter().enumerate() {
             let key = |name: &str| format!("blocks[{index}].{name}");
             let BlockConfig {
@@ -107,7 +117,11 @@ impl NetworkConfig {
             check(within(width), format!("dense[{index}]"), range)?;
         }
         let dropout = (0.0..1.0).contains(&self.dropout);
-        check(dropout, "dropout".into(), "must be at least 0 and below 1".into())
+        check(
+            dropout,
+            "dropout".into(),
+            "must be at least 0 and below 1".into(),
+        )
     }
 
     /// Whether a layer of batch normalization sees a single value of each feature of an image: of a

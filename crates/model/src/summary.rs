@@ -51,7 +51,9 @@ impl Summary {
                 parameters: filters + if config.norm { 0 } else { convolved[0] },
                 multiply_adds: filters * convolved[1] * convolved[2],
             });
-            let pool = block.pool.then(|| Layer::free(name("pool (2×2)"), output.to_vec()));
+            let pool = block
+                .pool
+                .then(|| Layer::free(name("pool (2×2)"), output.to_vec()));
             let (first, last, at) = match config.order {
                 Order::ConvPoolNormRelu => (pool, None, output),
                 Order::ConvNormReluPool => (None, pool, convolved),
@@ -73,7 +75,12 @@ impl Summary {
             layers.push(Layer::free(name("relu"), vec![width]));
         }
         let features = shapes.dense.last().copied().unwrap_or_default();
-        layers.push(Layer::linear("output".into(), features, shapes.classes, true));
+        layers.push(Layer::linear(
+            "output".into(),
+            features,
+            shapes.classes,
+            true,
+        ));
         Summary { layers }
     }
 }

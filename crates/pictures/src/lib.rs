@@ -283,3 +283,10 @@ pub fn find(picture: &DynamicImage) -> Framing {
         digits::Digits::Several(all) => Framing::Several(all.into_iter().map(in_picture).collect()),
     }
 }
+
+/// stub
+pub fn is_litter(_: &str) -> bool { false }
+/// stub
+pub fn is_framed(_: &[u8]) -> bool { false }
+/// stub
+pub fn read_whole(_: impl AsRef<Path>, _: [usize; 3], _: &Budget) -> Result<Vec<u8>, FrameError> { Ok(Vec::new()) }

@@ -64,20 +64,24 @@ impl Checkpoint {
     /// # Errors
     /// Those of [`Self::open`] but for the operating system's.
     pub fn from_bytes(origin: &str, files: &[(&str, &[u8])]) -> Result<Self, CheckpointError> {
-        let names = files.iter().map(|(name, _)| OsString::from(name)).collect();
+        let names: Vec<_> = files.iter().map(|(name, _)| OsString::from(name)).collect();
         let origin = Path::new(origin);
         is_checkpoint(origin, &names)?;
         Self::verify(origin, names, |name, limit| {
             let file = files.iter().find(|(known, _)| *known == name);
             match file {
-                Some((_, bytes)) if bytes.len() as u64 > limit => Err(too_large(origin, name, limit)),
+                Some((_, bytes)) if bytes.len() as u64 > limit => {
+                    Err(too_large(origin, name, limit))
+                }
                 file => Ok(file.map(|(_, bytes)| bytes.to_vec())),
             }
         })
     }
 
     fn read(path: &Path) -> Result<Self, CheckpointError> {
-        Self::verify(path, list(path)?, |name, limit| read_part(path, name, limit))
+        Self::verify(path, list(path)?, |name, limit| {
+            read_part(path, name, limit)
+        })
     }
 
     /// Verifies files of these names, which `read` gives: of at most so many bytes, none where there is

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use model::{Classification, Decision, PIXELS, ReviewReason};
+use model::{Answer as Class, Classification, Decision, ReviewReason};
 use pictures::{FrameError, Framing, Region};
 use serde_json::{Value, json};
 
@@ -23,18 +23,37 @@ pub struct Answer<'a> {
 
 /// What was found in a picture.
 pub enum Finding {
-    /// One digit, as the network sees it and as it was classified.
-    Digit {
-        pixels: Box<[u8; PIXELS]>,
-        region: Region,
-        class: Classification,
+    /// What the network sees, where in the picture that is if it is a part of it, and what it makes of it.
+    Classified {
+        pixels: Vec<u8>,
+        region: Option<Region>,
+        class: Class,
     },
-    /// No digit that the network could look at.
+    /// Nothing that the network could look at.
     Undecided(Cause),
     Unreadable(FrameError),
 }
 
-/// Why there is no digit to look at.
+/// What of a picture is there to classify.
+pub enum Input {
+    /// `[channels, height, width]`, and where in the picture it is.
+    Image(Vec<u8>, Option<Region>),
+    Undecided(Cause),
+}
+
+impl From<Framing> for Input {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::Digit(framed) => Input::Image(framed.pixels.to_vec(), Some(framed.region)),
+            Framing::Marked(_) => Input::Undecided(Cause::Marked),
+            Framing::Nothing => Input::Undecided(Cause::Nothing),
+            Framing::Several(regions) => Input::Undecided(Cause::Several(regions.len())),
+            Framing::OrientationUnclear => Input::Undecided(Cause::OrientationUnclear),
+        }
+    }
+}
+
+/// Why there is nothing to classify.
 pub enum Cause {
     /// A circle around it, a line under it or through it.
     Marked,
@@ -70,59 +89,58 @@ impl Display for Cause {
 }
 
 impl<'a> Answer<'a> {
-    /// The answer for a framed picture; a digit takes the next classification.
+    /// The answer for a picture; what is there to classify takes the next classification.
     pub fn new(
         file: &'a Path,
-        framing: Result<Framing, FrameError>,
-        classified: &mut impl Iterator<Item = Classification>,
+        input: Result<Input, FrameError>,
+        classified: &mut impl Iterator<Item = Class>,
     ) -> Self {
-        let finding = match framing {
-            Ok(Framing::Digit(framed)) => match classified.next() {
-                Some(class) => Finding::Digit {
-                    pixels: Box::new(framed.pixels),
-                    region: framed.region,
+        let finding = match input {
+            Ok(Input::Image(pixels, region)) => match classified.next() {
+                Some(class) => Finding::Classified {
+                    pixels,
+                    region,
                     class,
                 },
                 None => Finding::Undecided(Cause::Nothing),
             },
-            Ok(Framing::Marked(_)) => Finding::Undecided(Cause::Marked),
-            Ok(Framing::Nothing) => Finding::Undecided(Cause::Nothing),
-            Ok(Framing::Several(regions)) => Finding::Undecided(Cause::Several(regions.len())),
-            Ok(Framing::OrientationUnclear) => Finding::Undecided(Cause::OrientationUnclear),
+            Ok(Input::Undecided(cause)) => Finding::Undecided(cause),
             Err(error) => Finding::Unreadable(error),
         };
         Answer { file, finding }
     }
 
-    /// Whether the digit may be kept without a person.
+    /// Whether the class may be kept without a person.
     pub fn accepted(&self) -> bool {
         self.class()
             .is_some_and(|class| class.decision == Decision::Accept)
     }
 
     /// What the network saw.
-    pub fn pixels(&self) -> Option<&[u8; PIXELS]> {
+    pub fn pixels(&self) -> Option<&[u8]> {
         match &self.finding {
-            Finding::Digit { pixels, .. } => Some(pixels),
+            Finding::Classified { pixels, .. } => Some(pixels),
             _ => None,
         }
     }
 
-    /// Why a person has to look, as one word; none if the digit is accepted.
+    /// Why a person has to look, as one word; none if the class is accepted.
     pub fn reason(&self) -> Option<&'static str> {
         match &self.finding {
-            Finding::Digit { class, .. } => reason(class),
+            Finding::Classified { class, .. } => reason(class),
             Finding::Undecided(cause) => Some(cause.reason()),
             Finding::Unreadable(_) => Some(UNREADABLE),
         }
     }
 
-    /// File, digit, confidence, runner-up, accepted, reason; what there is none of is empty.
-    pub fn row(&self) -> [String; 6] {
-        let [digit, confidence, runner_up] = self.class().map(guess).unwrap_or_default();
+    /// File, class, confidence, runner-up, accepted, reason; what there is none of is empty. `names` are
+    /// those of the classes.
+    pub fn row(&self, names: &[String]) -> [String; 6] {
+        let guess = self.class().map(|class| guess(class, names));
+        let [class, confidence, runner_up] = guess.unwrap_or_default();
         [
             table::text(&files::name(self.file)),
-            digit,
+            class,
             confidence,
             runner_up,
             self.accepted().to_string(),
@@ -131,86 +149,79 @@ impl<'a> Answer<'a> {
     }
 
     /// As `digits predict --help` describes it.
-    pub fn json(&self) -> Value {
+    pub fn json(&self, names: &[String]) -> Value {
         let file = files::name(self.file);
         if let Finding::Unreadable(error) = &self.finding {
             return json!({ "file": file, "error": error.to_string() });
         }
         let class = self.class();
         let region = match &self.finding {
-            Finding::Digit { region, .. } => Some(json!({
+            Finding::Classified {
+                region: Some(region),
+                ..
+            } => Some(json!({
                 "left": region.left, "top": region.top, "width": region.width, "height": region.height,
             })),
             _ => None,
         };
         json!({
             "file": file,
-            "digit": class.map(|class| class.digit),
+            "digit": class.map(|class| class.class),
+            "class": class.map(|class| &*class.name),
             "confidence": class.map(|class| class.confidence),
             "probabilities": class.map(|class| &class.probabilities),
-            "runner_up": class.map(|class| ranked(class)[1]),
+            "runner_up": class.map(|class| class.runner_up()),
+            "runner_up_class": class.and_then(|class| names.get(usize::from(class.runner_up()))),
             "accepted": self.accepted(),
             "reason": self.reason(),
             "region": region,
         })
     }
 
-    fn class(&self) -> Option<&Classification> {
+    fn class(&self) -> Option<&Class> {
         match &self.finding {
-            Finding::Digit { class, .. } => Some(class),
+            Finding::Classified { class, .. } => Some(class),
             _ => None,
         }
     }
 }
 
-impl Display for Answer<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", pictures::shown(self.file))?;
+impl Answer<'_> {
+    /// A line for people.
+    pub fn line(&self, names: &[String]) -> String {
+        let file = pictures::shown(self.file);
         match &self.finding {
-            Finding::Digit { class, .. } => {
-                let order = ranked(class);
-                let percent = |class: &Classification, digit: usize| {
-                    format!("{digit} {:.1} %", 100.0 * class.probabilities[digit])
-                };
-                write!(
-                    f,
-                    "{}  (then {}, {})",
-                    percent(class, order[0]),
-                    percent(class, order[1]),
-                    percent(class, order[2])
-                )?;
-                match class.decision {
-                    Decision::Accept => Ok(()),
-                    Decision::Review {
-                        reason: ReviewReason::LowConfidence,
-                        ..
-                    } => {
-                        write!(f, "  → review: not sure enough")
-                    }
-                    Decision::Review {
-                        reason: ReviewReason::OutOfDistribution,
-                        ..
-                    } => {
-                        write!(f, "  → review: unlike the digits that the network knows")
-                    }
-                    Decision::Review {
-                        reason: ReviewReason::Unreliable,
-                        ..
-                    } => {
-                        write!(
-                            f,
+            Finding::Classified { class, .. } => {
+                let shares: Vec<String> = ranked(class)
+                    .into_iter()
+                    .take(3)
+                    .map(|index| {
+                        let name = names.get(index).map_or("", String::as_str);
+                        format!("{name} {:.1} %", 100.0 * class.probabilities[index])
+                    })
+                    .collect();
+                let others = shares[1..].join(", ");
+                let verdict = match class.decision {
+                    Decision::Accept => "",
+                    Decision::Review { reason, .. } => match reason {
+                        ReviewReason::LowConfidence => "  → review: not sure enough",
+                        ReviewReason::OutOfDistribution => {
+                            "  → review: unlike the images that the network knows"
+                        }
+                        ReviewReason::Unreliable => {
                             "  → review: this network's confidence is not to be relied on"
-                        )
-                    }
-                }
+                        }
+                    },
+                };
+                format!("{file}: {}  (then {others}){verdict}", shares[0])
             }
-            Finding::Undecided(cause) => write!(f, "{cause}  → review"),
-            Finding::Unreadable(error) => write!(f, "{error}"),
+            Finding::Undecided(cause) => format!("{file}: {cause}  → review"),
+            Finding::Unreadable(error) => format!("{file}: {error}"),
         }
     }
 }
 
-/// Why a person has to look at a digit, as one word.
+/// Why a person has to look, as one word.
 pub fn reason(class: &Classification) -> Option<&'static str> {
     match class.decision {
         Decision::Accept => None,
@@ -229,20 +240,21 @@ pub fn reason(class: &Classification) -> Option<&'static str> {
     }
 }
 
-/// Digit, confidence and runner-up as they stand in a table.
-pub fn guess(class: &Classification) -> [String; 3] {
+/// Class, confidence and runner-up as they stand in a table.
+pub fn guess(class: &Classification, names: &[String]) -> [String; 3] {
+    let name = |class: u16| names.get(usize::from(class)).map_or("", String::as_str);
     [
-        class.digit.to_string(),
+        table::text(name(class.class)),
         class.confidence.to_string(),
-        ranked(class)[1].to_string(),
+        table::text(name(class.runner_up())),
     ]
 }
 
-/// The digits, the likeliest first.
+/// The classes, the likeliest first.
 fn ranked(class: &Classification) -> Vec<usize> {
     let mut order: Vec<_> = (0..class.probabilities.len()).collect();
     order.sort_by(|&a, &b| class.probabilities[b].total_cmp(&class.probabilities[a]));
-    // Where two tie, the digit that was answered goes first.
-    order.sort_by_key(|&digit| digit != usize::from(class.digit));
+    // Where two tie, the class that was answered goes first.
+    order.sort_by_key(|&index| index != usize::from(class.class));
     order
 }

@@ -17,7 +17,7 @@ use crate::{
     BackendArg,
     output::Output,
     resplits::{self, resplits},
-    review::{Folder, Review},
+    review::{Folder, Names, Review},
     test_images::test_images,
 };
 
@@ -46,16 +46,16 @@ leaves a set empty, can't: the likeliest class is always in the set, so it cover
 accuracy, which is more than most levels ask for.
 
 What machine and person reach together: --review-dir writes the test images that are not accepted
-into a folder, with review.csv; a person writes the digits under answer (none for an image that is
-no digit); --review takes the table back. Of a table that `digits predict --review-dir` wrote it says
+into a folder, with review.csv; a person writes the class under answer (none for an image that is
+of no class); --review takes the table back. Of a table that `digits predict --review-dir` wrote it says
 how often the machine's guess was right, and nothing of the test images; --json then has checkpoint
 and review alone."
 )]
 pub struct Evaluate {
     /// Checkpoint folder
     checkpoint: PathBuf,
-    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: that of
-    /// the training images]
+    /// Folder with the test images: IDX files (t10k-images-idx3-ubyte …, plain or .gz) or pictures by class
+    /// [default: that of the training images]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Print the result as JSON
@@ -86,7 +86,7 @@ impl Evaluate {
         let answers = self.review.as_deref().map(Review::read).transpose()?;
         // Pictures of one's own say nothing of the test images, nor those of them.
         if let Some(answers) = answers.as_ref().filter(|answers| !answers.is_test()) {
-            let counted = answers.count();
+            let counted = answers.count(classifier.classes())?;
             if self.json {
                 let checkpoint = self.checkpoint.display().to_string();
                 let json = json!({ "checkpoint": checkpoint, "review": counted });
@@ -102,7 +102,7 @@ impl Evaluate {
         let review_to = self
             .review_dir
             .as_deref()
-            .map(Folder::of_test)
+            .map(|folder| Folder::of_test(folder, Names::of(classifier.classes())))
             .transpose()?;
         let mut examination = Examination::new(&classifier, &images)?;
         examination.origin = Some(origin);
@@ -110,7 +110,7 @@ impl Evaluate {
         let written = [
             dump_to.map(|file| file.write(dump(&classifier, &examination)?.as_bytes())),
             report_to.map(|file| self.write_report(file, &classifier, &images, &examination)),
-            review_to.map(|folder| write_review(folder, &images, &examination)),
+            review_to.map(|folder| write_review(folder, &classifier, &images, &examination)),
         ];
         let resplits = self
             .resplits
@@ -121,7 +121,7 @@ impl Evaluate {
             })
             .transpose()?;
         let answers = answers
-            .map(|answers| answers.merge_test(&images, examination.answers()))
+            .map(|answers| answers.merge_test(&images, examination.answers(), classifier.classes()))
             .transpose()?;
         if self.json {
             let mut json =
@@ -167,10 +167,11 @@ impl Evaluate {
 
 fn write_review(
     mut folder: Folder,
+    classifier: &Classifier,
     images: &LabelledImages,
     examination: &Examination,
 ) -> anyhow::Result<()> {
-    folder.write_test(images, examination.answers())?;
+    folder.write_test(images, examination.answers(), classifier.classes())?;
     errln!("{}", folder.finish());
     Ok(())
 }
@@ -186,10 +187,11 @@ pub fn history(checkpoint: &Path) -> Option<History> {
         .find_map(|file| History::read(&file).ok())
 }
 
-/// One row per image: the label and ten probabilities, with all digits that an `f64` has.
+/// One row per image: the index of its class and the probability of each, with all digits that an `f64`
+/// has.
 fn dump(classifier: &Classifier, examination: &Examination) -> anyhow::Result<String> {
     let mut csv = String::from("label");
-    for class in 0..data::CLASSES {
+    for class in 0..classifier.classes().len() {
         write!(csv, ",p{class}")?;
     }
     csv.push('\n');

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use model::checkpoint::Checkpoint;
+use model::{PictureInput, checkpoint::Checkpoint};
 use serde_json::json;
 
 #[derive(Args)]
@@ -29,14 +29,22 @@ impl Inspect {
             outln!("{}", serde_json::to_string_pretty(&json)?);
             return Ok(ExitCode::SUCCESS);
         }
-        outln!("{}", manifest.architecture.summary());
+        outln!("{}", manifest.summary());
         outln!("format version  {}", manifest.version);
+        outln!("images          {}", manifest.input);
         outln!(
-            "normalization   (pixel/255 - {}) / {}",
-            manifest.normalization.mean,
-            manifest.normalization.std
+            "pictures        {}",
+            match manifest.picture {
+                PictureInput::Framed => "their one symbol is found and framed as MNIST's were",
+                PictureInput::Whole => "are taken as a whole",
+            }
         );
-        outln!("classes         {}", manifest.classes.join(" "));
+        let channels = manifest.normalization.mean.iter();
+        for (mean, std) in channels.zip(&manifest.normalization.std) {
+            outln!("normalization   (pixel/255 - {mean}) / {std}");
+        }
+        let classes = &manifest.classes;
+        outln!("classes         {}: {}", classes.len(), classes.join(", "));
         let provenance = &manifest.provenance;
         outln!("trained on      {}", provenance.data.source);
         outln!("  images        sha256 {}", provenance.data.train.images);

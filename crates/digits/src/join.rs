@@ -1,7 +1,7 @@
 //! `digits join`: the answers of machine and person in one table.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs,
     io::{Write, stdout},
     path::{Path, PathBuf},
@@ -10,13 +10,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use evaluation::review::Reply;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     answer::UNREADABLE,
-    review::{Review, class},
+    review::{NONE, Names, Review, is_digit, whole},
     table::{self, Table},
 };
 
@@ -29,11 +28,11 @@ const NAMED: usize = 10;
   # a person fills in the column answer of to-check/review.csv
   digits join answers.csv to-check/review.csv > final.csv
 
-The table has every picture once, in the order of the predictions: file, digit, by, reason. by is
-machine (accepted), person, or nobody (not accepted and not answered yet, or not readable). digit is 0
-to 9, none where a person found no single digit, or empty where nobody has decided. reason is why the
-machine didn't decide. A person's answer goes before the machine's. With --json one object per line
-with the same fields; digit is a number, \"none\" or null.
+The table has every picture once, in the order of the predictions: file, digit (class, where classes are
+others than the ten digits), by, reason. by is machine (accepted), person, or nobody (not accepted and not
+answered yet, or not readable). digit is 0 to 9, none where a person found no single digit, or empty where
+nobody has decided. reason is why the machine didn't decide. A person's answer goes before the machine's.
+With --json one object per line with the same fields; digit is a number, class a name, or \"none\" or null.
 
 On stderr: how many were decided by whom, and which are pending.")]
 pub struct Join {
@@ -59,7 +58,7 @@ enum By {
 /// What the machine said of a picture.
 #[derive(Clone, PartialEq)]
 struct Prediction {
-    digit: Option<u8>,
+    class: Option<String>,
     accepted: bool,
     reason: String,
 }
@@ -67,40 +66,51 @@ struct Prediction {
 impl Join {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let predictions = predictions(&self.predictions)?;
+        let guesses: BTreeSet<&str> = predictions
+            .iter()
+            .filter_map(|(_, prediction)| prediction.class.as_deref())
+            .collect();
+        let digits = guesses.iter().all(|name| is_digit(name));
+        let names = Names::digits_if(digits);
         let mut replies = HashMap::new();
         for path in &self.reviews {
-            collect(path, &mut replies)?;
+            collect(path, digits, &mut replies)?;
         }
         if !self.json {
             write!(
                 stdout(),
                 "{}",
-                table::line(&["file", "digit", "by", "reason"], b',')?
+                table::line(&["file", names.column(), "by", "reason"], b',')?
             )?;
         }
         let (mut machine, mut person, mut none, mut pending) = (0, 0, 0, Vec::new());
+        // Classes that only a person has answered.
+        let mut new = BTreeSet::new();
         for (file, prediction) in &predictions {
             let reply = replies.remove(file).flatten();
-            let (by, digit) = match reply {
+            let (by, class) = match reply {
                 Some(reply) => {
                     person += 1;
-                    none += usize::from(reply == Reply::None);
+                    none += usize::from(reply == NONE);
+                    if reply != NONE && !guesses.contains(&*reply) {
+                        new.insert(reply.clone());
+                    }
                     (By::Person, Some(reply))
                 }
                 None if prediction.accepted => {
                     machine += 1;
-                    (By::Machine, prediction.digit.map(Reply::Digit))
+                    (By::Machine, prediction.class.clone())
                 }
                 None => {
                     pending.push(file.as_str());
                     (By::Nobody, None)
                 }
             };
-            self.print(file, by, digit, &prediction.reason)?;
+            self.print(file, by, (names, class.as_deref()), &prediction.reason)?;
         }
         stdout().flush()?;
         errln!(
-            "{} pictures: {machine} by the machine, {person} by a person ({none} without a single digit), {} by nobody yet",
+            "{} pictures: {machine} by the machine, {person} by a person ({none} of no class), {} by nobody yet",
             predictions.len(),
             pending.len()
         );
@@ -113,6 +123,10 @@ impl Join {
             let named: Vec<_> = named.map(|file| pictures::shown(Path::new(file))).collect();
             errln!("pending: {}{more}", named.join(", "));
         }
+        if !digits && !new.is_empty() {
+            let new: Vec<_> = new.into_iter().collect();
+            errln!("answers that the machine never gave: {}", new.join(", "));
+        }
         if !replies.is_empty() {
             errln!(
                 "{} reviewed pictures are not in {}: left out",
@@ -123,30 +137,34 @@ impl Join {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn print(&self, file: &str, by: By, digit: Option<Reply>, reason: &str) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        file: &str,
+        by: By,
+        (names, class): (Names, Option<&str>),
+        reason: &str,
+    ) -> anyhow::Result<()> {
         if self.json {
-            let digit = match digit {
-                Some(Reply::Digit(digit)) => Value::from(digit),
-                Some(Reply::None) => "none".into(),
-                None => Value::Null,
+            let value = match class {
+                Some(class) if is_digit(class) && names.are_digits() => {
+                    class.parse::<u8>().map_or(Value::Null, Value::from)
+                }
+                class => Value::from(class),
             };
             let reason = Some(reason).filter(|reason| !reason.is_empty());
-            let row =
-                serde_json::json!({ "file": file, "digit": digit, "by": by, "reason": reason });
+            let row = serde_json::json!({
+                "file": file, names.column(): value, "by": by, "reason": reason
+            });
             writeln!(stdout(), "{row}")?;
             return Ok(());
         }
-        let digit = match digit {
-            Some(Reply::Digit(digit)) => digit.to_string(),
-            Some(Reply::None) => "none".to_owned(),
-            None => String::new(),
-        };
         let by = match by {
             By::Machine => "machine",
             By::Person => "person",
             By::Nobody => "nobody",
         };
-        let row = [table::text(file), digit, by.to_owned(), reason.to_owned()];
+        let class = table::text(class.unwrap_or_default());
+        let row = [table::text(file), class, by.to_owned(), reason.to_owned()];
         write!(stdout(), "{}", table::line(&row, b',')?)?;
         Ok(())
     }
@@ -177,22 +195,24 @@ fn predictions(path: &Path) -> anyhow::Result<Vec<(String, Prediction)>> {
 
 fn from_csv(bytes: &[u8]) -> anyhow::Result<Vec<(String, Prediction)>> {
     let table = Table::parse(bytes)?;
-    let column = |name: &str| {
-        table
-            .column(name)
-            .with_context(|| format!("no column {name}; give what `digits predict --csv` printed"))
+    let column = |names: &[&str]| {
+        let found = names.iter().find_map(|name| table.column(name));
+        found.with_context(|| {
+            format!("no column {}; give what `digits predict --csv` printed", names[0])
+        })
     };
-    let (file, digit) = (column("file")?, column("digit")?);
-    let (accepted, reason) = (column("accepted")?, column("reason")?);
+    let (file, class) = (column(&["file"])?, column(&["digit", "class"])?);
+    let (accepted, reason) = (column(&["accepted"])?, column(&["reason"])?);
+    let digits = table.column("digit").is_some();
     table
         .rows()
         .map(|row| {
             let name = table::plain(row.exact(file)).to_owned();
             let wrong = |column: &str| format!("row {} ({name}) has no right {column}", row.number);
             let prediction = Prediction {
-                digit: match row.field(digit) {
+                class: match table::plain(row.field(class)) {
                     "" => None,
-                    text => Some(class(text).with_context(|| wrong("digit"))?),
+                    text => Some(written(text, digits).with_context(|| wrong("digit"))?),
                 },
                 accepted: match row.field(accepted).to_ascii_lowercase().as_str() {
                     "true" | "1" => true,
@@ -201,8 +221,8 @@ fn from_csv(bytes: &[u8]) -> anyhow::Result<Vec<(String, Prediction)>> {
                 },
                 reason: row.field(reason).to_owned(),
             };
-            if prediction.accepted && prediction.digit.is_none() {
-                bail!(wrong("digit"));
+            if prediction.accepted && prediction.class.is_none() {
+                bail!(wrong("class"));
             }
             Ok((name, prediction))
         })
@@ -224,19 +244,22 @@ fn from_json(bytes: &[u8]) -> anyhow::Result<Vec<(String, Prediction)>> {
             let file = value["file"].as_str().with_context(wrong)?.to_owned();
             let prediction = match value.get("error") {
                 Some(_) => Prediction {
-                    digit: None,
+                    class: None,
                     accepted: false,
                     reason: UNREADABLE.to_owned(),
                 },
                 None => Prediction {
-                    digit: value["digit"]
-                        .as_u64()
-                        .and_then(|digit| class(&digit.to_string())),
+                    class: match (&value["class"], &value["digit"]) {
+                        (Value::String(name), _) => Some(name.clone()),
+                        // Printed before there were names.
+                        (_, Value::Number(digit)) => written(&digit.to_string(), true),
+                        _ => None,
+                    },
                     accepted: value["accepted"].as_bool().with_context(wrong)?,
                     reason: value["reason"].as_str().unwrap_or_default().to_owned(),
                 },
             };
-            if prediction.accepted && prediction.digit.is_none() {
+            if prediction.accepted && prediction.class.is_none() {
                 bail!(wrong());
             }
             Ok((file, prediction))
@@ -246,7 +269,11 @@ fn from_json(bytes: &[u8]) -> anyhow::Result<Vec<(String, Prediction)>> {
 
 /// Adds the answers of a review table by the path of the picture; the same picture in two rows is no
 /// matter while the answers agree.
-fn collect(path: &Path, replies: &mut HashMap<String, Option<Reply>>) -> anyhow::Result<()> {
+fn collect(
+    path: &Path,
+    digits: bool,
+    replies: &mut HashMap<String, Option<String>>,
+) -> anyhow::Result<()> {
     let review = Review::read(path)?;
     if review.is_test() {
         bail!(
@@ -255,10 +282,16 @@ fn collect(path: &Path, replies: &mut HashMap<String, Option<Reply>>) -> anyhow:
         );
     }
     for row in review.rows() {
+        let new = row.reply.as_deref().map(|text| {
+            written(text, digits).with_context(|| {
+                let (path, origin) = (path.display(), &row.origin);
+                format!("{path}: {origin} has the answer {text:?}; write a digit, none, or nothing")
+            })
+        });
         let reply = replies.entry(row.origin.clone()).or_default();
-        match (*reply, row.deferred.reply) {
+        match (reply.as_ref(), new.transpose()?) {
             (_, None) => {}
-            (Some(one), Some(other)) if one != other => bail!(
+            (Some(one), Some(other)) if *one != other => bail!(
                 "{}: {} has two different answers; keep one of them",
                 path.display(),
                 row.origin
@@ -267,4 +300,14 @@ fn collect(path: &Path, replies: &mut HashMap<String, Option<Reply>>) -> anyhow:
         }
     }
     Ok(())
+}
+
+/// A class or [`NONE`] as it is meant where someone wrote it so: `8.0` is 8. Nothing if it should be a
+/// digit and isn't.
+fn written(text: &str, digits: bool) -> Option<String> {
+    if text.eq_ignore_ascii_case(NONE) {
+        return Some(NONE.to_owned());
+    }
+    let text = whole(text).map_or_else(|| text.to_owned(), |number| number.to_string());
+    (!digits || is_digit(&text)).then_some(text)
 }

@@ -9,14 +9,14 @@ use std::{
 use anyhow::bail;
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::{Classifier, PIXELS};
-use pictures::{Budget, FrameError, Framing};
+use model::{Classifier, PictureInput};
+use pictures::{Budget, FrameError};
 
 use crate::{
     BackendArg,
-    answer::{Answer, Finding},
+    answer::{Answer, Finding, Input},
     files, ordered,
-    review::Folder,
+    review::{Folder, Names},
     show, table,
 };
 
@@ -32,30 +32,32 @@ const STDIN: &str = "-";
   digits predict artifacts/pretrained scans/ --csv --review-dir to-check > answers.csv
   scanimage --format=png | digits predict artifacts/pretrained -
 
-Pictures are PNG, JPEG, WebP or BMP of any size with one digit: dark on light or light on dark, drawn,
-scanned or photographed. What a file is follows from its content. A folder stands for its pictures, in
+Pictures are PNG, JPEG, WebP or BMP of any size. Those for digits, or other symbols in MNIST's frame, show
+one: dark on light or light on dark, drawn, scanned or photographed; it is found. Of other pictures the whole
+is what counts: digits inspect says which. What a file is follows from its content. A folder stands for its pictures, in
 the order of their names; other files in it are named on stderr. - is one picture from standard input.
 All of it takes at most 512 MB of memory, on however many cores.
 
 With --json one object per line:
   file         the path as given; bytes that are no UTF-8 as \\xE4
-  digit        0 to 9; null if the picture shows no single digit
-  confidence   calibrated probability of the digit, 0 to 1, or null
-  probabilities  of the ten digits, or null
-  runner_up    the second likeliest digit, or null
-  accepted     whether the digit may be kept without a person
+  digit        index of the class, for digits the digit; null if there is nothing to classify
+  class        its name, or null
+  confidence   calibrated probability of the class, 0 to 1, or null
+  probabilities  of all classes, or null
+  runner_up, runner_up_class  the second likeliest class, or null
+  accepted     whether the class may be kept without a person
   reason       why not, or null: low_confidence, out_of_distribution, unreliable (nothing that this
                network says may be accepted, see digits inspect), mark (around, under or through
                the digit), no_digit, several_digits, or orientation_unclear (programs disagree on
                how this file is to be turned)
   region       left, top, width, height of the digit in pixels of the picture, or null
-or, if the file can't be read, file and error. With --csv: file, digit, confidence, runner_up,
-accepted, reason, under a header; the reason for a file that can't be read is unreadable. A path that
+or, if the file can't be read, file and error. With --csv: file, digit (class, where classes are others
+than the ten digits), confidence, runner_up, accepted, reason, under a header; classes by name; the reason for a file that can't be read is unreadable. A path that
 a spreadsheet would take for a formula has a ' before it.
 
 --review-dir copies the pictures that are not accepted into a folder, with review.csv: file, source
-(the path as given), digit, confidence, runner_up, reason, answer. A person writes the digit, or none,
-under answer. Further pictures can go to the same folder: nothing in it is overwritten, and a picture
+(the path as given), digit (or class), confidence, runner_up, reason, answer. A person writes the class,
+or none, under answer. Further pictures can go to the same folder: nothing in it is overwritten, and a picture
 that is there already is not added again. `digits join answers.csv to-check/review.csv` then makes one
 table of all answers.
 
@@ -108,10 +110,11 @@ impl Predict {
     /// On a thread of the pool that classifies, with so many threads that read pictures.
     fn run_with(&self, threads: usize) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let names = Names::of(classifier.classes());
         let review = self
             .review_dir
             .as_deref()
-            .map(Folder::of_pictures)
+            .map(|folder| Folder::of_pictures(folder, names))
             .transpose()?;
         let mut run = Run {
             options: self,
@@ -124,7 +127,7 @@ impl Predict {
         if self.csv {
             let header = [
                 "file",
-                "digit",
+                names.column(),
                 "confidence",
                 "runner_up",
                 "accepted",
@@ -172,14 +175,32 @@ impl Run<'_> {
         let read = stdin()
             .take(pictures::MAX_BYTES + 1)
             .read_to_end(&mut bytes);
-        let framing = match read {
-            Ok(_) => pictures::decode(&bytes, "standard input"),
+        let name = "standard input";
+        let input = match read {
+            Ok(_) => self.input_of(&bytes, name),
             Err(source) => Err(FrameError::Io {
-                file: "standard input".into(),
+                file: name.into(),
                 source,
             }),
         };
-        self.hand_on(&[PathBuf::from(STDIN)], vec![framing], Some(&bytes))
+        self.hand_on(&[PathBuf::from(STDIN)], vec![input], Some(&bytes))
+    }
+
+    /// What there is to classify in the bytes of a picture.
+    fn input_of(&self, bytes: &[u8], name: &str) -> Result<Input, FrameError> {
+        match self.classifier.manifest().picture {
+            PictureInput::Framed => pictures::decode(bytes, name).map(Input::from),
+            PictureInput::Whole => {
+                let whole = pictures::decode_whole(bytes, name, self.sides())?;
+                Ok(Input::Image(whole, None))
+            }
+        }
+    }
+
+    /// Channels, height and width of what the network takes.
+    fn sides(&self) -> [usize; 3] {
+        let shape = self.classifier.shape();
+        [shape.channels, shape.height, shape.width]
     }
 
     fn files(&mut self, threads: usize) -> anyhow::Result<()> {
@@ -197,45 +218,53 @@ impl Run<'_> {
         let pictures = files.pictures;
         self.bar = bar(pictures.len(), self.options.quiet);
         let budget = Budget::new();
+        let (picture, sides) = (self.classifier.manifest().picture, self.sides());
         // The first bar, before the first picture is done.
         self.bar.tick();
         let outcome = ordered::each(
             &pictures,
             threads,
-            |path| pictures::read_within(path, &budget),
-            |first, framings| {
-                let paths = &pictures[first..first + framings.len()];
-                self.hand_on(paths, framings, None)
+            |path| match picture {
+                PictureInput::Framed => pictures::read_within(path, &budget).map(Input::from),
+                PictureInput::Whole => {
+                    let whole = pictures::read_whole(path, sides, &budget)?;
+                    Ok(Input::Image(whole, None))
+                }
+            },
+            |first, inputs| {
+                let paths = &pictures[first..first + inputs.len()];
+                self.hand_on(paths, inputs, None)
             },
         );
         self.bar.finish_and_clear();
         outcome
     }
 
-    /// Classifies the digits among some pictures together, and prints the answers.
+    /// Classifies some pictures together, and prints the answers.
     fn hand_on(
         &mut self,
         paths: &[PathBuf],
-        framings: Vec<Result<Framing, FrameError>>,
+        inputs: Vec<Result<Input, FrameError>>,
         bytes: Option<&[u8]>,
     ) -> anyhow::Result<()> {
-        let digits: Vec<[u8; PIXELS]> = framings
+        let images: Vec<&[u8]> = inputs
             .iter()
-            .filter_map(|framing| match framing {
-                Ok(Framing::Digit(framed)) => Some(framed.pixels),
+            .filter_map(|input| match input {
+                Ok(Input::Image(pixels, _)) => Some(&pixels[..]),
                 _ => None,
             })
             .collect();
+        let images = images.concat();
         let classified = match self.threshold {
-            Some(threshold) => self.classifier.classify_all_at(&digits, threshold),
-            None => self.classifier.classify_all(&digits),
+            Some(threshold) => self.classifier.classify_all_at(&images, threshold)?,
+            None => self.classifier.classify_all(&images)?,
         };
         let mut classified = classified.into_iter();
         let bar = self.bar.clone();
         // Lines push the bar down.
         bar.suspend(|| {
-            for (path, framing) in paths.iter().zip(framings) {
-                let answer = Answer::new(path, framing, &mut classified);
+            for (path, input) in paths.iter().zip(inputs) {
+                let answer = Answer::new(path, input, &mut classified);
                 self.print(&answer)?;
                 if let Finding::Unreadable(error) = &answer.finding {
                     self.failed = true;
@@ -255,7 +284,7 @@ impl Run<'_> {
         let Some(folder) = &mut self.review else {
             return;
         };
-        if let Err(error) = folder.copy(answer, bytes) {
+        if let Err(error) = folder.copy(answer, bytes, self.classifier.classes()) {
             errln!(
                 "error: {}; no more pictures are copied for review",
                 crate::one_line(&error)
@@ -270,18 +299,18 @@ impl Run<'_> {
             json, csv, show, ..
         } = *self.options;
         if json {
-            writeln!(stdout(), "{}", answer.json())?;
+            writeln!(stdout(), "{}", answer.json(self.classifier.classes()))?;
         } else if csv {
-            write!(stdout(), "{}", table::line(&answer.row(), b',')?)?;
+            write!(stdout(), "{}", table::line(&answer.row(self.classifier.classes()), b',')?)?;
         } else if !matches!(answer.finding, Finding::Unreadable(_)) {
-            writeln!(stdout(), "{answer}")?;
+            writeln!(stdout(), "{}", answer.line(self.classifier.classes()))?;
         }
         if let (true, Some(pixels)) = (show, answer.pixels()) {
             if json || csv {
-                let picture = show::picture(pixels, stderr().is_terminal());
+                let picture = show::picture(self.classifier.shape(), pixels, stderr().is_terminal());
                 write!(stderr(), "{picture}")?;
             } else {
-                let picture = show::picture(pixels, stdout().is_terminal());
+                let picture = show::picture(self.classifier.shape(), pixels, stdout().is_terminal());
                 write!(stdout(), "{picture}")?;
             }
         }

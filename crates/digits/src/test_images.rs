@@ -1,11 +1,12 @@
 //! Which images a checkpoint is tested on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
-use data::{LabelledImages, MNIST_TRAIN, Source};
+use data::{FolderOptions, LabelledImages, Observer, Source, mnist};
 use model::Manifest;
 use report::Origin;
+use serde_json::Value;
 
 /// The test images of the folder that was named or else those of the data set that the checkpoint was
 /// trained on: MNIST's, which are part of the program, or those in the folder that it records.
@@ -14,19 +15,20 @@ pub fn test_images(
     named: Option<&Path>,
 ) -> anyhow::Result<(LabelledImages, Origin)> {
     let trained_on = &manifest.provenance.data;
-    let source = match (named, recorded(manifest)) {
-        (Some(folder), _) => Source::Folder(folder.to_owned()),
-        (None, _) if trained_on.train.is(&MNIST_TRAIN) => Source::Bundled,
-        (None, Some(folder)) if folder.is_dir() => Source::Folder(folder),
+    let recorded = manifest.provenance.config.pointer("/data/dir");
+    let recorded = recorded.and_then(Value::as_str).map(Path::new);
+    let source = match (named, recorded) {
+        (Some(folder), _) => Source::Folder(folder.to_owned(), options(manifest)),
+        (None, _) if trained_on.train.is(&mnist::TRAIN) => Source::Bundled,
+        (None, Some(folder)) if folder.is_dir() => {
+            Source::Folder(folder.to_owned(), options(manifest))
+        }
         (None, _) => bail!(
             "this checkpoint was trained on {}, which is not here; name the folder of its test images with --data-dir",
             trained_on.source
         ),
     };
-    let images = source.test()?;
-    if images.is_turned() {
-        errln!("EMNIST's files hold rows and columns exchanged: the images are turned");
-    }
+    let images = source.test(&manifest.spec()?, &Notes)?;
     let origin = Origin::new(manifest, &source, &images)?;
     if named.is_none() && origin.same == Some(false) {
         bail!(
@@ -37,8 +39,28 @@ pub fn test_images(
     Ok((images, origin))
 }
 
-/// The folder of the training images, as it was called then.
-fn recorded(manifest: &Manifest) -> Option<PathBuf> {
-    let folder = manifest.provenance.config.pointer("/data/dir")?.as_str()?;
-    Some(folder.into())
+/// How the folder of the training images was read: pictures of it are brought to the same form, and the
+/// same ones are held out.
+fn options(manifest: &Manifest) -> FolderOptions {
+    let config = &manifest.provenance.config;
+    let number = |value: &Value| value.as_u64().map(|number| number as usize);
+    let size = config.pointer("/data/size").and_then(Value::as_array);
+    FolderOptions {
+        transpose: config.pointer("/data/transpose").and_then(Value::as_bool),
+        size: size.and_then(|size| match &size[..] {
+            [height, width] => Some([number(height)?, number(width)?]),
+            _ => None,
+        }),
+        channels: config.pointer("/data/channels").and_then(number),
+        seed: manifest.provenance.seed,
+    }
+}
+
+/// Notes go to standard error.
+pub struct Notes;
+
+impl Observer for Notes {
+    fn note(&self, sentence: String) {
+        errln!("{sentence}");
+    }
 }

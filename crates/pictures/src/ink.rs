@@ -1,6 +1,7 @@
 //! How much ink each pixel carries, whatever the colours and the light.
 
-use crate::plane::{Plane, ranked};
+use crate::plane::Plane;
+use crate::rank::{Ranks, ranked};
 
 /// The least difference between ink and ground, in levels of 255: less is paper, dust, compression.
 const LEAST_CONTRAST: f32 = 16.0;
@@ -122,19 +123,22 @@ impl Ink {
     pub fn strength(&self, radius: usize) -> Strength {
         let ground = self.value.opened(radius);
         let mut plane = self.value.zip(&ground, |value, ground| value - ground);
-        let light = light(&ground, self.axis);
+        let grounds = Ranks::of(&ground.values);
+        let range = grounds.from_top(ground.values.len() / 20)
+            - grounds.from_top(ground.values.len() * 19 / 20);
+        let light = light(&ground, &grounds, self.axis);
         if let Some(light) = &light {
             plane = plane.zip(light, |ink, light| ink * light);
         }
         // The opening takes the least of the noise for ground: this is where ground really is, also
         // where half of the picture is ink.
-        let base = plane.ranked_from_top(plane.values.len() * 7 / 10);
+        let ranks = Ranks::of(&plane.values);
+        let base = ranks.from_top(plane.values.len() * 7 / 10);
+        let above_base = |v: f32| (v - base).max(0.0);
+        let peak = above_base(ranks.from_top(STROKE));
         // Smoothing has spread the noise over neighbours: compare pixels further apart.
         let spread = noise(&plane, 3);
-        let plane = plane.map(|v| (v - base).max(0.0));
-        let peak = plane.ranked_from_top(STROKE);
-        let range = ground.ranked_from_top(ground.values.len() / 20)
-            - ground.ranked_from_top(ground.values.len() * 19 / 20);
+        let plane = plane.map(above_base);
         Strength {
             plane,
             peak,
@@ -148,11 +152,8 @@ impl Ink {
     /// How steep the picture is at each pixel, in the units of a strength: the range of values
     /// within `radius` pixels.
     pub fn steepness(&self, strength: &Strength, radius: usize) -> Plane {
-        let darkest = self.value.map(|v| -v).dilated(radius);
-        let range = self
-            .value
-            .dilated(radius)
-            .zip(&darkest, |high, low| high + low);
+        let (most, least) = (self.value.dilated(radius), self.value.eroded(radius));
+        let range = most.zip(&least, |most, least| most - least);
         match &strength.light {
             Some(light) => range.zip(light, |range, light| range * light),
             None => range,
@@ -351,11 +352,11 @@ fn noise(plane: &Plane, apart: usize) -> f32 {
 /// Dark ink in a shadow differs less from its ground, in proportion to the light: the factor by
 /// which to strengthen it. None for light ink, whose light comes from itself, and for inks that
 /// differ in hue more than in lightness.
-fn light(ground: &Plane, axis: [f32; 3]) -> Option<Plane> {
+fn light(ground: &Plane, ranks: &Ranks, axis: [f32; 3]) -> Option<Plane> {
     if axis.iter().sum::<f32>() > -0.9 {
         return None;
     }
-    let full = -ground.ranked_from_top(ground.values.len() * 9 / 10);
+    let full = -ranks.from_top(ground.values.len() * 9 / 10);
     // A third of the full light is the darkest that is still taken for a shadow on paper; below, only
     // noise would grow.
     let least = (full / 3.0).max(1.0);

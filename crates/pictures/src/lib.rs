@@ -38,11 +38,14 @@ mod jpeg;
 mod lines;
 mod marks;
 mod memory;
+mod morphology;
 mod orientation;
 mod parts;
 mod picture;
 mod plane;
+mod rank;
 mod render;
+mod resample;
 mod segments;
 mod window;
 

@@ -1,7 +1,8 @@
 //! Ruled and squared paper, boxes, combs and grids of forms.
 
 use crate::ink::Ink;
-use crate::plane::{Plane, ranked};
+use crate::plane::Plane;
+use crate::rank::ranked;
 use crate::segments::{Mask, SIDE, Segment};
 
 /// Radius of the window for the ground in the reduced picture: wider than half of any stroke that has a

@@ -1,5 +1,7 @@
 //! Which strokes there are.
 
+use std::ops::Range;
+
 use crate::Region;
 use crate::ink::Strength;
 use crate::plane::Plane;
@@ -123,15 +125,11 @@ impl Part {
 /// Whether strokes lie on ground of one shade, and none runs out of the picture. `strength` is that of
 /// a window as wide as the picture, which leaves shadows as they are.
 pub(crate) fn on_even_ground(strength: &Strength) -> bool {
-    let faint = INK * strength.peak;
-    let mut ground: Vec<f32> = strength.plane.values.clone();
-    ground.retain(|value| *value <= faint);
-    if 2 * ground.len() < strength.plane.values.len() {
-        return false;
-    }
-    let rank = ground.len() * EVEN_SHARE.0 / EVEN_SHARE.1;
-    let shade = *ground.select_nth_unstable_by(rank, f32::total_cmp).1;
-    shade <= EVEN * strength.peak
+    let values = &strength.plane.values;
+    let up_to = |most: f32| values.iter().filter(|value| **value <= most).count();
+    let ground = up_to(INK * strength.peak);
+    2 * ground >= values.len()
+        && up_to(EVEN * strength.peak) > ground * EVEN_SHARE.0 / EVEN_SHARE.1
         && connected(strength)
             .1
             .iter()
@@ -213,50 +211,149 @@ pub(crate) fn without_border(mut strength: Strength) -> Strength {
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
 pub(crate) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     let plane = &strength.plane;
-    let (width, height) = (plane.width, plane.height);
     let least = (INK * strength.peak).max(strength.floor);
-    let ink = |at: usize| plane.values[at] > least;
-    let mut labels = vec![0_u32; width * height];
-    let (mut parts, mut stack) = (Vec::new(), Vec::new());
-    for start in 0..labels.len() {
-        if labels[start] > 0 || !ink(start) {
-            continue;
+    let mut runs = Runs::above(plane, least);
+    let mut labels = vec![0_u32; plane.values.len()];
+    let mut parts: Vec<Part> = Vec::new();
+    for index in 0..runs.all.len() {
+        let root = runs.root(index);
+        let Run {
+            row,
+            start,
+            end,
+            perimeter,
+            ..
+        } = runs.all[index];
+        // A part's root is its first run.
+        if root == index {
+            runs.all[index].label = parts.len() as u32 + 1;
+            parts.push(Part {
+                label: runs.all[index].label,
+                bounds: Bounds::of(start, row),
+                area: 0,
+                perimeter: 0,
+                strongest: 0.0,
+                touches_border: false,
+                edge: Vec::new(),
+            });
         }
-        let label = parts.len() as u32 + 1;
-        let mut part = Part {
-            label,
-            bounds: Bounds::of(start % width, start / width),
-            area: 0,
-            perimeter: 0,
-            strongest: 0.0,
-            touches_border: false,
-            edge: Vec::new(),
-        };
-        labels[start] = label;
-        stack.push(start);
-        while let Some(at) = stack.pop() {
-            let (x, y) = (at % width, at / width);
-            part.bounds = part.bounds.joined(Bounds::of(x, y));
-            part.area += 1;
-            part.strongest = part.strongest.max(plane.values[at]);
-            part.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
-            for v in y.saturating_sub(1)..(y + 2).min(height) {
-                for u in x.saturating_sub(1)..(x + 2).min(width) {
-                    let next = v * width + u;
-                    if !ink(next) {
-                        part.perimeter += usize::from(u == x || v == y);
-                    } else if labels[next] == 0 {
-                        labels[next] = label;
-                        stack.push(next);
-                    }
-                }
-            }
-        }
+        let label = runs.all[root].label;
+        let part = &mut parts[label as usize - 1];
+        let pixels = row * plane.width + start..row * plane.width + end;
+        labels[pixels.clone()].fill(label);
+        part.bounds = (part.bounds)
+            .joined(Bounds::of(start, row))
+            .joined(Bounds::of(end - 1, row));
+        part.area += end - start;
+        part.perimeter += perimeter;
+        let strongest = plane.values[pixels].iter().copied();
+        part.strongest = strongest.fold(part.strongest, f32::max);
+        part.touches_border |=
+            start == 0 || row == 0 || end == plane.width || row + 1 == plane.height;
+    }
+    for part in &mut parts {
         part.perimeter = part.perimeter.max(1);
-        parts.push(part);
     }
     parts.retain(|part| part.strongest >= STRONG * strength.peak);
     (labels, parts)
+}
+
+/// Pixels of ink side by side in a row, from column `start` to before `end`.
+#[derive(Clone, Copy)]
+struct Run {
+    row: usize,
+    start: usize,
+    end: usize,
+    /// Sides of its pixels that border on ground.
+    perimeter: usize,
+    /// A run of the same part, before it; itself if it is the part's first.
+    parent: usize,
+    /// The part's, if it is the first.
+    label: u32,
+}
+
+struct Runs {
+    all: Vec<Run>,
+}
+
+impl Runs {
+    /// Those of the pixels above `least`, row by row, joined where they touch.
+    fn above(plane: &Plane, least: f32) -> Self {
+        let mut runs = Runs { all: Vec::new() };
+        let mut above = 0..0;
+        for (row, values) in plane.values.chunks_exact(plane.width).enumerate() {
+            let first = runs.all.len();
+            let mut at = 0;
+            while let Some(start) = position(values, at, |value| value > least) {
+                let end = position(values, start, |value| value <= least).unwrap_or(plane.width);
+                let others = usize::from(row > 0) + usize::from(row + 1 < plane.height);
+                runs.all.push(Run {
+                    row,
+                    start,
+                    end,
+                    perimeter: usize::from(start > 0)
+                        + usize::from(end < plane.width)
+                        + others * (end - start),
+                    parent: runs.all.len(),
+                    label: 0,
+                });
+                at = end;
+            }
+            runs.join(above, first..runs.all.len());
+            above = first..runs.all.len();
+        }
+        runs
+    }
+
+    /// Joins the runs of a row with those of the row above.
+    fn join(&mut self, mut above: Range<usize>, row: Range<usize>) {
+        for index in row {
+            for other in above.clone() {
+                let (run, upper) = (self.all[index], self.all[other]);
+                if upper.end < run.start {
+                    // Those behind are further on: it is left of them, too.
+                    above.start = other + 1;
+                    continue;
+                }
+                if upper.start > run.end {
+                    break;
+                }
+                let common = upper
+                    .end
+                    .min(run.end)
+                    .saturating_sub(upper.start.max(run.start));
+                self.all[index].perimeter -= common;
+                self.all[other].perimeter -= common;
+                let (a, b) = (self.root(index), self.root(other));
+                self.all[a.max(b)].parent = a.min(b);
+            }
+        }
+    }
+
+    fn root(&mut self, mut index: usize) -> usize {
+        while self.all[index].parent != index {
+            let parent = self.all[index].parent;
+            self.all[index].parent = self.all[parent].parent;
+            index = parent;
+        }
+        index
+    }
+}
+
+/// The first place from `from` on whose value `is` so.
+fn position(values: &[f32], from: usize, is: impl Fn(f32) -> bool) -> Option<usize> {
+    const TOGETHER: usize = 16;
+    let mut at = from;
+    let (chunks, _) = values[from..].as_chunks::<TOGETHER>();
+    // Without a branch for each of them.
+    for chunk in chunks {
+        if chunk.iter().fold(false, |any, &value| any | is(value)) {
+            break;
+        }
+        at += TOGETHER;
+    }
+    let found = values[at..].iter().position(|&value| is(value))?;
+    Some(at + found)
 }
 
 /// Strokes of ink that doesn't cover, by a dry marker, a pencil or chalk, without their gaps; any

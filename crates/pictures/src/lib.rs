@@ -31,8 +31,11 @@
 
 #![forbid(unsafe_code)]
 
+mod axis;
+mod channels;
 mod digits;
 mod formats;
+mod ground;
 mod ink;
 mod jpeg;
 mod lines;
@@ -46,6 +49,7 @@ mod plane;
 mod rank;
 mod render;
 mod resample;
+mod scale;
 mod segments;
 mod window;
 
@@ -257,7 +261,7 @@ pub fn find(picture: &DynamicImage) -> Framing {
     if let Some(framed) = render::already_framed(picture) {
         return Framing::Digit(Box::new(framed));
     }
-    let Some((channels, scale)) = picture::channels(picture) else {
+    let Some((channels, scale)) = channels::channels(picture) else {
         return Framing::Nothing;
     };
     let Some(strength) = ink::ink(&channels)

@@ -1,5 +1,6 @@
 //! Straight segments in a small picture, along rows or at a slant to them.
 
+use std::cmp::Reverse;
 use std::iter::successors;
 
 use crate::plane::Plane;
@@ -76,58 +77,36 @@ impl Mask {
         let mut found = Vec::new();
         for step in -RISES..=RISES {
             let rise = STEEPEST * step as f32 / RISES as f32;
-            let shift = |bits: u128, x: usize| {
-                let rows = (rise * (x as f32 - middle)).round() as i32;
-                if rows >= 0 {
-                    bits >> rows
-                } else {
-                    bits << -rows
+            let shifts: Vec<i32> = (0..width)
+                .map(|x| rounded(rise * (x as f32 - middle)))
+                .collect();
+            let sheared = closed.iter().zip(&shifts);
+            let sheared = sheared.map(|(&bits, &rows)| match rows >= 0 {
+                true => bits >> rows,
+                false => bits << -rows,
+            });
+            for (start, end, bit) in level_runs(sheared.collect(), least) {
+                let exact = self.columns[start..=end].iter().zip(&shifts[start..=end]);
+                let hits = exact.filter(|(bits, rows)| **bits >> (bit + **rows) & 1 == 1);
+                let hits = hits.count();
+                let segment = Segment {
+                    start,
+                    end,
+                    width: 0,
+                    row: (bit - FIRST as i32) as f32,
+                    rise,
+                    middle,
+                };
+                // Of a tolerant run, most of the middle must be ink.
+                if 10 * hits >= 8 * segment.length() {
+                    found.push((Reverse(hits), step, start, bit, segment));
                 }
-            };
-            let sheared: Vec<u128> = (0..width).map(|x| shift(closed[x], x)).collect();
-            let exact: Vec<u128> = (0..width).map(|x| shift(self.columns[x], x)).collect();
-            // Bits that are set in `least` columns from each on.
-            let mut runs = sheared.clone();
-            let mut covered = 1;
-            while covered < least {
-                let step = covered.min(least - covered);
-                for x in 0..width {
-                    runs[x] &= runs.get(x + step).copied().unwrap_or(0);
-                }
-                covered += step;
-            }
-            let mut open = 0_u128;
-            for (start, &run) in runs[..width].iter().enumerate() {
-                let mut begins = run & !open;
-                while begins != 0 {
-                    let bit = begins.trailing_zeros();
-                    begins &= begins - 1;
-                    let count = (start..width)
-                        .take_while(|&x| sheared[x] >> bit & 1 == 1)
-                        .count();
-                    let hits = (start..start + count)
-                        .filter(|&x| exact[x] >> bit & 1 == 1)
-                        .count();
-                    let segment = Segment {
-                        start,
-                        end: start + count - 1,
-                        width: 0,
-                        row: bit as f32 - FIRST as f32,
-                        rise,
-                        middle,
-                    };
-                    found.push((hits, segment));
-                }
-                open = run;
             }
         }
-        found.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+        found.sort_unstable_by_key(|&(hits, step, start, bit, _)| (hits, step, start, bit));
         let mut kept: Vec<Segment> = Vec::new();
-        for (hits, segment) in found {
-            // Of a tolerant run, most of the middle must be ink.
-            if 10 * hits >= 8 * segment.length()
-                && !kept.iter().any(|longer| beside(longer, &segment))
-            {
+        for (.., segment) in found {
+            if !kept.iter().any(|longer| beside(longer, &segment)) {
                 kept.push(segment);
             }
         }
@@ -243,6 +222,54 @@ impl Mask {
         }
         largest
     }
+}
+
+/// Where a bit is set in at least `least` columns one after the other: the first and the last of them,
+/// and which bit.
+fn level_runs(columns: Vec<u128>, least: usize) -> Vec<(usize, usize, i32)> {
+    let mut found = Vec::new();
+    let Some(count) = (columns.len() + 1).checked_sub(least) else {
+        return found;
+    };
+    // Bits that are set in `least` columns from each on.
+    let mut runs = columns;
+    let mut covered = 1;
+    while covered < least {
+        let step = covered.min(least - covered);
+        for x in 0..runs.len() - step {
+            runs[x] &= runs[x + step];
+        }
+        covered += step;
+    }
+    let mut starts = [0; 128];
+    let mut open = 0_u128;
+    for (x, &run) in runs[..count].iter().chain([&0]).enumerate() {
+        for bit in bits(run & !open) {
+            starts[bit] = x;
+        }
+        for bit in bits(open & !run) {
+            found.push((starts[bit], x + least - 2, bit as i32));
+        }
+        open = run;
+    }
+    found
+}
+
+/// The places of the bits that are set.
+fn bits(mut word: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as usize;
+        // Without the lowest.
+        word &= word.wrapping_sub(1);
+        (bit < 128).then_some(bit)
+    })
+}
+
+/// To the nearest whole number, half away from zero, as [`f32::round`] does by a call.
+fn rounded(value: f32) -> i32 {
+    let whole = value as i32;
+    let rest = value - whole as f32;
+    whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)
 }
 
 /// Whether most of a segment is within a few pixels of a longer one: the same line once more.

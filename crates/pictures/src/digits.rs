@@ -55,7 +55,9 @@ pub(crate) fn digits(strength: &Strength) -> Digits {
     parts.retain(|part| !(inside && part.touches_border) && part.bounds.extent() >= BIT * extent);
     let mut several = parts.len() > MOST && parts[MOST].bounds.extent() >= SPECK * extent;
     parts.truncate(MOST);
-    for part in &mut parts {
+    // Of one alone there is no distance to measure.
+    let apart = parts.len() > 1;
+    for part in parts.iter_mut().filter(|_| apart) {
         let edge = edge(&labels, plane.width, part);
         let step = edge.len().div_ceil(400).max(1);
         part.edge = edge
@@ -126,10 +128,13 @@ fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
 fn groups(parts: &[Part], stroke_width: f32) -> Vec<Vec<usize>> {
     let height = |index: usize| parts[index].bounds.height() as f32;
     let tallest = (0..parts.len()).map(height).fold(0.0, f32::max);
-    let gaps: Vec<Vec<f32>> = parts
-        .iter()
-        .map(|a| parts.iter().map(|b| a.gap(b)).collect())
-        .collect();
+    let mut gaps = vec![vec![0.0; parts.len()]; parts.len()];
+    for a in 0..parts.len() {
+        for b in 0..a {
+            gaps[a][b] = parts[a].gap(&parts[b]);
+            gaps[b][a] = gaps[a][b];
+        }
+    }
     let (tall, mut small): (Vec<usize>, Vec<usize>) =
         (0..parts.len()).partition(|&index| height(index) >= TALL * tallest);
 

@@ -106,10 +106,11 @@ impl Found {
         } else {
             mask.transposed(height).segments(least)
         };
+        let turned = strength.plane.transposed();
         Some(Self {
             rows,
             columns,
-            levels: [strength.plane.clone(), strength.plane.transposed()],
+            levels: [strength.plane, turned],
             peak: strength.peak,
             mask,
             factor,
@@ -148,7 +149,8 @@ impl Found {
             segments.iter().filter(through).copied().collect()
         };
         let whole = [through(0, &self.rows), through(1, &self.columns)];
-        if self.leaves_a_digit(&whole) {
+        let any = whole.iter().any(|lines| !lines.is_empty());
+        if any && self.leaves_a_digit(&whole) {
             add(&mut lines, whole);
         }
         lines

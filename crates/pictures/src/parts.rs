@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::Region;
 use crate::ink::Strength;
-use crate::plane::Plane;
+use crate::plane::{Plane, lesser};
 
 /// Share of the peak from which a pixel is ink.
 const INK: f32 = 0.3;
@@ -115,7 +115,7 @@ impl Part {
         let mut least = f32::MAX;
         for &(x, y) in &self.edge {
             for &(u, v) in &other.edge {
-                least = least.min((x - u) * (x - u) + (y - v) * (y - v));
+                least = lesser((x - u) * (x - u) + (y - v) * (y - v), least);
             }
         }
         (least.sqrt() - 1.0).max(0.0)

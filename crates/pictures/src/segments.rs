@@ -11,7 +11,7 @@ pub(crate) const SIDE: usize = 112;
 /// Greatest rise of a segment over its length: 17 degrees.
 const STEEPEST: f32 = 0.31;
 /// Rises tried: over a segment of half the picture, neighbours differ by about one pixel.
-const RISES: i32 = 15;
+const RISES: i8 = 15;
 /// Rows that a line covers at most, a slanting one included.
 const WIDEST: usize = 6;
 /// Row that the first of the picture's rows has among the bits.
@@ -76,7 +76,7 @@ impl Mask {
         let closed: Vec<u128> = (0..width).map(near).collect();
         let mut found = Vec::new();
         for step in -RISES..=RISES {
-            let rise = STEEPEST * step as f32 / RISES as f32;
+            let rise = rise(step);
             let shifts: Vec<i32> = (0..width)
                 .map(|x| rounded(rise * (x as f32 - middle)))
                 .collect();
@@ -89,23 +89,29 @@ impl Mask {
                 let exact = self.columns[start..=end].iter().zip(&shifts[start..=end]);
                 let hits = exact.filter(|(bits, rows)| **bits >> (bit + **rows) & 1 == 1);
                 let hits = hits.count();
-                let segment = Segment {
-                    start,
-                    end,
-                    width: 0,
-                    row: (bit - FIRST as i32) as f32,
-                    rise,
-                    middle,
-                };
                 // Of a tolerant run, most of the middle must be ink.
-                if 10 * hits >= 8 * segment.length() {
-                    found.push((Reverse(hits), step, start, bit, segment));
+                if 10 * hits >= 8 * (end - start + 1) {
+                    found.push(Found {
+                        hits: Reverse(hits as u8),
+                        step,
+                        start: start as u8,
+                        bit: bit as u8,
+                        end: end as u8,
+                    });
                 }
             }
         }
-        found.sort_unstable_by_key(|&(hits, step, start, bit, _)| (hits, step, start, bit));
+        found.sort_unstable();
         let mut kept: Vec<Segment> = Vec::new();
-        for (.., segment) in found {
+        for found in found {
+            let segment = Segment {
+                start: found.start.into(),
+                end: found.end.into(),
+                width: 0,
+                row: f32::from(found.bit) - FIRST as f32,
+                rise: rise(found.step),
+                middle,
+            };
             if !kept.iter().any(|longer| beside(longer, &segment)) {
                 kept.push(segment);
             }
@@ -224,6 +230,21 @@ impl Mask {
     }
 }
 
+/// A segment before it is known whether it is a longer one once more, in the order in which they are
+/// looked at: those with most pixels of ink first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    hits: Reverse<u8>,
+    step: i8,
+    start: u8,
+    bit: u8,
+    end: u8,
+}
+
+fn rise(step: i8) -> f32 {
+    STEEPEST * f32::from(step) / f32::from(RISES)
+}
+
 /// Where a bit is set in at least `least` columns one after the other: the first and the last of them,
 /// and which bit.
 fn level_runs(columns: Vec<u128>, least: usize) -> Vec<(usize, usize, i32)> {
@@ -279,9 +300,6 @@ fn beside(longer: &Segment, segment: &Segment) -> bool {
     if end < start || 2 * (end - start + 1) < segment.length() {
         return false;
     }
-    [start, end]
-        .map(|x| (longer.row(x as f32) - segment.row(x as f32)).abs())
-        .iter()
-        .sum::<f32>()
-        < 7.0
+    let apart = |x: usize| (longer.row(x as f32) - segment.row(x as f32)).abs();
+    apart(start) + apart(end) < 7.0
 }

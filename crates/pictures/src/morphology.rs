@@ -26,10 +26,24 @@ impl Plane {
 
     /// The value within a square that `pick` chooses of each two; never `none`.
     fn most(&self, radius: usize, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> Self {
+        if radius + 1 >= self.long_side() {
+            return self.with(vec![self.most_of_all(none, pick); self.values.len()]);
+        }
         let mut out = self.clone();
         out.raise_rows(radius, none, pick);
         out.raise_columns(radius, none, pick);
         out
+    }
+
+    fn most_of_all(&self, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
+        let (chunks, rest) = self.values.as_chunks::<16>();
+        let mut lanes = [none; 16];
+        for chunk in chunks {
+            for (most, value) in lanes.iter_mut().zip(chunk) {
+                *most = pick(*most, *value);
+            }
+        }
+        lanes.iter().chain(rest).copied().fold(none, pick)
     }
 
     /// Puts the value within `radius` pixels to the left and right that is picked in the place of each.
@@ -106,7 +120,7 @@ impl Plane {
 
 /// The distances at which to take the greater of two neighbours, one after the other, for the greatest
 /// in a window of `length` from each place on.
-fn doubling(length: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn doubling(length: usize) -> impl Iterator<Item = usize> {
     let mut covered = 1;
     std::iter::from_fn(move || {
         let step = covered.min(length - covered);

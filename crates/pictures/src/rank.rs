@@ -82,6 +82,10 @@ impl<'a> Ranks<'a> {
         let count = bins.counts[chosen] as usize;
         let mut within = Vec::with_capacity(count);
         within.extend((self.values.iter().copied()).filter(|&value| bins.bin(value) == chosen));
+        let (low, high) = extremes(&within);
+        if low == high {
+            return low;
+        }
         select(within, (rank + count).saturating_sub(below))
     }
 

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 use std::iter::successors;
+use std::ops::RangeInclusive;
 
+use crate::morphology::doubling;
 use crate::plane::Plane;
 
 /// Long side of a picture in which segments are looked for: a column of it and its shifts fit the
@@ -74,6 +76,7 @@ impl Mask {
             before & tolerant[(x + 1).min(width - 1)] | tolerant[x]
         };
         let closed: Vec<u128> = (0..width).map(near).collect();
+        let pixels = Pixels::of(&self.columns);
         let mut found = Vec::new();
         for step in -RISES..=RISES {
             let rise = rise(step);
@@ -86,32 +89,38 @@ impl Mask {
                 false => bits << -rows,
             });
             for (start, end, bit) in level_runs(sheared.collect(), least) {
-                let exact = self.columns[start..=end].iter().zip(&shifts[start..=end]);
-                let hits = exact.filter(|(bits, rows)| **bits >> (bit + **rows) & 1 == 1);
-                let hits = hits.count();
+                let (hits, thin) = pixels.along(start..=end, bit, &shifts);
+                let length = end - start + 1;
                 // Of a tolerant run, most of the middle must be ink.
-                if 10 * hits >= 8 * (end - start + 1) {
+                if 10 * hits >= 8 * length {
                     found.push(Found {
                         hits: Reverse(hits as u8),
                         step,
                         start: start as u8,
                         bit: bit as u8,
                         end: end as u8,
+                        may_be_even: 10 * thin >= 4 * length,
                     });
                 }
             }
         }
+        let segment = |found: &Found| Segment {
+            start: found.start.into(),
+            end: found.end.into(),
+            width: 0,
+            row: f32::from(found.bit) - FIRST as f32,
+            rise: rise(found.step),
+            middle,
+        };
+        // Most pictures have no lines: then it doesn't matter which runs are one.
+        for found in &mut found {
+            found.may_be_even = found.may_be_even && self.of_even_width(segment(found)).is_some();
+        }
         found.sort_unstable();
+        let last = found.iter().rposition(|found| found.may_be_even);
+        found.truncate(last.map_or(0, |last| last + 1));
         let mut kept: Vec<Segment> = Vec::new();
-        for found in found {
-            let segment = Segment {
-                start: found.start.into(),
-                end: found.end.into(),
-                width: 0,
-                row: f32::from(found.bit) - FIRST as f32,
-                rise: rise(found.step),
-                middle,
-            };
+        for segment in found.iter().map(segment) {
             if !kept.iter().any(|longer| beside(longer, &segment)) {
                 kept.push(segment);
             }
@@ -239,6 +248,49 @@ struct Found {
     start: u8,
     bit: u8,
     end: u8,
+    /// Whether it may be that of a line.
+    may_be_even: bool,
+}
+
+/// For each column, 128 rows: 1 for ink, and [`Pixels::THIN`] if there is, within two rows, ink of which
+/// no more rows hang together than of a line.
+struct Pixels {
+    columns: Vec<[u16; 128]>,
+}
+
+impl Pixels {
+    const THIN: u16 = 1 << 8;
+
+    fn of(columns: &[u128]) -> Self {
+        let columns = columns.iter().map(|&ink| {
+            // What is left of ink without all that covers fewer rows than this.
+            const WIDE: usize = WIDEST + 2;
+            let eroded = doubling(WIDE).fold(ink, |bits, step| bits & bits >> step);
+            let wide = doubling(WIDE).fold(eroded, |bits, step| bits | bits << step);
+            let thin = ink & !wide;
+            let thin = thin | thin << 1 | thin >> 1 | thin << 2 | thin >> 2;
+            let mut pixels = [0; 128];
+            for bit in bits(ink) {
+                pixels[bit] += 1;
+            }
+            for bit in bits(thin) {
+                pixels[bit] += Self::THIN;
+            }
+            pixels
+        });
+        Self {
+            columns: columns.collect(),
+        }
+    }
+
+    /// How many columns have ink, and how many thin ink, in a row that is shifted in each.
+    fn along(&self, columns: RangeInclusive<usize>, row: i32, shifts: &[i32]) -> (usize, usize) {
+        let pixels = self.columns[columns.clone()].iter().zip(&shifts[columns]);
+        let sum: u16 = pixels
+            .map(|(column, shift)| column[(row + shift) as usize % 128])
+            .sum();
+        ((sum % Self::THIN).into(), (sum / Self::THIN).into())
+    }
 }
 
 fn rise(step: i8) -> f32 {

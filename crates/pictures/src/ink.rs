@@ -32,8 +32,8 @@ pub(crate) struct Strength {
     pub floor: f32,
     /// The least peak that is ink.
     pub least: f32,
-    /// Whether the ground is even, compared with the ink.
-    pub even: bool,
+    /// What the ink was compared with.
+    pub ground: Plane,
     /// Factor by which each pixel was strengthened to make up for shadow, if it was.
     pub light: Option<Plane>,
 }
@@ -45,6 +45,13 @@ impl Strength {
             peak: self.plane.ranked_from_top(STROKE),
             ..self
         }
+    }
+
+    /// Whether the ground is even, compared with the ink.
+    pub fn is_even(&self) -> bool {
+        let (ground, count) = (Ranks::of(&self.ground.values), self.ground.values.len());
+        let range = ground.from_top(count / 20) - ground.from_top(count * 19 / 20);
+        self.peak >= EVEN * range
     }
 
     /// Whether anything stands out from the ground.
@@ -117,10 +124,7 @@ impl Ink {
     pub fn strength(&self, radius: usize) -> Strength {
         let ground = self.value.opened(radius);
         let mut plane = self.value.zip(&ground, |value, ground| value - ground);
-        let grounds = Ranks::of(&ground.values);
-        let range = grounds.from_top(ground.values.len() / 20)
-            - grounds.from_top(ground.values.len() * 19 / 20);
-        let light = light(&ground, &grounds, self.axis);
+        let light = light(&ground, self.axis);
         if let Some(light) = &light {
             plane = plane.zip(light, |ink, light| ink * light);
         }
@@ -138,7 +142,7 @@ impl Ink {
             peak,
             floor: 3.0 * spread,
             least: LEAST_CONTRAST.max(LEAST_SIGNAL * spread),
-            even: peak >= EVEN * range,
+            ground,
             light,
         }
     }
@@ -176,11 +180,11 @@ fn noise(plane: &Plane, apart: usize) -> f32 {
 /// Dark ink in a shadow differs less from its ground, in proportion to the light: the factor by
 /// which to strengthen it. None for light ink, whose light comes from itself, and for inks that
 /// differ in hue more than in lightness.
-fn light(ground: &Plane, ranks: &Ranks, axis: [f32; 3]) -> Option<Plane> {
+fn light(ground: &Plane, axis: [f32; 3]) -> Option<Plane> {
     if axis.iter().sum::<f32>() > -0.9 {
         return None;
     }
-    let full = -ranks.from_top(ground.values.len() * 9 / 10);
+    let full = -ground.ranked_from_top(ground.values.len() * 9 / 10);
     // A third of the full light is the darkest that is still taken for a shadow on paper; below, only
     // noise would grow.
     let least = (full / 3.0).max(1.0);

@@ -179,11 +179,11 @@ pub(crate) fn least_extent(plane: &Plane) -> f32 {
 /// digit seldom touches the border, unless the picture was cut to its size; then its ground is even,
 /// and nothing is taken.
 pub(crate) fn without_border(mut strength: Strength) -> Strength {
+    if strength.is_even() {
+        return strength;
+    }
     // What was fainter than the first may run out of the picture too.
     for _ in 0..3 {
-        if strength.even {
-            break;
-        }
         let (labels, parts) = connected(&strength);
         let outside: Vec<u32> = parts
             .iter()

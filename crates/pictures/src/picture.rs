@@ -24,6 +24,9 @@ pub const MAX_BYTES: u64 = 128_000_000;
 /// Bytes that reading one picture may take beside its file.
 pub const MAX_MEMORY: u64 = 284_000_000;
 
+/// Pixels of a JPEG from which its data are checked on a thread beside the one that decodes.
+const MANY_PIXELS: u64 = 2_000_000;
+
 /// Bytes that finding the digit takes for each pixel at the working size, and beside them.
 const WORK_PER_PIXEL: u64 = 112;
 const WORK: u64 = 1_000_000;
@@ -73,7 +76,7 @@ pub(crate) fn decode<'a>(
         true => decode_jpeg(bytes, budget),
         false => decode_other(bytes, budget),
     }))
-    .unwrap_or_else(|_| Err(Refused::Format("the decoder failed".into())))
+    .unwrap_or_else(|_| Err(failed()))
     .map_err(refused)
 }
 
@@ -118,13 +121,20 @@ fn decode_jpeg<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<
         return Err(Refused::Size(format!("{}×{} pixels", size.0, size.1)));
     }
     let permit = budget.picture(cost + work(size));
-    let reduced = jpeg::check(bytes, eighth).map_err(Refused::Format)?;
-    let picture = match reduced {
-        Some(picture) => picture,
-        None => {
-            let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
-            reader.limits(limits());
-            DynamicImage::from_decoder(reader.into_decoder()?)?
+    let check = || jpeg::check(bytes, eighth).map_err(Refused::Format);
+    let decode = || {
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
+        reader.limits(limits());
+        Ok(DynamicImage::from_decoder(reader.into_decoder()?)?)
+    };
+    // For what keeps its coefficients, checking takes memory of its own.
+    let picture = if !eighth && header.coefficients == 0 && pixels >= MANY_PIXELS {
+        let (checked, decoded) = together(check, decode);
+        checked.and(decoded)?
+    } else {
+        match check()? {
+            Some(picture) => picture,
+            None => decode()?,
         }
     };
     let upright = orientation::of_jpeg(&header);
@@ -136,6 +146,26 @@ fn decode_jpeg<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<
         },
         permit,
     ))
+}
+
+/// Does both at the same time, if there is a thread to be had.
+fn together<A: Send, B>(
+    a: impl Fn() -> Result<A, Refused> + Sync,
+    b: impl FnOnce() -> B,
+) -> (Result<A, Refused>, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, &a);
+        let b = b();
+        let a = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(failed())),
+            Err(_) => a(),
+        };
+        (a, b)
+    })
+}
+
+fn failed() -> Refused {
+    Refused::Format("the decoder failed".into())
 }
 
 fn decode_other<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<'a>), Refused> {

@@ -116,9 +116,16 @@ impl Mask {
         for found in &mut found {
             found.may_be_even = found.may_be_even && self.of_even_width(segment(found)).is_some();
         }
+        let Some(last) = found
+            .iter()
+            .filter(|found| found.may_be_even)
+            .max()
+            .copied()
+        else {
+            return Vec::new();
+        };
+        found.retain(|found| *found <= last);
         found.sort_unstable();
-        let last = found.iter().rposition(|found| found.may_be_even);
-        found.truncate(last.map_or(0, |last| last + 1));
         let mut kept: Vec<Segment> = Vec::new();
         for segment in found.iter().map(segment) {
             if !kept.iter().any(|longer| beside(longer, &segment)) {
@@ -241,7 +248,7 @@ impl Mask {
 
 /// A segment before it is known whether it is a longer one once more, in the order in which they are
 /// looked at: those with most pixels of ink first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
     hits: Reverse<u8>,
     step: i8,

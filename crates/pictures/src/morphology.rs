@@ -36,14 +36,13 @@ impl Plane {
     }
 
     fn most_of_all(&self, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
-        let (chunks, rest) = self.values.as_chunks::<16>();
-        let mut lanes = [none; 16];
+        const LANES: usize = 16;
+        let mut most = [none; LANES];
+        let (chunks, rest) = self.values.as_chunks::<LANES>();
         for chunk in chunks {
-            for (most, value) in lanes.iter_mut().zip(chunk) {
-                *most = pick(*most, *value);
-            }
+            most = std::array::from_fn(|lane| pick(most[lane], chunk[lane]));
         }
-        lanes.iter().chain(rest).copied().fold(none, pick)
+        most.iter().chain(rest).copied().fold(none, pick)
     }
 
     /// Puts the value within `radius` pixels to the left and right that is picked in the place of each.
@@ -105,16 +104,23 @@ impl Plane {
         for step in doubling(2 * radius + 1) {
             let step = step * self.width;
             length -= step;
-            for start in (0..length).step_by(self.width) {
+            for start in (0..length).step_by(step) {
                 let (mine, below) = padded.split_at_mut(start + step);
-                let mine = &mut mine[start..][..self.width];
-                for (most, value) in mine.iter_mut().zip(&below[..self.width]) {
-                    *most = pick(*most, *value);
-                }
+                let count = step.min(length - start);
+                pick_each(&mut mine[start..][..count], &below[..count], pick);
             }
         }
         let count = self.values.len();
         self.values.copy_from_slice(&padded[..count]);
+    }
+}
+
+/// Puts what is picked of each two in the place of the first. It is a function of its own so that the
+/// compiler knows that they are apart, and takes many at a time.
+#[inline(never)]
+fn pick_each(values: &mut [f32], others: &[f32], pick: impl Fn(f32, f32) -> f32) {
+    for (value, other) in values.iter_mut().zip(others) {
+        *value = pick(*value, *other);
     }
 }
 

@@ -106,14 +106,12 @@ impl Bins {
 
 /// The least and the greatest.
 fn extremes(values: &[f32]) -> (f32, f32) {
-    const LANES: usize = 16;
+    const LANES: usize = 8;
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
-        for lane in 0..LANES {
-            low[lane] = lesser(chunk[lane], low[lane]);
-            high[lane] = greater(chunk[lane], high[lane]);
-        }
+        low = std::array::from_fn(|lane| lesser(low[lane], chunk[lane]));
+        high = std::array::from_fn(|lane| greater(high[lane], chunk[lane]));
     }
     (
         low.iter().chain(rest).copied().fold(f32::INFINITY, lesser),

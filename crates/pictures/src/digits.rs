@@ -1,7 +1,7 @@
 //! Which strokes make one digit.
 
 use crate::ink::Strength;
-use crate::parts::{Bounds, Part, connected, edge, least_extent};
+use crate::parts::{Bounds, Part, connected, edge, least_extent, mask};
 use crate::plane::Plane;
 
 /// Share of the largest stroke's extent below which a stroke that lies apart is a speck.
@@ -88,11 +88,8 @@ pub(crate) fn digits(strength: &Strength) -> Digits {
         found.sort_by_key(|bounds| bounds.left);
         return Digits::Several(found);
     }
-    let chosen: Vec<u32> = digit.iter().map(|&index| parts[index].label).collect();
-    let values = labels
-        .iter()
-        .map(|label| f32::from(chosen.contains(label) && *label > 0))
-        .collect();
+    let chosen = digit.iter().map(|&index| parts[index].label);
+    let values = mask(&labels, chosen);
     Digits::One(Strokes {
         bounds: whole,
         mask: Plane { values, ..*plane },

@@ -1,16 +1,16 @@
 //! The greatest and the least within a window around each pixel.
 
-use crate::plane::{Plane, greater, lesser};
+use crate::plane::{Plane, greater, lesser, most};
 
 impl Plane {
     /// The greatest value within a square of `radius` pixels to each side.
     pub fn dilated(&self, radius: usize) -> Self {
-        self.most(radius, f32::NEG_INFINITY, greater)
+        self.around(radius, f32::NEG_INFINITY, greater)
     }
 
     /// The least value within such a square.
     pub fn eroded(&self, radius: usize) -> Self {
-        self.most(radius, f32::INFINITY, lesser)
+        self.around(radius, f32::INFINITY, lesser)
     }
 
     /// What is left of bright things after those that hold no square of `radius` pixels to each
@@ -25,24 +25,14 @@ impl Plane {
     }
 
     /// The value within a square that `pick` chooses of each two; never `none`.
-    fn most(&self, radius: usize, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> Self {
+    fn around(&self, radius: usize, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> Self {
         if radius + 1 >= self.long_side() {
-            return self.with(vec![self.most_of_all(none, pick); self.values.len()]);
+            return self.with(vec![most(&self.values, none, pick); self.values.len()]);
         }
         let mut out = self.clone();
         out.raise_rows(radius, none, pick);
         out.raise_columns(radius, none, pick);
         out
-    }
-
-    fn most_of_all(&self, none: f32, pick: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
-        const LANES: usize = 16;
-        let mut most = [none; LANES];
-        let (chunks, rest) = self.values.as_chunks::<LANES>();
-        for chunk in chunks {
-            most = std::array::from_fn(|lane| pick(most[lane], chunk[lane]));
-        }
-        most.iter().chain(rest).copied().fold(none, pick)
     }
 
     /// Puts the value within `radius` pixels to the left and right that is picked in the place of each.

@@ -194,13 +194,7 @@ pub(crate) fn without_border(mut strength: Strength) -> Strength {
             break;
         }
         let plane = &strength.plane;
-        let outside = labels
-            .iter()
-            .map(|label| f32::from(outside.binary_search(label).is_ok()));
-        let outside = Plane {
-            values: outside.collect(),
-            ..*plane
-        };
+        let outside = plane.with(mask(&labels, outside));
         let outside = outside.dilated(plane.long_side() / MARGIN);
         let plane = plane.zip(&outside, |ink, outside| ink * (1.0 - outside));
         strength = Strength { plane, ..strength }.with_new_peak();
@@ -256,6 +250,16 @@ pub(crate) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     }
     parts.retain(|part| part.strongest >= STRONG * strength.peak);
     (labels, parts)
+}
+
+/// 1 where a pixel's label is one of some, 0 elsewhere.
+pub(crate) fn mask(labels: &[u32], chosen: impl IntoIterator<Item = u32>) -> Vec<f32> {
+    let most = labels.iter().copied().max().unwrap_or(0);
+    let mut masks = vec![0.0; most as usize + 1];
+    for label in chosen {
+        masks[label as usize] = 1.0;
+    }
+    labels.iter().map(|&label| masks[label as usize]).collect()
 }
 
 /// Pixels of ink side by side in a row, from column `start` to before `end`.

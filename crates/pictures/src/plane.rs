@@ -75,3 +75,15 @@ pub(crate) fn greater(a: f32, b: f32) -> f32 {
 pub(crate) fn lesser(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
+
+/// The value that `pick` chooses of all, in any order; never `none`, unless there are no values.
+pub(crate) fn most(values: &[f32], none: f32, pick: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [none; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (most, value) in lanes.iter_mut().zip(chunk) {
+            *most = pick(*most, *value);
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(none, pick)
+}

@@ -1,6 +1,6 @@
 //! Values by their rank: medians, quantiles, extremes.
 
-use crate::plane::{Plane, greater, lesser};
+use crate::plane::{Plane, greater, lesser, most};
 
 /// The value that `rank` of them are below or equal to: `values` sorted, at the index `rank`.
 pub(crate) fn ranked(values: &[f32], rank: usize) -> f32 {
@@ -80,8 +80,14 @@ impl<'a> Ranks<'a> {
             })
             .unwrap_or(BINS - 1);
         let count = bins.counts[chosen] as usize;
-        let mut within = Vec::with_capacity(count);
-        within.extend((self.values.iter().copied()).filter(|&value| bins.bin(value) == chosen));
+        // Each is written where the next one of the bin belongs: a branch would cost more.
+        let mut within = vec![0.0; count + 1];
+        let mut found = 0;
+        for &value in self.values {
+            within[found] = value;
+            found += usize::from(bins.bin(value) == chosen);
+        }
+        within.truncate(count);
         let (low, high) = extremes(&within);
         if low == high {
             return low;
@@ -106,19 +112,9 @@ impl Bins {
 
 /// The least and the greatest.
 fn extremes(values: &[f32]) -> (f32, f32) {
-    const LANES: usize = 8;
-    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        low = std::array::from_fn(|lane| lesser(low[lane], chunk[lane]));
-        high = std::array::from_fn(|lane| greater(high[lane], chunk[lane]));
-    }
     (
-        low.iter().chain(rest).copied().fold(f32::INFINITY, lesser),
-        high.iter()
-            .chain(rest)
-            .copied()
-            .fold(f32::NEG_INFINITY, greater),
+        most(values, f32::INFINITY, lesser),
+        most(values, f32::NEG_INFINITY, greater),
     )
 }
 

@@ -1,24 +1,16 @@
 //! Which strokes there are.
 
-use std::ops::Range;
-
 use crate::Region;
 use crate::ink::Strength;
 use crate::plane::{Plane, lesser};
+use crate::runs::{Run, Runs};
 
 /// Share of the peak from which a pixel is ink.
-const INK: f32 = 0.3;
+pub(crate) const INK: f32 = 0.3;
 /// Share of the peak that the strongest ink of a stroke must reach: a faint smear does not.
 const STRONG: f32 = 0.5;
-/// Share of the ground (a fraction) whose strength is at most [`EVEN`] of the peak where it is even;
-/// the rest may be the soft edges of strokes.
-const EVEN_SHARE: (usize, usize) = (9, 10);
-/// See [`EVEN_SHARE`].
-const EVEN: f32 = 0.12;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
 const LEAST_EXTENT: f32 = 0.03;
-/// How many times longer than wide a ruled line is at least.
-const LINE: usize = 8;
 /// Share of the picture's long side, as a divisor, within which the surroundings of what runs out of
 /// the picture go with it: its soft edge.
 const MARGIN: usize = 64;
@@ -122,55 +114,7 @@ impl Part {
     }
 }
 
-/// Whether strokes lie on ground of one shade, and none runs out of the picture. `strength` is that of
-/// a window as wide as the picture, which leaves shadows as they are.
-pub(crate) fn on_even_ground(strength: &Strength) -> bool {
-    let values = &strength.plane.values;
-    let up_to = |most: f32| values.iter().filter(|value| **value <= most).count();
-    let ground = up_to(INK * strength.peak);
-    2 * ground >= values.len()
-        && up_to(EVEN * strength.peak) > ground * EVEN_SHARE.0 / EVEN_SHARE.1
-        && connected(strength)
-            .1
-            .iter()
-            .all(|part| !part.touches_border)
-}
-
-/// Which outlines count.
-#[derive(Clone, Copy)]
-pub(crate) enum Outlines {
-    All,
-    /// Those of strokes that don't touch the picture's border: what lies between a digit and the
-    /// border is ground.
-    Inside,
-}
-
-/// The length of the outlines of all strokes, weighted by how much steeper than half of the peak the
-/// picture is there: large for whole strokes of ink, small or below 0 for anything else.
-pub(crate) fn steep_outline(strength: &Strength, steepness: &Plane, outlines: Outlines) -> f32 {
-    let (labels, parts) = connected(strength);
-    let outline = |part: &Part| -> f32 {
-        edge(&labels, steepness.width, part)
-            .into_iter()
-            .map(|(x, y)| steepness.at(x, y).min(strength.peak) - 0.5 * strength.peak)
-            .sum()
-    };
-    let least = least_extent(&strength.plane);
-    parts
-        .iter()
-        .filter(|part| part.bounds.extent() >= least && !is_line(part, &strength.plane))
-        .filter(|part| matches!(outlines, Outlines::All) || !part.touches_border)
-        .map(outline)
-        .sum()
-}
-
-/// Whether a stroke runs from side to side and is nothing but long: a ruled line.
-fn is_line(part: &Part, plane: &Plane) -> bool {
-    let (width, height) = (part.bounds.width(), part.bounds.height());
-    (width == plane.width && LINE * height < width)
-        || (height == plane.height && LINE * width < height)
-}
-
+/// The least extent of a digit, in pixels.
 pub(crate) fn least_extent(plane: &Plane) -> f32 {
     (LEAST_EXTENT * plane.long_side() as f32).max(3.0)
 }
@@ -260,104 +204,6 @@ pub(crate) fn mask(labels: &[u32], chosen: impl IntoIterator<Item = u32>) -> Vec
         masks[label as usize] = 1.0;
     }
     labels.iter().map(|&label| masks[label as usize]).collect()
-}
-
-/// Pixels of ink side by side in a row, from column `start` to before `end`.
-#[derive(Clone, Copy)]
-struct Run {
-    row: usize,
-    start: usize,
-    end: usize,
-    /// Sides of its pixels that border on ground.
-    perimeter: usize,
-    /// A run of the same part, before it; itself if it is the part's first.
-    parent: usize,
-    /// The part's, if it is the first.
-    label: u32,
-}
-
-struct Runs {
-    all: Vec<Run>,
-}
-
-impl Runs {
-    /// Those of the pixels above `least`, row by row, joined where they touch.
-    fn above(plane: &Plane, least: f32) -> Self {
-        let mut runs = Runs { all: Vec::new() };
-        let mut above = 0..0;
-        for (row, values) in plane.values.chunks_exact(plane.width).enumerate() {
-            let first = runs.all.len();
-            let mut at = 0;
-            while let Some(start) = position(values, at, |value| value > least) {
-                let end = position(values, start, |value| value <= least).unwrap_or(plane.width);
-                let others = usize::from(row > 0) + usize::from(row + 1 < plane.height);
-                runs.all.push(Run {
-                    row,
-                    start,
-                    end,
-                    perimeter: usize::from(start > 0)
-                        + usize::from(end < plane.width)
-                        + others * (end - start),
-                    parent: runs.all.len(),
-                    label: 0,
-                });
-                at = end;
-            }
-            runs.join(above, first..runs.all.len());
-            above = first..runs.all.len();
-        }
-        runs
-    }
-
-    /// Joins the runs of a row with those of the row above.
-    fn join(&mut self, mut above: Range<usize>, row: Range<usize>) {
-        for index in row {
-            for other in above.clone() {
-                let (run, upper) = (self.all[index], self.all[other]);
-                if upper.end < run.start {
-                    // Those behind are further on: it is left of them, too.
-                    above.start = other + 1;
-                    continue;
-                }
-                if upper.start > run.end {
-                    break;
-                }
-                let common = upper
-                    .end
-                    .min(run.end)
-                    .saturating_sub(upper.start.max(run.start));
-                self.all[index].perimeter -= common;
-                self.all[other].perimeter -= common;
-                let (a, b) = (self.root(index), self.root(other));
-                self.all[a.max(b)].parent = a.min(b);
-            }
-        }
-    }
-
-    fn root(&mut self, mut index: usize) -> usize {
-        while self.all[index].parent != index {
-            let parent = self.all[index].parent;
-            self.all[index].parent = self.all[parent].parent;
-            index = parent;
-        }
-        index
-    }
-}
-
-/// The first place from `from` on whose value `is` so.
-fn position(values: &[f32], from: usize, is: impl Fn(f32) -> bool) -> Option<usize> {
-    const TOGETHER: usize = 16;
-    let mut at = from;
-    let (chunks, _) = values[from..].as_chunks::<TOGETHER>();
-    // Without a branch for each of them.
-    for chunk in chunks {
-        if chunk.iter().fold(false, |any, &value| any | is(value)) {
-            break;
-        }
-        at += TOGETHER;
-    }
-    let found = values[at..].iter().position(|&value| is(value))?;
-    Some(at + found)
 }
 
 /// Strokes of ink that doesn't cover, by a dry marker, a pencil or chalk, without their gaps; any

@@ -1,4 +1,4 @@
-//! From the bytes of a file to a picture at the working size.
+//! From the bytes of a file to a picture, within limits.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,11 +8,11 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::FrameError;
-use crate::ground::on_ground;
+use crate::decoded::Decoded;
 use crate::memory::{Budget, Permit};
 use crate::orientation::{self, Upright};
-use crate::scale::{SMALL_SIDE, WORKING_SIDE, shrunk, with_long_side};
-use crate::{Region, formats, jpeg};
+use crate::scale::{SMALL_SIDE, WORKING_SIDE};
+use crate::{formats, jpeg};
 
 /// Pixels up to which a picture is decoded as it is: what most telephones make. JPEG files of more are
 /// read at an eighth of their size, which is enough to find a digit in them.
@@ -30,25 +30,6 @@ const MANY_PIXELS: u64 = 2_000_000;
 /// Bytes that finding the digit takes for each pixel at the working size, and beside them.
 const WORK_PER_PIXEL: u64 = 112;
 const WORK: u64 = 1_000_000;
-
-/// A picture as it stands in its file.
-pub(crate) struct Decoded {
-    picture: DynamicImage,
-    upright: Upright,
-    /// Columns and rows in the file.
-    size: (u32, u32),
-}
-
-/// An upright picture for [`crate::find`], which shows another one, perhaps larger.
-pub(crate) struct Reduced {
-    pub picture: DynamicImage,
-    /// Pixels of the larger one for each of this.
-    pub scale: f32,
-    /// Columns and rows of the larger one, upright.
-    pub size: (u32, u32),
-    /// Whether it is certain which way is up.
-    pub certain: bool,
-}
 
 /// Decodes a picture, with room for it and for the work on it.
 pub(crate) fn decode<'a>(
@@ -225,76 +206,6 @@ pub(crate) fn work((width, height): (u32, u32)) -> u64 {
     let working = long.clamp(SMALL_SIDE.into(), WORKING_SIDE.into());
     let short = (u64::from(width.min(height)) * working).div_ceil(long);
     WORK + WORK_PER_PIXEL * working * short
-}
-
-impl Decoded {
-    /// The picture turned as viewers show it, or as it stands where they disagree.
-    pub fn upright(self) -> DynamicImage {
-        let mut picture = self.picture;
-        if let Upright::Turned(orientation) = self.upright {
-            picture.apply_orientation(orientation);
-        }
-        picture
-    }
-
-    /// The picture at the working size, if it is larger.
-    pub fn reduced(self) -> Reduced {
-        let (mut width, mut height) = self.size;
-        let mut picture = self.picture;
-        if picture.width().max(picture.height()) > WORKING_SIDE {
-            picture = if picture.color().has_alpha() {
-                on_ground(picture.into_rgba8())
-            } else {
-                picture
-            };
-            let (width, height) = with_long_side(&picture, WORKING_SIDE);
-            picture = shrunk(&picture, width, height).into_rgb8().into();
-        }
-        let mut certain = true;
-        match self.upright {
-            Upright::Turned(orientation) => {
-                let before = (picture.width(), picture.height());
-                picture.apply_orientation(orientation);
-                if matches!(
-                    orientation,
-                    Orientation::Rotate90
-                        | Orientation::Rotate270
-                        | Orientation::Rotate90FlipH
-                        | Orientation::Rotate270FlipH
-                ) {
-                    (width, height) = (height, width);
-                    debug_assert_eq!((picture.height(), picture.width()), before);
-                }
-            }
-            Upright::Unclear => certain = false,
-        }
-        let scale = width.max(height) as f32 / picture.width().max(picture.height()) as f32;
-        Reduced {
-            picture,
-            scale,
-            size: (width, height),
-            certain,
-        }
-    }
-}
-
-impl Reduced {
-    /// Where a region of this picture is in the larger one.
-    pub fn region(&self, region: Region) -> Region {
-        let span = |start: u32, length: u32, side: u32| {
-            let first = ((start as f32 * self.scale) as u32).min(side - 1);
-            let end = ((start + length) as f32 * self.scale).ceil() as u32;
-            (first, end.clamp(first + 1, side) - first)
-        };
-        let (left, width) = span(region.left, region.width, self.size.0);
-        let (top, height) = span(region.top, region.height, self.size.1);
-        Region {
-            left,
-            top,
-            width,
-            height,
-        }
-    }
 }
 
 /// Gives a picture of 16 bits whose values need fewer its full range: 8 to 12 bits that a program or a

@@ -1,23 +1,17 @@
 //! Straight segments in a small picture, along rows or at a slant to them.
 
 use std::cmp::Reverse;
-use std::iter::successors;
 use std::ops::RangeInclusive;
 
+use crate::mask::{FIRST, Mask};
 use crate::morphology::doubling;
-use crate::plane::Plane;
 
-/// Long side of a picture in which segments are looked for: a column of it and its shifts fit the
-/// bits of a number.
-pub(crate) const SIDE: usize = 112;
 /// Greatest rise of a segment over its length: 17 degrees.
 const STEEPEST: f32 = 0.31;
 /// Rises tried: over a segment of half the picture, neighbours differ by about one pixel.
 const RISES: i8 = 15;
 /// Rows that a line covers at most, a slanting one included.
 const WIDEST: usize = 6;
-/// Row that the first of the picture's rows has among the bits.
-const FIRST: usize = (128 - SIDE) / 2;
 
 /// From column `start` to column `end`, both included, through `row` in the middle column of the
 /// picture, rising by `rise` rows each column.
@@ -47,24 +41,7 @@ impl Segment {
     }
 }
 
-/// Which pixels are ink: for each column the rows as bits.
-#[derive(Clone)]
-pub(crate) struct Mask {
-    columns: Vec<u128>,
-}
-
 impl Mask {
-    /// Pixels of a plane of at most [`SIDE`] rows that exceed `least`.
-    pub fn above(plane: &Plane, least: f32) -> Self {
-        let mut columns = vec![0; plane.width];
-        for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
-            for (column, value) in columns.iter_mut().zip(row) {
-                *column |= u128::from(*value > least) << (FIRST + y);
-            }
-        }
-        Self { columns }
-    }
-
     /// Segments of at least `least` columns, the longest first; none runs beside a longer one.
     pub fn segments(&self, least: usize) -> Vec<Segment> {
         let width = self.columns.len();
@@ -137,6 +114,20 @@ impl Mask {
             .collect()
     }
 
+    /// The same without the pixels within `reach` rows of a segment.
+    pub fn without(&self, segment: &Segment, reach: f32) -> Self {
+        let mut columns = self.columns.clone();
+        let crossed = segment.start..=segment.end;
+        for (x, column) in crossed.clone().zip(&mut columns[crossed]) {
+            let row = segment.row(x as f32) + FIRST as f32;
+            let from = (row - reach).round().clamp(0.0, 127.0) as u32;
+            let to = (row + reach).round().clamp(0.0, 127.0) as u32;
+            let band = (u128::MAX >> (127 - (to - from))) << from;
+            *column &= !band;
+        }
+        Self { columns }
+    }
+
     /// A segment with its width; none if it is too wide for a line, or wide in one place and narrow in
     /// another, as the bend of a stroke is.
     fn of_even_width(&self, segment: Segment) -> Option<Segment> {
@@ -160,89 +151,6 @@ impl Mask {
             .count();
         (width <= WIDEST && 10 * even >= 4 * segment.length())
             .then_some(Segment { width, ..segment })
-    }
-
-    /// The same without the pixels within `reach` rows of a segment.
-    pub fn without(&self, segment: &Segment, reach: f32) -> Self {
-        let mut columns = self.columns.clone();
-        let crossed = segment.start..=segment.end;
-        for (x, column) in crossed.clone().zip(&mut columns[crossed]) {
-            let row = segment.row(x as f32) + FIRST as f32;
-            let from = (row - reach).round().clamp(0.0, 127.0) as u32;
-            let to = (row + reach).round().clamp(0.0, 127.0) as u32;
-            let band = (u128::MAX >> (127 - (to - from))) << from;
-            *column &= !band;
-        }
-        Self { columns }
-    }
-
-    pub fn transposed(&self, height: usize) -> Self {
-        let columns = (0..height).map(|y| {
-            (self.columns.iter().enumerate())
-                .filter(|(_, column)| **column >> (FIRST + y) & 1 == 1)
-                .fold(0, |bits, (x, _)| bits | 1 << (FIRST + x))
-        });
-        Self {
-            columns: columns.collect(),
-        }
-    }
-
-    /// First and last column and row of the ink of largest extent that hangs together, within these
-    /// columns and rows; none if there is no ink.
-    pub fn largest(&self, columns: (usize, usize), rows: (usize, usize)) -> Option<[usize; 4]> {
-        let rows_kept = (u128::MAX >> (127 - (rows.1 - rows.0))) << (FIRST + rows.0);
-        let last = columns.1.min(self.columns.len() - 1);
-        if columns.0 > last {
-            return None;
-        }
-        let mut left: Vec<u128> = vec![0; self.columns.len()];
-        let within = columns.0..=last;
-        for (left, column) in left[within.clone()].iter_mut().zip(&self.columns[within]) {
-            *left = column & rows_kept;
-        }
-        let mut largest: Option<[usize; 4]> = None;
-        let extent = |b: &[usize; 4]| (b[1] - b[0]).max(b[3] - b[2]);
-        while let Some(x) = left.iter().position(|column| *column != 0) {
-            // Grows from one pixel until nothing is added.
-            let mut part = vec![0_u128; left.len()];
-            part[x] = left[x] & left[x].wrapping_neg();
-            loop {
-                let mut grown = false;
-                for x in (columns.0..=last).chain((columns.0..=last).rev()) {
-                    let beside = part[x.saturating_sub(1)] | part[x] | part[(x + 1).min(last)];
-                    let seed = (beside | beside << 1 | beside >> 1) & left[x];
-                    // Along the column at once.
-                    let whole = successors(Some(seed), |bits| {
-                        let next = (bits | bits << 1 | bits >> 1) & left[x];
-                        (next != *bits).then_some(next)
-                    });
-                    let whole = whole.last().unwrap_or(seed);
-                    grown |= whole & !part[x] != 0;
-                    part[x] |= whole;
-                }
-                if !grown {
-                    break;
-                }
-            }
-            let all = part.iter().fold(0, |all, column| all | column);
-            let used = |column: &u128| *column != 0;
-            let bounds = [
-                part.iter().position(used).unwrap_or(x),
-                part.iter().rposition(used).unwrap_or(x),
-                (all.trailing_zeros() as usize).saturating_sub(FIRST),
-                (127 - all.leading_zeros() as usize).saturating_sub(FIRST),
-            ];
-            if largest
-                .as_ref()
-                .is_none_or(|other| extent(&bounds) > extent(other))
-            {
-                largest = Some(bounds);
-            }
-            for (left, part) in left.iter_mut().zip(&part) {
-                *left &= !part;
-            }
-        }
-        largest
     }
 }
 

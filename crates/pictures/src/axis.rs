@@ -108,13 +108,13 @@ fn corners(plane: &Plane) -> f32 {
 fn local_median_difference(plane: &Plane) -> Plane {
     let ground = local_median(&plane.at_most(SURROUNDINGS));
     let place = |at: usize, side: usize, of: usize| (2 * at + 1) * of / (2 * side);
+    let columns: Vec<usize> = (0..plane.width)
+        .map(|x| place(x, plane.width, ground.width))
+        .collect();
     let mut out = Vec::with_capacity(plane.values.len());
-    for y in 0..plane.height {
-        let row = place(y, plane.height, ground.height);
-        for x in 0..plane.width {
-            let ground = ground.at(place(x, plane.width, ground.width), row);
-            out.push(plane.at(x, y) - ground);
-        }
+    for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
+        let ground = &ground.values[place(y, plane.height, ground.height) * ground.width..];
+        out.extend((row.iter().zip(&columns)).map(|(value, &column)| value - ground[column]));
     }
     plane.with(out)
 }

@@ -163,13 +163,12 @@ impl Ink {
 /// to which smooth light adds nothing and the edges of strokes too little to move the median.
 fn noise(plane: &Plane, apart: usize) -> f32 {
     let rows = plane.height.div_ceil(ROWS).max(1);
-    let differences: Vec<f32> = plane
-        .values
-        .chunks_exact(plane.width)
-        .step_by(rows)
-        .flat_map(|row| row.windows(2 * apart + 1).step_by(3))
-        .map(|w| (w[0] - 2.0 * w[apart] + w[2 * apart]).abs())
-        .collect();
+    let mut differences = Vec::with_capacity(plane.values.len() / (3 * rows) + plane.height);
+    for row in plane.values.chunks_exact(plane.width).step_by(rows) {
+        let from = |first: usize| row.get(first..).unwrap_or_default().iter().step_by(3);
+        let threes = from(0).zip(from(apart)).zip(from(2 * apart));
+        differences.extend(threes.map(|((a, b), c)| (a - 2.0 * b + c).abs()));
+    }
     if differences.is_empty() {
         return 0.0;
     }

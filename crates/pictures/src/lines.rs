@@ -78,8 +78,8 @@ pub(crate) fn removed(mut ink: Ink) -> Ink {
 struct Found {
     rows: Vec<Segment>,
     columns: Vec<Segment>,
-    /// The strength of ink, and the same with rows and columns exchanged.
-    levels: [Plane; 2],
+    /// The strength of ink.
+    level: Plane,
     peak: f32,
     mask: Mask,
     /// Pixels of the picture in one of the reduced one.
@@ -104,11 +104,10 @@ impl Found {
         } else {
             mask.transposed(height).segments(least)
         };
-        let turned = strength.plane.transposed();
         Some(Self {
             rows,
             columns,
-            levels: [strength.plane, turned],
+            level: strength.plane,
             peak: strength.peak,
             mask,
             factor,
@@ -117,36 +116,34 @@ impl Found {
 
     /// First and last column and row of the ink of largest extent.
     fn largest(&self) -> Option<[usize; 4]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         self.mask
             .largest((0, plane.width - 1), (0, plane.height - 1))
     }
 
     fn is_small(&self, [left, right, top, bottom]: [usize; 4]) -> bool {
-        (right - left).max(bottom - top) as f32 <= SMALL * self.levels[0].long_side() as f32
+        (right - left).max(bottom - top) as f32 <= SMALL * self.level.long_side() as f32
     }
 
     /// Those that run through the picture, along rows and along columns.
     fn ruled(&self) -> [Vec<Segment>; 2] {
-        let faint = |at: usize, segments: &[Segment]| -> Vec<Segment> {
-            let plane = &self.levels[at];
-            let ruled = |segment: &&Segment| {
-                segment.length() as f32 >= RULED * plane.width as f32
-                    && level(plane, segment) < FAINT * self.peak
-                    && at_border(plane, segment).into_iter().any(|at| at)
-            };
-            segments.iter().filter(ruled).copied().collect()
+        if self.rows.is_empty() && self.columns.is_empty() {
+            return Default::default();
+        }
+        let turned = self.level.transposed();
+        let of_both = |is: &dyn Fn(&Plane, &Segment) -> bool| {
+            [(&self.level, &self.rows), (&turned, &self.columns)].map(|(plane, segments)| {
+                let long = |segment: &&Segment| {
+                    segment.length() as f32 >= RULED * plane.width as f32 && is(plane, segment)
+                };
+                segments.iter().filter(long).copied().collect::<Vec<_>>()
+            })
         };
-        let mut lines = [faint(0, &self.rows), faint(1, &self.columns)];
-        let through = |at: usize, segments: &[Segment]| -> Vec<Segment> {
-            let plane = &self.levels[at];
-            let through = |segment: &&Segment| {
-                segment.length() as f32 >= RULED * plane.width as f32
-                    && at_border(plane, segment).into_iter().all(|at| at)
-            };
-            segments.iter().filter(through).copied().collect()
-        };
-        let whole = [through(0, &self.rows), through(1, &self.columns)];
+        let mut lines = of_both(&|plane, segment| {
+            level(plane, segment) < FAINT * self.peak
+                && at_border(plane, segment).into_iter().any(|at| at)
+        });
+        let whole = of_both(&|plane, segment| at_border(plane, segment).into_iter().all(|at| at));
         let any = whole.iter().any(|lines| !lines.is_empty());
         if any && self.leaves_a_digit(&whole) {
             add(&mut lines, whole);
@@ -156,7 +153,7 @@ impl Found {
 
     /// First and last column and row of the ink within `frame` that hangs together without these lines.
     fn left_without(&self, lines: &[Vec<Segment>; 2], frame: [usize; 4]) -> Option<[usize; 4]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let without =
             |mask: Mask, line: &Segment| mask.without(line, line.width as f32 / 2.0 + 1.0);
         let mask = lines[0].iter().fold(self.mask.clone(), without);
@@ -168,7 +165,7 @@ impl Found {
     /// Whether without lines that run through the picture, as strong as its ink, there is a digit well
     /// inside of it.
     fn leaves_a_digit(&self, lines: &[Vec<Segment>; 2]) -> bool {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let all = [0, plane.width - 1, 0, plane.height - 1];
         self.left_without(lines, all)
             .is_some_and(|[left, right, top, bottom]| {
@@ -195,7 +192,7 @@ impl Found {
 
     /// The sides of the largest box around the rest, or of a comb, which is open on top.
     fn form(&self) -> Option<[Vec<Segment>; 2]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let near = (CORNER * plane.long_side() as f32).max(3.0);
         let least = BOX_SIDE * plane.long_side() as f32;
         // Top and bottom of what runs along columns, exchanged back.

@@ -86,33 +86,30 @@ fn means<const CHANNELS: usize>(
 /// A plane of whole levels at a larger size, by Catmull-Rom, which keeps edges steeper than a linear
 /// filter would: what [`image::imageops::resize`] gives for each channel, many times as fast.
 pub(crate) fn enlarged(plane: &Plane, width: usize, height: usize) -> Plane {
-    let mut tall = Vec::with_capacity(plane.width * height);
-    for (first, weights) in catmull_rom(plane.height, height) {
-        let start = tall.len();
-        tall.resize(start + plane.width, 0.0);
-        let rows = plane.values[first * plane.width..].chunks_exact(plane.width);
-        for (weight, row) in weights.iter().zip(rows) {
-            for (sum, value) in tall[start..].iter_mut().zip(row) {
+    let turned = stretched(plane, height).transposed();
+    let level = |value: f32| {
+        // To the nearest, without the call that `f32::round` is.
+        let value = value.clamp(0.0, 255.0);
+        let whole = value as i32 as f32;
+        whole + if value - whole >= 0.5 { 1.0 } else { 0.0 }
+    };
+    stretched(&turned, width).map(level).transposed()
+}
+
+/// A plane with more rows.
+fn stretched(plane: &Plane, height: usize) -> Plane {
+    let mut values = vec![0.0; plane.width * height];
+    let rows = values.chunks_exact_mut(plane.width);
+    for (out, (first, weights)) in rows.zip(catmull_rom(plane.height, height)) {
+        let sources = plane.values[first * plane.width..].chunks_exact(plane.width);
+        for (weight, source) in weights.iter().zip(sources) {
+            for (sum, value) in out.iter_mut().zip(source) {
                 *sum += value * weight;
             }
         }
     }
-    let columns = catmull_rom(plane.width, width);
-    let mut values = Vec::with_capacity(width * height);
-    for row in tall.chunks_exact(plane.width) {
-        values.extend(columns.iter().map(|(first, weights)| {
-            let mut sum = 0.0;
-            for (weight, value) in weights.iter().zip(&row[*first..]) {
-                sum += value * weight;
-            }
-            // To the nearest, without the call that `f32::round` is.
-            let level = sum.clamp(0.0, 255.0);
-            let whole = f32::from(level as u8);
-            whole + f32::from(u8::from(level - whole >= 0.5))
-        }));
-    }
     Plane {
-        width,
+        width: plane.width,
         height,
         values,
     }

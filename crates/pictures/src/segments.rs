@@ -53,11 +53,19 @@ impl Mask {
             before & tolerant[(x + 1).min(width - 1)] | tolerant[x]
         };
         let closed: Vec<u128> = (0..width).map(near).collect();
-        let pixels = Pixels::of(&self.columns);
+        let inked = |column: &u128| *column != 0;
+        let (Some(first), Some(last)) = (
+            closed.iter().position(inked),
+            closed.iter().rposition(inked),
+        ) else {
+            return Vec::new();
+        };
+        let closed = &closed[first..=last];
+        let pixels = Pixels::of(&self.columns[first..=last]);
         let mut found = Vec::new();
         for step in -RISES..=RISES {
             let rise = rise(step);
-            let shifts: Vec<i32> = (0..width)
+            let shifts: Vec<i32> = (first..=last)
                 .map(|x| rounded(rise * (x as f32 - middle)))
                 .collect();
             let sheared = closed.iter().zip(&shifts);
@@ -73,9 +81,9 @@ impl Mask {
                     found.push(Found {
                         hits: Reverse(hits as u8),
                         step,
-                        start: start as u8,
+                        start: (first + start) as u8,
                         bit: bit as u8,
-                        end: end as u8,
+                        end: (first + end) as u8,
                         may_be_even: 10 * thin >= 4 * length,
                     });
                 }

@@ -50,7 +50,7 @@ impl Strength {
     /// Whether the ground is even, compared with the ink.
     pub fn is_even(&self) -> bool {
         let (ground, count) = (Ranks::of(&self.ground.values), self.ground.values.len());
-        let range = ground.from_top(count / 20) - ground.from_top(count * 19 / 20);
+        let range = ground.ranked_from_top(count / 20) - ground.ranked_from_top(count * 19 / 20);
         self.peak >= EVEN * range
     }
 
@@ -131,9 +131,9 @@ impl Ink {
         // The opening takes the least of the noise for ground: this is where ground really is, also
         // where half of the picture is ink.
         let ranks = Ranks::of(&plane.values);
-        let base = ranks.from_top(plane.values.len() * 7 / 10);
+        let base = ranks.ranked_from_top(plane.values.len() * 7 / 10);
         let above_base = |v: f32| (v - base).max(0.0);
-        let peak = above_base(ranks.from_top(STROKE));
+        let peak = above_base(ranks.ranked_from_top(STROKE));
         // Smoothing has spread the noise over neighbours: compare pixels further apart.
         let spread = noise(&plane, 3);
         let plane = plane.map(above_base);

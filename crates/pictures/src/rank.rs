@@ -96,7 +96,7 @@ impl<'a> Ranks<'a> {
     }
 
     /// The value that `rank` of them exceed or equal; the least if there are fewer.
-    pub fn from_top(&self, rank: usize) -> f32 {
+    pub fn ranked_from_top(&self, rank: usize) -> f32 {
         self.at((self.values.len() - 1).saturating_sub(rank))
     }
 }
@@ -126,7 +126,7 @@ fn select(mut values: Vec<f32>, rank: usize) -> f32 {
 impl Plane {
     /// The value that `rank` of the values exceed or equal.
     pub fn ranked_from_top(&self, rank: usize) -> f32 {
-        Ranks::of(&self.values).from_top(rank)
+        Ranks::of(&self.values).ranked_from_top(rank)
     }
 
     /// The median of each pixel and its eight neighbours: removes specks and most noise, keeps

@@ -12,6 +12,8 @@ const STEEPEST: f32 = 0.31;
 const RISES: i8 = 15;
 /// Rows that a line covers at most, a slanting one included.
 const WIDEST: usize = 6;
+/// Tenths of a line's columns that are of its usual width, at least.
+const EVEN: usize = 4;
 
 /// From column `start` to column `end`, both included, through `row` in the middle column of the
 /// picture, rising by `rise` rows each column.
@@ -62,6 +64,14 @@ impl Mask {
         };
         let closed = &closed[first..=last];
         let pixels = Pixels::of(&self.columns[first..=last]);
+        let segment = |found: &Found| Segment {
+            start: found.start.into(),
+            end: found.end.into(),
+            width: 0,
+            row: f32::from(found.bit) - FIRST as f32,
+            rise: rise(found.step),
+            middle,
+        };
         let mut found = Vec::new();
         for step in -RISES..=RISES {
             let rise = rise(step);
@@ -77,36 +87,24 @@ impl Mask {
                 let (hits, thin) = pixels.along(start..=end, bit, &shifts);
                 let length = end - start + 1;
                 // Of a tolerant run, most of the middle must be ink.
-                if 10 * hits >= 8 * length {
-                    found.push(Found {
-                        hits: Reverse(hits as u8),
-                        step,
-                        start: (first + start) as u8,
-                        bit: bit as u8,
-                        end: (first + end) as u8,
-                        may_be_even: 10 * thin >= 4 * length,
-                    });
+                if 10 * hits < 8 * length {
+                    continue;
                 }
+                let mut run = Found {
+                    hits: Reverse(hits as u8),
+                    step,
+                    start: (first + start) as u8,
+                    bit: bit as u8,
+                    end: (first + end) as u8,
+                    is_line: false,
+                };
+                run.is_line =
+                    10 * thin >= EVEN * length && self.of_even_width(segment(&run)).is_some();
+                found.push(run);
             }
         }
-        let segment = |found: &Found| Segment {
-            start: found.start.into(),
-            end: found.end.into(),
-            width: 0,
-            row: f32::from(found.bit) - FIRST as f32,
-            rise: rise(found.step),
-            middle,
-        };
         // Most pictures have no lines: then it doesn't matter which runs are one.
-        for found in &mut found {
-            found.may_be_even = found.may_be_even && self.of_even_width(segment(found)).is_some();
-        }
-        let Some(last) = found
-            .iter()
-            .filter(|found| found.may_be_even)
-            .max()
-            .copied()
-        else {
+        let Some(last) = found.iter().filter(|found| found.is_line).max().copied() else {
             return Vec::new();
         };
         found.retain(|found| *found <= last);
@@ -157,7 +155,7 @@ impl Mask {
             .iter()
             .filter(|other| other.abs_diff(width) <= 1)
             .count();
-        (width <= WIDEST && 10 * even >= 4 * segment.length())
+        (width <= WIDEST && 10 * even >= EVEN * segment.length())
             .then_some(Segment { width, ..segment })
     }
 }
@@ -171,8 +169,8 @@ struct Found {
     start: u8,
     bit: u8,
     end: u8,
-    /// Whether it may be that of a line.
-    may_be_even: bool,
+    /// Whether it is of even width.
+    is_line: bool,
 }
 
 /// For each column, 128 rows: 1 for ink, and [`Pixels::THIN`] if there is, within two rows, ink of which

@@ -168,13 +168,16 @@ fn list(folder: &Path, root: &Path) -> Result<Files, DataError> {
     };
     for name in entries(root)? {
         let place = root.join(&name);
-        if pictures::is_litter(&name) || !fs::metadata(&place).is_ok_and(|entry| entry.is_dir()) {
+        if pictures::is_litter(&name)
+            || name.starts_with('.')
+            || !fs::metadata(&place).is_ok_and(|entry| entry.is_dir())
+        {
             continue;
         }
         let class = files.names.len();
         let found = entries(&place)?
             .into_iter()
-            .filter(|file| !pictures::is_litter(file))
+            .filter(|file| !pictures::is_litter(file) && !file.starts_with("._"))
             .map(|file| place.join(file))
             .filter(|file| file.is_file());
         let before = files.pictures.len();

@@ -12,24 +12,6 @@ const ENDINGS: [&str; 17] = [
     "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "heic", "heif", "avif", "gif",
     "tif", "tiff", "jxl", "jp2", "dng",
 ];
-/// What desktops and network drives leave in folders.
-const LITTER: [&str; 15] = [
-    ".DS_Store",
-    ".localized",
-    ".directory",
-    ".nomedia",
-    ".picasa.ini",
-    ".Spotlight-V100",
-    ".Trashes",
-    ".fseventsd",
-    ".TemporaryItems",
-    "@eaDir",
-    "__MACOSX",
-    "Thumbs.db",
-    "ehthumbs.db",
-    "desktop.ini",
-    "lost+found",
-];
 /// Names that a note shows at most.
 const NAMED: usize = 5;
 
@@ -195,8 +177,5 @@ fn is_litter(path: &Path) -> bool {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         return false;
     };
-    LITTER
-        .iter()
-        .any(|litter| name.eq_ignore_ascii_case(litter))
-        || name.starts_with("._") && path.is_file() && !is_picture(path)
+    pictures::is_litter(&name) || name.starts_with("._") && path.is_file() && !is_picture(path)
 }

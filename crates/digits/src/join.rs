@@ -198,7 +198,10 @@ fn from_csv(bytes: &[u8]) -> anyhow::Result<Vec<(String, Prediction)>> {
     let column = |names: &[&str]| {
         let found = names.iter().find_map(|name| table.column(name));
         found.with_context(|| {
-            format!("no column {}; give what `digits predict --csv` printed", names[0])
+            format!(
+                "no column {}; give what `digits predict --csv` printed",
+                names[0]
+            )
         })
     };
     let (file, class) = (column(&["file"])?, column(&["digit", "class"])?);

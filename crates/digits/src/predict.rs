@@ -301,16 +301,22 @@ impl Run<'_> {
         if json {
             writeln!(stdout(), "{}", answer.json(self.classifier.classes()))?;
         } else if csv {
-            write!(stdout(), "{}", table::line(&answer.row(self.classifier.classes()), b',')?)?;
+            write!(
+                stdout(),
+                "{}",
+                table::line(&answer.row(self.classifier.classes()), b',')?
+            )?;
         } else if !matches!(answer.finding, Finding::Unreadable(_)) {
             writeln!(stdout(), "{}", answer.line(self.classifier.classes()))?;
         }
         if let (true, Some(pixels)) = (show, answer.pixels()) {
             if json || csv {
-                let picture = show::picture(self.classifier.shape(), pixels, stderr().is_terminal());
+                let picture =
+                    show::picture(self.classifier.shape(), pixels, stderr().is_terminal());
                 write!(stderr(), "{picture}")?;
             } else {
-                let picture = show::picture(self.classifier.shape(), pixels, stdout().is_terminal());
+                let picture =
+                    show::picture(self.classifier.shape(), pixels, stdout().is_terminal());
                 write!(stdout(), "{picture}")?;
             }
         }

@@ -24,13 +24,21 @@ pub fn picture(shape: ImageShape, pixels: &[u8], terminal: bool) -> String {
     for y in (0..shape.height).step_by(2 * step) {
         for x in (0..shape.width).step_by(step) {
             let upper = colour(x, y);
-            let lower = if y + step < shape.height { colour(x, y + step) } else { [0; 3] };
+            let lower = if y + step < shape.height {
+                colour(x, y + step)
+            } else {
+                [0; 3]
+            };
             // Writing to a string can't fail.
             if terminal {
                 let ([r, g, b], [s, h, c]) = (upper, lower);
                 let _ = write!(text, "\x1b[38;2;{r};{g};{b};48;2;{s};{h};{c}m▀");
             } else {
-                let sum: usize = upper.iter().chain(&lower).map(|&value| usize::from(value)).sum();
+                let sum: usize = upper
+                    .iter()
+                    .chain(&lower)
+                    .map(|&value| usize::from(value))
+                    .sum();
                 text.push(char::from(SHADES[sum / 6 * SHADES.len() / 256]));
             }
         }

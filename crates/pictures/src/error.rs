@@ -20,6 +20,12 @@ pub enum FrameError {
         /// The path.
         file: String,
     },
+    /// It is unknown which way is up: programs disagree on the file's note of it, or it contradicts itself.
+    #[error("{file} has an unclear note of which way is up: turn it upright and save it again")]
+    Orientation {
+        /// The file.
+        file: String,
+    },
     /// The bytes are not a picture in a format that this program reads, or are damaged.
     #[error("{file} is no picture that can be read ({reason}): save it again as PNG or JPEG")]
     Format {

@@ -58,3 +58,29 @@ fn unsupported(bytes: &[u8]) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// What desktops and network drives leave in folders.
+const LITTER: [&str; 15] = [
+    ".DS_Store",
+    ".localized",
+    ".directory",
+    ".nomedia",
+    ".picasa.ini",
+    ".Spotlight-V100",
+    ".Trashes",
+    ".fseventsd",
+    ".TemporaryItems",
+    "@eaDir",
+    "__MACOSX",
+    "Thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "lost+found",
+];
+
+/// Whether a file or folder of this name was left by a desktop or a network drive.
+pub fn is_litter(name: &str) -> bool {
+    LITTER
+        .iter()
+        .any(|litter| name.eq_ignore_ascii_case(litter))
+}

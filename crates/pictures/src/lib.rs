@@ -1,4 +1,5 @@
-//! From any picture of a handwritten digit to MNIST's frame.
+//! From any picture to an image that a network takes: the handwritten symbol in it found and brought into
+//! MNIST's frame, or the whole of it ([`read_whole`]). Knows nothing of networks.
 //!
 //! MNIST was made by scaling each digit into a box of 20×20 pixels, keeping its aspect ratio, and
 //! placing the box in a field of 28×28 so that the digit's centre of mass is at the field's centre
@@ -62,6 +63,7 @@ mod resample;
 mod runs;
 mod scale;
 mod segments;
+mod whole;
 mod window;
 
 use std::fmt::Write as _;
@@ -69,10 +71,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use image::DynamicImage;
+use image::{DynamicImage, GrayImage};
 
 pub use error::FrameError;
-pub use formats::is_picture;
+pub use formats::{is_litter, is_picture};
 pub use memory::Budget;
 pub use picture::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 
@@ -138,7 +140,58 @@ pub fn read(path: impl AsRef<Path>) -> Result<Framing, FrameError> {
 ///
 /// Those of [`read`].
 pub fn read_within(path: impl AsRef<Path>, budget: &Budget) -> Result<Framing, FrameError> {
+    let (decoded, permit) = read_file(path.as_ref(), budget)?;
+    Ok(find_decoded(decoded, permit))
+}
+
+/// Reads a file as an image of these sides, `[channels, height, width]`: all of the picture, scaled, with
+/// its proportions kept and the mean colour of its edge beside it where it is longer or wider. A picture
+/// of just these sides is taken as it is, bit for bit. `channels` is 1 for grey, else 3.
+///
+/// # Errors
+///
+/// Those of [`read`], and [`FrameError::Orientation`] if it is unknown which way is up.
+pub fn read_whole(
+    path: impl AsRef<Path>,
+    sides: [usize; 3],
+    budget: &Budget,
+) -> Result<Vec<u8>, FrameError> {
     let path = path.as_ref();
+    let (decoded, permit) = read_file(path, budget)?;
+    whole_decoded(decoded, permit, sides, &shown(path))
+}
+
+/// [`read_whole`] of the bytes of a picture; `name` is what errors call it.
+///
+/// # Errors
+///
+/// Those of [`decode`], and [`FrameError::Orientation`] if it is unknown which way is up.
+pub fn decode_whole(bytes: &[u8], name: &str, sides: [usize; 3]) -> Result<Vec<u8>, FrameError> {
+    let budget = Budget::new();
+    let (decoded, permit) = picture::decode(bytes, name, &budget)?;
+    whole_decoded(decoded, permit, sides, name)
+}
+
+fn whole_decoded(
+    decoded: decoded::Decoded,
+    mut permit: memory::Permit,
+    sides: [usize; 3],
+    name: &str,
+) -> Result<Vec<u8>, FrameError> {
+    let reduced = decoded.reduced();
+    permit.shrink(picture::work(reduced.size));
+    if !reduced.certain {
+        return Err(FrameError::Orientation {
+            file: name.to_owned(),
+        });
+    }
+    Ok(whole::fitted(reduced.picture, sides))
+}
+
+fn read_file<'a>(
+    path: &Path,
+    budget: &'a Budget,
+) -> Result<(decoded::Decoded, memory::Permit<'a>), FrameError> {
     let name = shown(path);
     let io = |source| FrameError::Io {
         file: name.clone(),
@@ -155,9 +208,9 @@ pub fn read_within(path: impl AsRef<Path>, budget: &Budget) -> Result<Framing, F
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(io)?;
-    let (decoded, permit) = picture::decode(&bytes, &name, budget)?;
+    let decoded = picture::decode(&bytes, &name, budget);
     drop((bytes, room));
-    Ok(find_decoded(decoded, permit))
+    decoded
 }
 
 /// Finds the digit in the bytes of a picture; `name` is what errors call it.
@@ -263,9 +316,8 @@ pub fn find(picture: &DynamicImage) -> Framing {
     }
 }
 
-/// stub
-pub fn is_litter(_: &str) -> bool { false }
-/// stub
-pub fn is_framed(_: &[u8]) -> bool { false }
-/// stub
-pub fn read_whole(_: impl AsRef<Path>, _: [usize; 3], _: &Budget) -> Result<Vec<u8>, FrameError> { Ok(Vec::new()) }
+/// Whether an image, `[28, 28]`, is in MNIST's frame: what [`find`] takes as it is.
+pub fn is_framed(pixels: &[u8]) -> bool {
+    let image = GrayImage::from_raw(WIDTH as u32, HEIGHT as u32, pixels.to_vec());
+    image.is_some_and(|image| render::already_framed(&image.into()).is_some())
+}

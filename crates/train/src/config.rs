@@ -315,13 +315,16 @@ impl Config {
                 "must be more than 0 seconds",
             ),
             (
-                self.data.channels.is_none_or(|channels| [1, 3].contains(&channels)),
+                self.data
+                    .channels
+                    .is_none_or(|channels| [1, 3].contains(&channels)),
                 "data.channels",
                 "must be 1 (grey) or 3 (colour)",
             ),
             (
                 self.data.size.is_none_or(|size| {
-                    size.iter().all(|side| (1..=ImageShape::MAX_SIDE).contains(side))
+                    size.iter()
+                        .all(|side| (1..=ImageShape::MAX_SIDE).contains(side))
                 }),
                 "data.size",
                 "must be height and width, 1 to 256 pixels each",

@@ -30,6 +30,6 @@ mod terminal;
 
 pub use args::Args;
 pub use config::Config;
-pub use progress::say;
 pub use failure::Failure;
+pub use progress::say;
 pub use run::run;

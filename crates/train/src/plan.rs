@@ -8,7 +8,14 @@ use model::{
     checkpoint::{DataDigests, FORMAT_VERSION, Versions},
 };
 
-use crate::{Args, Config, Failure, inputs::{self, Reading}, progress::say, restore::Restored, failure::usage, run_dir::RunDir};
+use crate::{
+    Args, Config, Failure,
+    failure::usage,
+    inputs::{self, Reading},
+    progress::say,
+    restore::Restored,
+    run_dir::RunDir,
+};
 
 /// Where runs go.
 const ARTIFACTS: &str = "artifacts";

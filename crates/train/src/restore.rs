@@ -8,11 +8,11 @@ use model::{
 
 use crate::{
     Config, Failure,
+    failure::usage,
     journal::{EpochRecord, TrainingState},
     progress::say,
     records,
     resolve::{extended, keeps_what_is_done},
-    failure::usage,
     run_dir::RunDir,
 };
 

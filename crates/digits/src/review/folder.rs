@@ -187,7 +187,12 @@ impl Folder {
             let (name, file) = self.new_file(Path::new(&test_name(index)))?;
             write_png(images, index, file)
                 .with_context(|| format!("{}: can't write", self.path.join(&name).display()))?;
-            self.row(&name, &index.to_string(), answer::guess(class, names), reason)?;
+            self.row(
+                &name,
+                &index.to_string(),
+                answer::guess(class, names),
+                reason,
+            )?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ const INPUTS: usize = 55;
 #[derive(Clone, Copy, Debug)]
 pub struct Dense {
     inputs: usize,
-    outputs: usize,
+    pub(crate) outputs: usize,
     isa: Isa,
 }
 

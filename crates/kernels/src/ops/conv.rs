@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Affine, Error, Moments, Normalization,
-    conv::{ConvBlock, Geometry, Gradients, Kept, Statistics},
+    conv::{ConvBlock, Geometry, Gradients, Kept, Statistics, flip_filters},
 };
 
 /// What stands between convolution and ReLU, and where.
@@ -148,13 +148,9 @@ impl Layer for ConvLayer {
             return;
         }
         // The pool takes the maximum after this factor, so the filter takes its sign.
-        let filter_len = self.geometry.weight_len() / self.geometry.out_channels;
-        for (c, scale) in map.scale.iter_mut().enumerate() {
-            if *scale < 0.0 {
-                let filter = &mut weight.to_mut()[c * filter_len..][..filter_len];
-                filter.iter_mut().for_each(|value| *value = -*value);
-                *scale = -*scale;
-            }
+        if map.scale.iter().any(|scale| *scale < 0.0) {
+            flip_filters(&map.scale, weight.to_mut());
+            map.scale.iter_mut().for_each(|scale| *scale = scale.abs());
         }
     }
 

@@ -46,7 +46,7 @@ pub fn cases() -> impl Strategy<Value = Case> {
     let norm = prop::sample::select(vec![None, Some(Statistics::Conv), Some(Statistics::Pooled)]);
     let sizes = (1usize..5, 1usize..10, 1usize..10);
     let channels = (
-        prop_oneof![Just(1usize), 1usize..9, Just(16), 1usize..40],
+        prop_oneof![Just(1usize), Just(3), 1usize..9, Just(16), 1usize..40],
         prop_oneof![Just(1usize), 1usize..9, Just(16), Just(32), 1usize..40],
     );
     (

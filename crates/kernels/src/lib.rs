@@ -49,6 +49,8 @@
 //! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients, and `optim`
 //! `AdamW`, Burn's optimizer in one pass over memory.
 
+// What only a feature that is left out would use.
+#![cfg_attr(not(all(feature = "autodiff", feature = "optim")), allow(dead_code))]
 // Without a backend in main memory the slice kernels serve only those who call them directly.
 #![cfg_attr(
     not(any(feature = "ndarray", feature = "flex")),

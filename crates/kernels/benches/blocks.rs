@@ -41,6 +41,16 @@ fn peak_matmul_512(bencher: Bencher) {
         .bench(|| a.clone().matmul(b.clone()));
 }
 
+/// The loss and its gradient, by the number of classes.
+#[divan::bench(args = [10, 1000])]
+fn cross_entropy(bencher: Bencher, classes: usize) {
+    let device = Device::flex();
+    let logits = Tensor::<2>::random([BATCH, classes], Distribution::Default, &device);
+    let logits = logits.autodiff().require_grad();
+    let labels = [1; BATCH];
+    bencher.bench(|| kernels::cross_entropy(logits.clone(), &labels).backward());
+}
+
 struct Example {
     block: ConvBlock,
     flops: usize,

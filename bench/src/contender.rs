@@ -72,7 +72,10 @@ impl Contender {
     /// The mean cross-entropy of `[batch, 10]` logits.
     pub fn loss(&self, logits: Tensor<2>, labels: &[u8], targets: Tensor<1, Int>) -> Tensor<1> {
         match self.layers {
-            Layers::Kernels => cross_entropy(logits, labels),
+            Layers::Kernels => {
+                let labels: Vec<u16> = labels.iter().map(|&label| label.into()).collect();
+                cross_entropy(logits, &labels)
+            }
             Layers::Stock => CrossEntropyLossConfig::new()
                 .init(&logits.device())
                 .forward(logits, targets),

@@ -1,4 +1,4 @@
-//! Each operation at the shapes of the networks that the recipes train, batch 128.
+//! Each operation at the shapes of networks that are trained on MNIST, and on a picture in colour.
 //!
 //! `cargo bench -p kernels`; `RAYON_NUM_THREADS=1` for one thread. An item is a floating-point operation
 //! of the plain definition (a multiply-add counts as two), so `Gitem/s` reads as GFLOP/s; the rows of
@@ -21,13 +21,14 @@ fn main() {
     divan::main();
 }
 
-/// Side of the input, input channels, output channels, kernel, padding.
-const SHAPES: [[usize; 5]; 5] = [
-    [28, 1, 16, 3, 0],
-    [13, 16, 32, 3, 0],
-    [28, 1, 24, 5, 0],
-    [12, 24, 32, 3, 0],
-    [14, 32, 32, 3, 1],
+/// Height and width of the input, input channels, output channels, kernel, padding.
+const SHAPES: [[usize; 6]; 6] = [
+    [28, 28, 1, 16, 3, 0],
+    [13, 13, 16, 32, 3, 0],
+    [28, 28, 1, 24, 5, 0],
+    [12, 12, 24, 32, 3, 0],
+    [14, 14, 32, 32, 3, 1],
+    [192, 256, 3, 16, 3, 1],
 ];
 
 #[divan::bench]
@@ -38,6 +39,16 @@ fn peak_matmul_512(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(2 * side * side * side))
         .bench(|| a.clone().matmul(b.clone()));
+}
+
+/// The loss and its gradient, by the number of classes.
+#[divan::bench(args = [10, 1000])]
+fn cross_entropy(bencher: Bencher, classes: usize) {
+    let device = Device::flex();
+    let logits = Tensor::<2>::random([BATCH, classes], Distribution::Default, &device);
+    let logits = logits.autodiff().require_grad();
+    let labels = [1; BATCH];
+    bencher.bench(|| kernels::cross_entropy(logits.clone(), &labels).backward());
 }
 
 struct Example {
@@ -55,21 +66,29 @@ struct Example {
 }
 
 impl Example {
-    fn new([side, in_channels, out_channels, kernel, padding]: [usize; 5], pool: bool) -> Self {
-        let size = [side, side, in_channels];
+    fn new(shape: [usize; 6], pool: bool) -> Self {
+        let [height, width, in_channels, out_channels, kernel, padding] = shape;
+        let size = [height, width, in_channels];
         let geometry = Geometry::new(size, out_channels, kernel, padding, pool).unwrap();
-        let outputs = BATCH * geometry.output_len();
+        // As many pixels as a batch of MNIST has, but at least four pictures.
+        let batch = (BATCH * 28 * 28 / (height * width)).clamp(4, BATCH);
+        let inputs = batch * geometry.input_len();
+        let outputs = batch * geometry.output_len();
+        let positions: usize = [height, width]
+            .map(|size| size + 2 * padding + 1 - kernel)
+            .iter()
+            .product();
         Self {
             block: ConvBlock::new(geometry),
-            flops: BATCH * geometry.flops(),
-            input: random(BATCH * geometry.input_len(), 1),
+            flops: batch * 2 * positions * geometry.weight_len(),
+            input: random(inputs, 1),
             weight: random(geometry.weight_len(), 2),
             gamma: random(out_channels, 3),
             beta: random(out_channels, 4),
             output: vec![0.0; outputs],
             output_grad: random(outputs, 5),
             chosen: vec![0; if pool { outputs } else { 0 }],
-            input_grad: (in_channels > 1).then(|| vec![0.0; BATCH * geometry.input_len()]),
+            input_grad: (in_channels > 3).then(|| vec![0.0; inputs]),
         }
     }
 
@@ -158,7 +177,7 @@ mod conv_relu {
     use super::*;
 
     #[divan::bench(args = SHAPES)]
-    fn forward(bencher: Bencher, shape: [usize; 5]) {
+    fn forward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, false);
         bencher
             .counter(ItemsCount::new(example.flops))
@@ -166,7 +185,7 @@ mod conv_relu {
     }
 
     #[divan::bench(args = SHAPES)]
-    fn backward(bencher: Bencher, shape: [usize; 5]) {
+    fn backward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, false);
         example.forward();
         bencher
@@ -181,7 +200,7 @@ mod conv_relu_pool {
     use super::*;
 
     #[divan::bench(args = SHAPES)]
-    fn forward(bencher: Bencher, shape: [usize; 5]) {
+    fn forward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         bencher
             .counter(ItemsCount::new(example.flops))
@@ -189,7 +208,7 @@ mod conv_relu_pool {
     }
 
     #[divan::bench(args = SHAPES)]
-    fn backward(bencher: Bencher, shape: [usize; 5]) {
+    fn backward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         example.forward();
         bencher
@@ -204,7 +223,7 @@ mod conv_pool_norm_relu {
     use super::*;
 
     #[divan::bench(args = SHAPES)]
-    fn forward(bencher: Bencher, shape: [usize; 5]) {
+    fn forward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         let flops = ItemsCount::new(example.flops);
         bencher
@@ -213,7 +232,7 @@ mod conv_pool_norm_relu {
     }
 
     #[divan::bench(args = SHAPES)]
-    fn backward(bencher: Bencher, shape: [usize; 5]) {
+    fn backward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         let kept = example.forward_train(Statistics::Pooled);
         bencher
@@ -228,7 +247,7 @@ mod conv_norm_relu_pool {
     use super::*;
 
     #[divan::bench(args = SHAPES)]
-    fn forward(bencher: Bencher, shape: [usize; 5]) {
+    fn forward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         let flops = ItemsCount::new(example.flops);
         bencher
@@ -237,7 +256,7 @@ mod conv_norm_relu_pool {
     }
 
     #[divan::bench(args = SHAPES)]
-    fn backward(bencher: Bencher, shape: [usize; 5]) {
+    fn backward(bencher: Bencher, shape: [usize; 6]) {
         let mut example = Example::new(shape, true);
         let kept = example.forward_train(Statistics::Conv);
         bencher

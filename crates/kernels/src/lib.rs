@@ -27,8 +27,9 @@
 //!
 //! # Layers
 //!
-//! - [`conv_block`], [`conv_relu`], [`conv2d`], [`flatten`], [`dense_block`], [`cross_entropy`]: Burn tensors
-//!   in, Burn tensors out, recorded for autodiff. They decide whether the kernels cover a call.
+//! - [`conv_block`], [`flatten`], [`dense_block`], [`cross_entropy`]: Burn tensors in, Burn tensors out,
+//!   recorded for autodiff. They decide whether the kernels cover a call. [`from_vec`] makes the tensors that
+//!   go in.
 //! - [`conv`], [`dense`]: the kernels, on slices, without Burn.
 //!
 //! Tensors that come out of a block have Burn's shape `[batch, channels, height, width]`, but their values
@@ -48,6 +49,8 @@
 //! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients, and `optim`
 //! `AdamW`, Burn's optimizer in one pass over memory.
 
+// What only a feature that is left out would use.
+#![cfg_attr(not(all(feature = "autodiff", feature = "optim")), allow(dead_code))]
 // Without a backend in main memory the slice kernels serve only those who call them directly.
 #![cfg_attr(
     not(any(feature = "ndarray", feature = "flex")),
@@ -78,7 +81,5 @@ pub use error::Error;
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
-pub use ops::{
-    Order, conv_block, conv_relu, conv2d, cross_entropy, dense_block, flatten, from_vec,
-};
+pub use ops::{Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
 pub use simd::Isa;

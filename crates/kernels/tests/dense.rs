@@ -6,10 +6,10 @@ mod common;
 
 use burn::{
     module::Module,
-    nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig},
-    tensor::{Device, Tensor, TensorData, activation::relu},
+    nn::{BatchNorm, Linear, LinearConfig},
+    tensor::{DType, Device, Tensor, activation::relu},
 };
-use common::{EPSILON, assert_close, config, random, to_f32};
+use common::{EPSILON, assert_close, batch_norm, config, devices, list, random, tensor, to_f32};
 use kernels::{Affine, Error, Isa, Normalization, conv::Gradients, dense::Dense, dense_block};
 use proptest::prelude::*;
 
@@ -237,38 +237,16 @@ fn impossible_sizes_and_lengths_are_refused() {
     assert_eq!(refused(6, 6, 3), "output");
 }
 
-fn devices() -> Vec<Device> {
-    vec![
-        #[cfg(feature = "ndarray")]
-        Device::ndarray(),
-        #[cfg(feature = "flex")]
-        Device::flex(),
-    ]
-}
-
-fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(to_f32(values), shape.to_vec()), device)
-}
-
-fn layers(case: &Case, device: &Device) -> (Linear, Option<BatchNorm>) {
+fn layers(case: &Case, device: &Device, dtype: DType) -> (Linear, Option<BatchNorm>) {
     let values = case.values();
     let mut linear = LinearConfig::new(case.inputs, case.outputs).init(device);
-    let shape = [case.inputs, case.outputs];
-    linear.weight = linear
-        .weight
-        .map(|_| tensor(&values.weight, shape, device).require_grad());
-    linear.bias = linear
-        .bias
-        .map(|bias| bias.map(|_| tensor(&values.shift, [case.outputs], device).require_grad()));
-    let norm = case.norm.then(|| {
-        let mut norm = BatchNormConfig::new(case.outputs)
-            .with_epsilon(EPSILON)
-            .init(device);
-        norm.gamma = norm
-            .gamma
-            .map(|_| tensor(&values.scale, [case.outputs], device).require_grad());
-        norm
-    });
+    let weight = tensor(&values.weight, [case.inputs, case.outputs], device).cast(dtype);
+    linear.weight = linear.weight.map(|_| weight.require_grad());
+    let bias = tensor(&values.shift, [case.outputs], device).cast(dtype);
+    linear.bias = linear.bias.map(|old| old.map(|_| bias.require_grad()));
+    let norm = case
+        .norm
+        .then(|| batch_norm(&values.scale, &random(case.outputs, 7), device, dtype));
     (linear, norm)
 }
 
@@ -278,8 +256,52 @@ fn stock(x: Tensor<2>, linear: &Linear, norm: Option<&BatchNorm>, with_relu: boo
     if with_relu { relu(x) } else { x }
 }
 
-fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().iter::<f64>().collect()
+/// Compares a training step and inference with Burn's own operations in `f64`.
+fn check_operation(case: &Case) {
+    for device in devices() {
+        let device = device.autodiff();
+        let [own, stock] = [DType::F32, DType::F64].map(|dtype| {
+            let (linear, norm) = layers(case, &device, dtype);
+            let x = tensor(&case.values().input, [case.batch, case.inputs], &device)
+                .cast(dtype)
+                .require_grad();
+            let forward = |x: Tensor<2>, linear: &Linear, norm: Option<&BatchNorm>| {
+                if dtype == DType::F32 {
+                    dense_block(x, linear, norm, case.relu)
+                } else {
+                    stock(x, linear, norm, case.relu)
+                }
+            };
+            let y = forward(x.clone(), &linear, norm.as_ref());
+            let weights = random(case.batch * case.outputs, 9);
+            let weights = tensor(&weights, y.dims(), &device).cast(dtype);
+            let grads = (y.clone() * weights).sum().backward();
+            let bias = linear.bias.as_ref().unwrap().val();
+            let mut lists = vec![
+                ("output", list(y.inner())),
+                ("input", list(x.grad(&grads).unwrap())),
+                ("weight", list(linear.weight.val().grad(&grads).unwrap())),
+                ("bias", list(bias.grad(&grads).unwrap())),
+            ];
+            if let Some(norm) = &norm {
+                let [mean, variance] = [&norm.running_mean, &norm.running_var]
+                    .map(|statistics| statistics.value_sync().inner());
+                lists.extend([
+                    ("gamma", list(norm.gamma.val().grad(&grads).unwrap())),
+                    ("beta", list(norm.beta.val().grad(&grads).unwrap())),
+                    ("running mean", list(mean)),
+                    ("running variance", list(variance)),
+                ]);
+            }
+            let norm = norm.map(|norm| norm.valid());
+            let y = forward(x.inner(), &linear.valid(), norm.as_ref());
+            lists.push(("inference", list(y)));
+            lists
+        });
+        for ((name, own), (_, stock)) in own.into_iter().zip(stock) {
+            assert_close(&format!("{name} of {case:?}"), &to_f32(&own), &stock, 2e-4);
+        }
+    }
 }
 
 proptest! {
@@ -288,42 +310,26 @@ proptest! {
     #[test]
     fn the_operation_trains_and_infers_like_burns_own(case in cases()) {
         prop_assume!(!case.norm || case.batch > 2);
-        for device in devices() {
-            let autodiff = device.clone().autodiff();
-            let results = [true, false].map(|own| {
-                let (linear, norm) = layers(&case, &autodiff);
-                let x = tensor(&case.values().input, [case.batch, case.inputs], &autodiff).require_grad();
-                let forward = |x: Tensor<2>, linear: &Linear, norm: Option<&BatchNorm>| if own {
-                    dense_block(x, linear, norm, case.relu)
-                } else {
-                    stock(x, linear, norm, case.relu)
-                };
-                let y = forward(x.clone(), &linear, norm.as_ref());
-                let weights = tensor(&random(case.batch * case.outputs, 9), y.dims(), &autodiff);
-                let grads = (y.clone() * weights).sum().backward();
-                let mut lists = vec![
-                    ("output", list(y.inner())),
-                    ("input", list(x.grad(&grads).unwrap())),
-                    ("weight", list(linear.weight.val().grad(&grads).unwrap())),
-                    ("bias", list(linear.bias.as_ref().unwrap().val().grad(&grads).unwrap())),
-                ];
-                if let Some(norm) = &norm {
-                    lists.push(("gamma", list(norm.gamma.val().grad(&grads).unwrap())));
-                    lists.push(("beta", list(norm.beta.val().grad(&grads).unwrap())));
-                    lists.push(("running mean", list(norm.running_mean.value_sync().inner())));
-                    lists.push(("running variance", list(norm.running_var.value_sync().inner())));
-                }
-                let norm = norm.map(|norm| norm.valid());
-                let y = forward(x.inner(), &linear.valid(), norm.as_ref());
-                lists.push(("inference", list(y)));
-                lists
-            });
-            let [own, stock] = results;
-            // Burn's sums over a normalized batch cancel in f32; ours run in f64.
-            let tolerance = if case.norm { 5e-3 } else { 2e-4 };
-            for ((name, own), (_, stock)) in own.into_iter().zip(stock) {
-                assert_close(name, &to_f32(&own), &stock, tolerance);
-            }
-        }
+        check_operation(&case);
+    }
+}
+
+#[test]
+fn any_number_of_outputs_trains_and_infers_like_burns_own() {
+    for (outputs, norm) in [
+        (2, false),
+        (26, false),
+        (47, true),
+        (1000, false),
+        (1000, true),
+    ] {
+        check_operation(&Case {
+            batch: 45,
+            inputs: 130,
+            outputs,
+            relu: norm,
+            norm,
+            seed: 8,
+        });
     }
 }

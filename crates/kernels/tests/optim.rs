@@ -3,21 +3,17 @@
 #![cfg(feature = "optim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, deprecated)]
 
+mod common;
+
 use burn::{
     nn::{Linear, LinearConfig},
-    optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
+    optim::{
+        AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, ModuleOptimizer, Optimizer,
+    },
     tensor::{Device, Tensor, Tolerance},
 };
+use common::{assert_close, devices, list, random, tensor, to_f32};
 use kernels::AdamW;
-
-fn devices() -> Vec<Device> {
-    vec![
-        #[cfg(feature = "ndarray")]
-        Device::ndarray(),
-        #[cfg(feature = "flex")]
-        Device::flex(),
-    ]
-}
 
 fn own() -> ModuleOptimizer {
     ModuleOptimizer::from(AdamW {
@@ -103,5 +99,60 @@ fn a_shared_parameter_is_not_changed_in_place() {
         let (kept, before) = (model.clone(), model.weight.to_data());
         train(model, &mut own(), 1);
         kept.weight.to_data().assert_eq(&before, true);
+    }
+}
+
+/// The same values as `values`, `[rows, columns]`, lying in memory in several ways.
+fn layouts(values: &[f64], [rows, columns]: [usize; 2], device: &Device) -> [Tensor<2>; 5] {
+    let x = tensor(values, [rows, columns], device);
+    let copy = |x: Tensor<2>| x.add_scalar(0.0);
+    [
+        x.clone(),
+        copy(x.clone().transpose()).transpose(),
+        copy(x.clone().flip([0, 1])).flip([0, 1]),
+        x.clone()
+            .pad((2, 1, 1, 2), 5.0)
+            .slice([1..rows + 1, 2..columns + 2]),
+        x.pad((0, 0, 3, 1), 5.0).slice([3..rows + 3, 0..columns]),
+    ]
+}
+
+/// Parameter and moments after one step from the given parameter, gradient and moments.
+fn step<O>(optimizer: &O, [value, grad, first, second]: [&Tensor<2>; 4]) -> [Vec<f64>; 3]
+where
+    O: Optimizer<State<2> = AdamWState<2>>,
+{
+    let state = AdamWState::new(AdaptiveMomentumState::new(3, first.clone(), second.clone()));
+    let (value, state) = optimizer.step(0.01, value.clone(), grad.clone(), Some(state));
+    let momentum = state.unwrap().momentum;
+    [value, momentum.moment_1, momentum.moment_2].map(list)
+}
+
+#[test]
+fn values_in_any_memory_order_are_updated_alike() {
+    let [values, grads, first, roots] = [1, 2, 3, 4].map(|seed| random(63, seed));
+    let second = roots.iter().map(|root| root * root).collect();
+    for device in devices() {
+        let tensors =
+            [&values, &grads, &first, &second].map(|values| layouts(values, [7, 9], &device));
+        let stock = AdamWConfig::new().build();
+        let expected = step(&stock, tensors.each_ref().map(|layouts| &layouts[0]));
+        for layout in 0..5 {
+            // Each of the four alone, and all together.
+            for which in [
+                [1, 0, 0, 0],
+                [0, 1, 0, 0],
+                [0, 0, 1, 0],
+                [0, 0, 0, 1],
+                [1; 4],
+            ] {
+                let places = which.map(|chosen| chosen * layout);
+                let picked: [&Tensor<2>; 4] = std::array::from_fn(|i| &tensors[i][places[i]]);
+                let own = step(&AdamW::default(), picked);
+                for (own, expected) in own.iter().zip(&expected) {
+                    assert_close(&format!("layouts {places:?}"), &to_f32(own), expected, 1e-6);
+                }
+            }
+        }
     }
 }

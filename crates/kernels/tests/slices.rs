@@ -131,7 +131,13 @@ proptest! {
 
 /// A block of every kind at sizes that fill several chunks and several register tiles.
 fn large_cases() -> Vec<Case> {
-    let kinds = [(1, 16, 3, 0), (16, 32, 3, 1), (5, 24, 5, 2), (24, 10, 2, 0)];
+    let kinds = [
+        (1, 16, 3, 0),
+        (3, 17, 7, 3),
+        (16, 32, 3, 1),
+        (5, 24, 5, 2),
+        (24, 10, 2, 0),
+    ];
     let norms = [None, Some(Statistics::Conv), Some(Statistics::Pooled)];
     let mut cases = Vec::new();
     for (in_channels, out_channels, kernel, padding) in kinds {

@@ -11,62 +11,11 @@ use super::{
     weight_grad::{Form, Winners, add_dense, add_sparse},
 };
 use crate::{
-    chunks::images_per_chunk,
-    norm::{NormGrad, add_norm_rest, add_sums, norm_grad, relu_grad},
+    norm::{Tail, add_norm_rest, add_sums},
     pool::{Windows, unpool},
     scratch::{Buffer, Scratch, grow},
     simd::padded,
 };
-
-/// What follows the convolution (and the pool), and what it kept for the backward pass; `[batch, ..]` each.
-#[derive(Clone, Copy)]
-pub(crate) enum Tail<'a> {
-    /// A shift per channel.
-    Shift,
-    /// A shift per channel, then ReLU; the block's outputs.
-    Relu { outputs: &'a [f32] },
-    /// Normalization by the statistics of the pooled values, which were kept.
-    Norm {
-        norm: &'a NormGrad,
-        pooled: &'a [f32],
-    },
-    /// Normalization by the statistics of all convolution outputs, which were kept beside the pooled values.
-    NormAll {
-        norm: &'a NormGrad,
-        pooled: &'a [f32],
-        conv: &'a [f32],
-    },
-}
-
-impl<'a> Tail<'a> {
-    /// The parts that belong to the chunks of a batch.
-    pub(crate) fn cut(self, geometry: &Geometry, batch: usize) -> impl Iterator<Item = Self> {
-        let per_chunk = images_per_chunk(batch);
-        (0..batch)
-            .step_by(per_chunk)
-            .map(move |first| self.images(geometry, first, per_chunk.min(batch - first)))
-    }
-
-    /// The part that belongs to the images from `first` on, `len` of them.
-    pub(crate) fn images(self, geometry: &Geometry, first: usize, len: usize) -> Self {
-        let cut = |values: &'a [f32], image: usize| &values[first * image..(first + len) * image];
-        match self {
-            Self::Shift => Self::Shift,
-            Self::Relu { outputs } => Self::Relu {
-                outputs: cut(outputs, geometry.output_len()),
-            },
-            Self::Norm { norm, pooled } => Self::Norm {
-                norm,
-                pooled: cut(pooled, geometry.output_len()),
-            },
-            Self::NormAll { norm, pooled, conv } => Self::NormAll {
-                norm,
-                pooled: cut(pooled, geometry.output_len()),
-                conv: cut(conv, geometry.conv_len()),
-            },
-        }
-    }
-}
 
 /// Filters in the order that the input gradient needs.
 pub(crate) enum InputFilters {
@@ -88,6 +37,8 @@ pub(crate) struct BackwardChunk<'a> {
     /// Winning window positions, empty without a pool.
     pub(crate) chosen: &'a [u8],
     pub(crate) tail: Tail<'a>,
+    /// The values that a normalization before the pool describes, else empty.
+    pub(crate) before_pool: &'a [f32],
     /// Empty if no input gradient is wanted.
     pub(crate) input_grad: &'a mut [f32],
     pub(crate) weight_sum: &'a mut [f32],
@@ -119,7 +70,11 @@ impl WithSimd for BackwardChunk<'_> {
         let images = self.input.chunks_exact(geometry.input_len());
         let output_grads = self.output_grad.chunks_exact(geometry.output_len());
         for (i, (input, output_grad)) in images.zip(output_grads).enumerate() {
-            let tail = self.tail.images(geometry, i, 1);
+            let tail = self.tail.part(i * output_grad.len(), output_grad.len());
+            let before_pool = match self.before_pool.is_empty() {
+                true => None,
+                false => Some(&self.before_pool[i * geometry.conv_len()..][..geometry.conv_len()]),
+            };
             let chosen = if geometry.pool {
                 &self.chosen[i * geometry.output_len()..][..geometry.output_len()]
             } else {
@@ -127,7 +82,14 @@ impl WithSimd for BackwardChunk<'_> {
             };
 
             let pooled = pooled.slice(geometry.output_len() / channels * stride);
-            pooled_grad(simd, channels, tail, output_grad, (&mut *pooled, stride));
+            let complete = before_pool.is_none();
+            tail.grad(
+                simd,
+                complete,
+                output_grad,
+                channels,
+                (&mut *pooled, stride),
+            );
             if matches!(tail, Tail::Shift | Tail::Relu { .. }) {
                 add_sums(simd, pooled, stride, self.shift_sum);
             }
@@ -142,7 +104,10 @@ impl WithSimd for BackwardChunk<'_> {
                 (false, _) => pooled,
                 (true, true) => {
                     let conv = conv.slice(geometry.conv_len() / channels * stride);
-                    conv_grad(simd, geometry, tail, winners, positions, conv);
+                    conv_grad(simd, geometry, winners, positions, conv);
+                    if let (Tail::Norm { norm, .. }, Some(values)) = (tail, before_pool) {
+                        add_norm_rest(simd, norm, values, channels, (&mut *conv, stride));
+                    }
                     conv
                 }
                 (true, false) => &[],
@@ -191,34 +156,11 @@ impl WithSimd for BackwardChunk<'_> {
     }
 }
 
-/// Gradient of one image by the pooled values, `[positions, stride]`; after [`Tail::NormAll`] without
-/// the part that does not come from this value's own output.
-#[inline(always)]
-fn pooled_grad<S: Simd>(
-    simd: S,
-    channels: usize,
-    tail: Tail<'_>,
-    output_grad: &[f32],
-    to: (&mut [f32], usize),
-) {
-    match tail {
-        Tail::Shift => relu_grad(simd, None, output_grad, channels, to),
-        Tail::Relu { outputs } => relu_grad(simd, Some(outputs), output_grad, channels, to),
-        Tail::Norm { norm, pooled } => {
-            norm_grad(simd, norm, true, pooled, output_grad, channels, to);
-        }
-        Tail::NormAll { norm, pooled, .. } => {
-            norm_grad(simd, norm, false, pooled, output_grad, channels, to);
-        }
-    }
-}
-
-/// Gradient of one image at every position before the pool, `[conv_height, conv_width, stride]`.
+/// Gradient of one image by the pool at every position before it, `[conv_height, conv_width, stride]`.
 #[inline(always)]
 fn conv_grad<S: Simd>(
     simd: S,
     geometry: &Geometry,
-    tail: Tail<'_>,
     winners: Winners<'_>,
     positions: &mut Vec<u32>,
     to: &mut [f32],
@@ -238,9 +180,6 @@ fn conv_grad<S: Simd>(
         stride,
     };
     unpool(simd, windows, grads, positions, to);
-    if let Tail::NormAll { norm, conv, .. } = tail {
-        add_norm_rest(simd, norm, conv, channels, (to, stride));
-    }
 }
 
 /// Input gradient of one image as a convolution of the output gradient with the flipped kernel.

@@ -1,11 +1,12 @@
 //! The convolution block over a batch: cuts the work into chunks and puts the results together.
 
-use std::{borrow::Cow, ops::Neg};
-
-use super::{Geometry, backward::Tail};
+use super::{
+    Geometry,
+    orient::{Oriented, flip_filters},
+};
 use crate::{
     error::{Error, check_len},
-    norm::{Affine, Moments, NormGrad, Normalization},
+    norm::{Affine, Moments, NormGrad, Normalization, Tail},
     recycle::Recycled,
     simd::Isa,
 };
@@ -28,7 +29,8 @@ pub struct Kept {
     conv: Recycled<f32>,
     /// Window position of each pooled value.
     chosen: Recycled<u8>,
-    /// Batch statistics of the values in `pooled` or `conv`.
+    /// Batch statistics of the convolution with the given weight; where `gamma` is negative and the pool
+    /// comes last, `pooled` and `conv` hold the negatives of what they describe.
     moments: Moments,
     /// Whether `moments` describes the values before the pool.
     before_pool: bool,
@@ -118,7 +120,7 @@ impl ConvBlock {
         self.check_norm(norm)?;
         check_len("output", output.len(), batch * geometry.output_len())?;
         let before_pool = geometry.pool && statistics == Statistics::Conv;
-        let oriented = Oriented::new(self, weight, norm, before_pool);
+        let oriented = Oriented::new(weight, norm, before_pool);
         let conv_len = if before_pool { geometry.conv_len() } else { 0 };
         let chosen_len = if geometry.pool {
             geometry.output_len()
@@ -147,13 +149,12 @@ impl ConvBlock {
         );
         let map = oriented.norm(norm).map(&kept.moments, self.isa.lanes());
         self.run_map(&map, &kept.pooled, output);
-        // From here on the statistics are those of the convolution with the given weight.
         oriented.flip(norm, &mut kept.moments.mean);
         Ok(kept)
     }
 
-    /// Gradients of [`forward`](Self::forward) with a scale of one. `output` is what it returned if a
-    /// ReLU ended it; `input_grad`, if given, is overwritten.
+    /// Gradients of [`forward`](Self::forward) with a scale of one. `relu_output` is what it returned if
+    /// a ReLU ended it; `input_grad`, if given, is overwritten.
     ///
     /// # Errors
     ///
@@ -178,7 +179,7 @@ impl ConvBlock {
             relu_output.map_or(outputs, <[f32]>::len),
             outputs,
         )?;
-        self.run_backward(input, weight, chosen, tail, output_grad, input_grad)
+        self.run_backward(input, weight, chosen, (tail, &[]), output_grad, input_grad)
     }
 
     /// Gradients of [`forward_train`](Self::forward_train); `input_grad`, if given, is overwritten.
@@ -208,7 +209,7 @@ impl ConvBlock {
         check_len("kept.conv", kept.conv.len(), convs)?;
         check_len("output_grad", output_grad.len(), outputs)?;
 
-        let oriented = Oriented::new(self, weight, norm, kept.before_pool);
+        let oriented = Oriented::new(weight, norm, kept.before_pool);
         let mut moments = kept.moments.clone();
         oriented.flip(norm, &mut moments.mean);
         let oriented_norm = oriented.norm(norm);
@@ -216,29 +217,20 @@ impl ConvBlock {
         let sums = self.run_grad_sums(&grad, &kept.pooled, output_grad);
         let [mut scale, shift] = grad.complete(&sums, &oriented_norm, &moments);
 
-        let (norm_grad, pooled) = (&grad, &kept.pooled[..]);
-        let tail = if kept.before_pool {
-            Tail::NormAll {
-                norm: norm_grad,
-                pooled,
-                conv: &kept.conv,
-            }
-        } else {
-            Tail::Norm {
-                norm: norm_grad,
-                pooled,
-            }
+        let tail = Tail::Norm {
+            norm: &grad,
+            values: &kept.pooled,
         };
         let mut gradients = self.run_backward(
             input,
             &oriented.weight,
             &kept.chosen,
-            tail,
+            (tail, &kept.conv),
             output_grad,
             input_grad,
         )?;
         if oriented.flipped {
-            self.flip_filters(norm.gamma, &mut gradients.weight);
+            flip_filters(norm.gamma, &mut gradients.weight);
         }
         oriented.flip(norm, &mut scale);
         Ok(Gradients {
@@ -246,54 +238,5 @@ impl ConvBlock {
             shift,
             ..gradients
         })
-    }
-}
-
-/// A block whose pool may take the maximum although the normalization comes before it.
-///
-/// Where `gamma` is negative, the largest normalized value is the smallest of the convolution. There the
-/// filter changes its sign, and the normalization then scales by the magnitude of `gamma`.
-struct Oriented<'a> {
-    weight: Cow<'a, [f32]>,
-    gamma: Cow<'a, [f32]>,
-    flipped: bool,
-}
-
-impl<'a> Oriented<'a> {
-    fn new(
-        block: &ConvBlock,
-        weight: &'a [f32],
-        norm: &Normalization<'a>,
-        before_pool: bool,
-    ) -> Self {
-        let mut oriented = Self {
-            weight: Cow::Borrowed(weight),
-            gamma: Cow::Borrowed(norm.gamma),
-            flipped: before_pool && norm.gamma.iter().any(|gamma| *gamma < 0.0),
-        };
-        if oriented.flipped {
-            block.flip_filters(norm.gamma, oriented.weight.to_mut());
-            oriented.gamma = norm.gamma.iter().map(|gamma| gamma.abs()).collect();
-        }
-        oriented
-    }
-
-    fn norm<'b>(&'b self, norm: &Normalization<'b>) -> Normalization<'b> {
-        Normalization {
-            gamma: &self.gamma,
-            ..*norm
-        }
-    }
-
-    /// Translates values per channel between the oriented block and the given one, in either direction.
-    fn flip<T: Copy + Neg<Output = T>>(&self, norm: &Normalization<'_>, values: &mut [T]) {
-        if !self.flipped {
-            return;
-        }
-        for (value, gamma) in values.iter_mut().zip(norm.gamma) {
-            if *gamma < 0.0 {
-                *value = -*value;
-            }
-        }
     }
 }

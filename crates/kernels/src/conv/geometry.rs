@@ -92,12 +92,6 @@ impl Geometry {
         self.out_channels * self.in_channels * self.kernel * self.kernel
     }
 
-    /// Floating-point operations of one forward pass over one image (a multiply-add counts as two).
-    pub fn flops(&self) -> usize {
-        let [height, width] = self.conv_size();
-        2 * height * width * self.weight_len()
-    }
-
     /// Height and width after the convolution, before the pool.
     pub(crate) fn conv_size(&self) -> [usize; 2] {
         [self.height, self.width].map(|size| size + 2 * self.padding + 1 - self.kernel)

@@ -10,7 +10,8 @@ use pulp::{Simd, WithSimd};
 
 use super::{
     Geometry,
-    weight_grad::{Winners, for_row_blocks, run_row_block},
+    row_blocks::{for_row_blocks, run_row_block},
+    weight_grad::Winners,
 };
 use crate::{
     scratch::grow,

@@ -12,12 +12,15 @@ mod chunk;
 mod forward;
 mod geometry;
 mod input_grad;
+mod orient;
 mod pack;
+mod row_blocks;
 mod run;
 mod weight_grad;
 
 pub use block::{ConvBlock, Gradients, Kept, Statistics};
 pub use geometry::Geometry;
+pub(crate) use orient::flip_filters;
 
 /// The tiles, which a dense layer uses as well.
 pub(crate) mod tiles {

@@ -1,18 +1,16 @@
 //! How a [`ConvBlock`] spreads its work over chunks of images.
 
-use pulp::{Simd, WithSimd};
-
 use super::{
     ConvBlock, Gradients, Statistics,
-    backward::{BackwardChunk, InputFilters, Tail},
+    backward::{BackwardChunk, InputFilters},
     chunk::ForwardChunk,
     pack::{pack_forward, pack_input_grad, pack_rows},
     weight_grad::Form,
 };
 use crate::{
-    chunks::{cut, cut_mut, run},
+    chunks::{cut, cut_mut, images_per_chunk, run},
     error::{Error, check_len},
-    norm::{Affine, GradSums, Moments, NormGrad, Normalization, add_grad_sums, apply},
+    norm::{Affine, GradSums, MapChunk, Moments, NormGrad, Normalization, SumsChunk, Tail},
     recycle::Recycled,
     scratch::with_scratch,
     simd::padded,
@@ -30,16 +28,6 @@ impl ConvBlock {
     pub(super) fn check_norm(&self, norm: &Normalization<'_>) -> Result<(), Error> {
         check_len("gamma", norm.gamma.len(), self.geometry.out_channels)?;
         check_len("beta", norm.beta.len(), self.geometry.out_channels)
-    }
-
-    /// Changes the sign of the filters of all channels with a negative `gamma`.
-    pub(super) fn flip_filters(&self, gamma: &[f32], weight: &mut [f32]) {
-        let filter_len = self.geometry.weight_len() / self.geometry.out_channels;
-        for (filter, gamma) in weight.chunks_exact_mut(filter_len).zip(gamma) {
-            if *gamma < 0.0 {
-                filter.iter_mut().for_each(|value| *value = -*value);
-            }
-        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -120,12 +108,14 @@ impl ConvBlock {
         sums
     }
 
+    /// Gradients of a batch. `before_pool` are the values that a normalization before the pool describes,
+    /// else empty.
     pub(super) fn run_backward(
         &self,
         input: &[f32],
         weight: &[f32],
         chosen: &[u8],
-        tail: Tail<'_>,
+        (tail, before_pool): (Tail<'_>, &[f32]),
         output_grad: &[f32],
         input_grad: Option<&mut [f32]>,
     ) -> Result<Gradients, Error> {
@@ -139,8 +129,7 @@ impl ConvBlock {
             chosen.len(),
             if geometry.pool { outputs } else { 0 },
         )?;
-        let everywhere = matches!(tail, Tail::NormAll { .. });
-        let form = Form::of(geometry, everywhere, lanes);
+        let form = Form::of(geometry, !before_pool.is_empty(), lanes);
         let filters = match &input_grad {
             None => InputFilters::None,
             Some(_) if form == Form::Sparse => InputFilters::Sparse(pack_rows(
@@ -159,7 +148,8 @@ impl ConvBlock {
             .zip(cut(output_grad, geometry.output_len(), batch))
             .zip(cut(chosen, geometry.output_len(), batch))
             .zip(cut_mut(input_grad, geometry.input_len(), batch))
-            .zip(tail.cut(geometry, batch))
+            .zip(cut(before_pool, geometry.conv_len(), batch))
+            .zip(tail.chunks(images_per_chunk(batch) * geometry.output_len()))
             .collect();
         let weight_len = form.len(geometry, lanes);
         let shift_len = padded(geometry.out_channels, lanes);
@@ -171,7 +161,7 @@ impl ConvBlock {
         let jobs = jobs.into_iter().zip(sums).collect();
         run(
             jobs,
-            |(((((input, output_grad), chosen), input_grad), tail), sums)| {
+            |((((((input, output_grad), chosen), input_grad), before_pool), tail), sums)| {
                 sums.0.fill(0.0);
                 with_scratch(|scratch| {
                     self.isa.run(BackwardChunk {
@@ -182,6 +172,7 @@ impl ConvBlock {
                         output_grad,
                         chosen,
                         tail,
+                        before_pool,
                         input_grad,
                         weight_sum: sums.0,
                         shift_sum: sums.1,
@@ -209,47 +200,4 @@ fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
             .for_each(|(sum, part)| *sum += part);
     }
     sum
-}
-
-struct MapChunk<'a> {
-    map: &'a Affine,
-    channels: usize,
-    from: &'a [f32],
-    to: &'a mut [f32],
-}
-
-impl WithSimd for MapChunk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        apply(
-            simd,
-            self.map,
-            (self.from, self.channels),
-            (self.to, self.channels),
-        );
-    }
-}
-
-struct SumsChunk<'a> {
-    norm: &'a NormGrad,
-    channels: usize,
-    image: usize,
-    values: &'a [f32],
-    grads: &'a [f32],
-}
-
-impl WithSimd for SumsChunk<'_> {
-    type Output = GradSums;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> GradSums {
-        let mut sums = GradSums::zeros(self.channels);
-        let images = self.values.chunks_exact(self.image);
-        for (values, grads) in images.zip(self.grads.chunks_exact(self.image)) {
-            add_grad_sums(simd, self.norm, values, grads, self.channels, &mut sums);
-        }
-        sums
-    }
 }

@@ -7,10 +7,7 @@ use pulp::{Simd, WithSimd};
 use crate::{
     chunks::run,
     conv::tiles::{BLOCK, Grid, Packed, add_dense, convolve, multiply},
-    norm::{
-        Affine, GradSums, Moments, NormGrad, add_grad_sums, add_moments, add_sums, apply,
-        norm_grad, relu_grad,
-    },
+    norm::{Affine, Moments, Tail, add_moments, add_sums, apply},
     scratch::{Buffer, Scratch},
     simd::{Isa, padded},
 };
@@ -18,39 +15,6 @@ use crate::{
 /// Rows of the batch that are added to the weight gradient at a time: few enough that their memory pages
 /// and cache lines stay at hand while the tiles go over them again and again.
 const PANEL: usize = 64;
-
-/// What follows the matrix product, and what it kept for the backward pass.
-#[derive(Clone, Copy)]
-pub(super) enum Tail<'a> {
-    /// A shift per output.
-    Shift,
-    /// A shift per output, then ReLU; the layer's outputs.
-    Relu { outputs: &'a [f32] },
-    /// Normalization by the statistics of the values, which were kept.
-    Norm {
-        norm: &'a NormGrad,
-        values: &'a [f32],
-    },
-}
-
-impl<'a> Tail<'a> {
-    /// The parts that belong to chunks of `len` values.
-    pub(super) fn chunks(self, len: usize) -> impl Iterator<Item = Self> {
-        (0..).step_by(len).map(move |first| {
-            let cut = |values: &'a [f32]| &values[first..values.len().min(first + len)];
-            match self {
-                Self::Shift => Self::Shift,
-                Self::Relu { outputs } => Self::Relu {
-                    outputs: cut(outputs),
-                },
-                Self::Norm { norm, values } => Self::Norm {
-                    norm,
-                    values: cut(values),
-                },
-            }
-        })
-    }
-}
 
 /// The weight with rows padded to whole vectors.
 pub(super) fn pack_matrix(weight: &[f32], outputs: usize, lanes: usize) -> Cow<'_, [f32]> {
@@ -155,50 +119,6 @@ impl WithSimd for MomentsChunk<'_> {
     }
 }
 
-/// A map per output over some rows.
-pub(super) struct MapChunk<'a> {
-    pub(super) map: &'a Affine,
-    pub(super) channels: usize,
-    pub(super) from: &'a [f32],
-    pub(super) to: &'a mut [f32],
-}
-
-impl WithSimd for MapChunk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (from, to) = ((self.from, self.channels), (self.to, self.channels));
-        apply(simd, self.map, from, to);
-    }
-}
-
-/// Sums for the gradient of a normalization over some rows.
-pub(super) struct SumsChunk<'a> {
-    pub(super) norm: &'a NormGrad,
-    pub(super) values: &'a [f32],
-    pub(super) grads: &'a [f32],
-    pub(super) channels: usize,
-}
-
-impl WithSimd for SumsChunk<'_> {
-    type Output = GradSums;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> GradSums {
-        let mut sums = GradSums::zeros(self.channels);
-        add_grad_sums(
-            simd,
-            self.norm,
-            self.values,
-            self.grads,
-            self.channels,
-            &mut sums,
-        );
-        sums
-    }
-}
-
 /// Gradient by the matrix product for some rows, `[rows, stride]`, and its sum.
 pub(super) struct GradChunk<'a> {
     pub(super) channels: usize,
@@ -216,15 +136,7 @@ impl WithSimd for GradChunk<'_> {
         let channels = self.channels;
         let stride = self.shift_sum.len();
         let to = (&mut *self.grads, stride);
-        match self.tail {
-            Tail::Shift => relu_grad(simd, None, self.output_grad, channels, to),
-            Tail::Relu { outputs } => {
-                relu_grad(simd, Some(outputs), self.output_grad, channels, to);
-            }
-            Tail::Norm { norm, values } => {
-                norm_grad(simd, norm, true, values, self.output_grad, channels, to);
-            }
-        }
+        self.tail.grad(simd, true, self.output_grad, channels, to);
         add_sums(simd, self.grads, stride, self.shift_sum);
     }
 }

@@ -3,11 +3,13 @@
 //! The normalization is split into what one image can do on its own and sums over the batch, so that
 //! each kernel touches the values while they are in cache.
 
+mod chunk;
+mod tail;
 mod vector;
 
-pub(crate) use vector::{
-    add_grad_sums, add_moments, add_norm_rest, add_sums, apply, norm_grad, relu_grad,
-};
+pub(crate) use chunk::{MapChunk, SumsChunk};
+pub(crate) use tail::Tail;
+pub(crate) use vector::{add_moments, add_norm_rest, add_sums, apply};
 
 use crate::simd::padded;
 

@@ -3,13 +3,13 @@
 #![allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
 
 use burn::{
-    backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor},
+    backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor},
     optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer},
     tensor::{Device, Tensor},
 };
 
 use super::{
-    backend::{HostBackend, make_in_order, reuse, values},
+    backend::{HostBackend, implement, like, reuse, values},
     fits, has_kernels,
 };
 use crate::optim::{AdamWStep, adamw};
@@ -58,17 +58,21 @@ impl Optimizer for AdamW {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let covered = |tensor: &Tensor<D>| {
-            let device = tensor.device();
-            fits(tensor, &device) && !device.is_autodiff() && has_kernels(&device)
+        let device = tensor.device();
+        let covered = |other: &Tensor<D>| fits(other, &device) && other.dims() == tensor.dims();
+        let continues = |momentum: &AdaptiveMomentumState<D>| {
+            covered(&momentum.moment_1)
+                && covered(&momentum.moment_2)
+                && momentum.max_moment_2.is_none()
         };
-        let tracks_maximum = state
-            .as_ref()
-            .is_some_and(|state| state.momentum.max_moment_2.is_some());
-        if !covered(&tensor) || !covered(&grad) || tracks_maximum {
+        if !has_kernels(&device)
+            || device.is_autodiff()
+            || !covered(&tensor)
+            || !covered(&grad)
+            || !state.iter().all(|state| continues(&state.momentum))
+        {
             return self.stock().step(lr, tensor, grad, state);
         }
-        let device = tensor.device();
         let momentum = state.map_or_else(
             || {
                 let zeros = Tensor::zeros(tensor.dims(), &device);
@@ -131,41 +135,40 @@ pub(crate) trait OptimOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
+/// Updates parameter and moments in place, or copies of them where they don't lie in the order of their
+/// shape.
 fn run_adamw<B: HostBackend>(
-    tensors: [FloatTensor<B>; 3],
+    mut tensors: [FloatTensor<B>; 3],
     grad: FloatTensor<B>,
     step: AdamWStep,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let [mut tensor, mut moment_1, mut moment_2] = tensors.map(make_in_order::<B>);
-    adamw(
-        step,
-        B::as_slice_mut(&mut tensor),
-        &values::<B>(&grad),
-        B::as_slice_mut(&mut moment_1),
-        B::as_slice_mut(&mut moment_2),
-    );
-    reuse::<B>([grad]);
-    (tensor, moment_1, moment_2)
-}
-
-/// Implements the operation for a backend in main memory.
-macro_rules! implement {
-    ($backend:ident) => {
-        impl OptimOps for burn::backend::$backend {
-            fn adamw(
-                tensor: FloatTensor<Self>,
-                grad: FloatTensor<Self>,
-                moment_1: FloatTensor<Self>,
-                moment_2: FloatTensor<Self>,
-                step: AdamWStep,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                run_adamw::<Self>([tensor, moment_1, moment_2], grad, step)
+    let grads = values::<B>(&grad);
+    match tensors.each_mut().map(B::as_slice_mut) {
+        [Some(tensor), Some(moment_1), Some(moment_2)] => {
+            adamw(step, tensor, &grads, moment_1, moment_2);
+        }
+        _ => {
+            let mut copies = tensors.each_ref().map(B::gather);
+            let [tensor, moment_1, moment_2] = &mut copies;
+            adamw(step, tensor, &grads, moment_1, moment_2);
+            for (tensor, copy) in tensors.iter_mut().zip(copies) {
+                *tensor = like::<B>(tensor, copy, tensor.shape().to_vec());
             }
         }
-    };
+    }
+    drop(grads);
+    reuse::<B>([grad]);
+    tensors.into()
 }
 
-#[cfg(feature = "ndarray")]
-implement!(NdArray);
-#[cfg(feature = "flex")]
-implement!(Flex);
+implement!(OptimOps {
+    fn adamw(
+        tensor: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        run_adamw::<Self>([tensor, moment_1, moment_2], grad, step)
+    }
+});

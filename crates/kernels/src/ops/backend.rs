@@ -8,7 +8,6 @@ use burn::backend::{
 };
 
 use crate::{
-    Moments,
     layout::{channels_first_to_last, dims4},
     recycle::Recycled,
 };
@@ -18,9 +17,8 @@ pub(crate) trait HostBackend: Backend {
     /// The values, if they are `f32` and lie in the order of the shape.
     fn as_slice(tensor: &FloatTensor<Self>) -> Option<&[f32]>;
 
-    /// The values of an `f32` tensor for which [`as_slice`](Self::as_slice) gives some, to change in
-    /// place; copied first if another tensor shares them.
-    fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32];
+    /// The same to change in place, copied first if another tensor shares them.
+    fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]>;
 
     /// The memory of a tensor that nothing else uses any more.
     fn into_buffer(tensor: FloatTensor<Self>) -> Option<Vec<f32>>;
@@ -89,23 +87,6 @@ pub(crate) fn make_in_order<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTens
     like::<B>(&tensor, B::gather(&tensor), shape)
 }
 
-/// Mean and biased variance of what a layer normalizes. The kernels leave the layer's bias out, since the
-/// normalization subtracts it again.
-pub(crate) fn statistics<B: HostBackend>(
-    moments: &Moments,
-    bias: &FloatTensor<B>,
-) -> [FloatTensor<B>; 2] {
-    let channels = moments.mean.len();
-    let means = moments
-        .mean
-        .iter()
-        .zip(values::<B>(bias).iter())
-        .map(|(mean, bias)| (mean + f64::from(*bias)) as f32)
-        .collect();
-    let variances = (0..channels).map(|c| moments.variance(c) as f32).collect();
-    [means, variances].map(|vector| like::<B>(bias, vector, [channels]))
-}
-
 /// A tensor of the given values on the device of another one.
 pub(crate) fn like<B: HostBackend>(
     other: &FloatTensor<B>,
@@ -114,6 +95,21 @@ pub(crate) fn like<B: HostBackend>(
 ) -> FloatTensor<B> {
     B::from_vec(values, shape.into(), &other.device())
 }
+
+/// Implements a trait of operations for every backend in main memory.
+macro_rules! implement {
+    ($operations:ident { $($body:tt)* }) => {
+        #[cfg(feature = "ndarray")]
+        impl $operations for burn::backend::NdArray {
+            $($body)*
+        }
+        #[cfg(feature = "flex")]
+        impl $operations for burn::backend::Flex {
+            $($body)*
+        }
+    };
+}
+pub(crate) use implement;
 
 #[cfg(feature = "ndarray")]
 mod ndarray {
@@ -153,12 +149,10 @@ mod ndarray {
             }
         }
 
-        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {
+        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
             match tensor {
-                NdArrayTensor::F32(storage) => {
-                    storage.ensure_owned().as_slice_mut().unwrap_or_default()
-                }
-                _ => &mut [],
+                NdArrayTensor::F32(storage) => storage.ensure_owned().as_slice_mut(),
+                _ => None,
             }
         }
 
@@ -202,12 +196,10 @@ mod flex {
             }
         }
 
-        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> &mut [f32] {
-            let range = tensor.layout().contiguous_offsets();
-            match range {
-                Some((start, end)) => &mut tensor.storage_mut()[start..end],
-                None => &mut [],
-            }
+        fn as_slice_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
+            Self::as_slice(tensor)?;
+            let (start, end) = tensor.layout().contiguous_offsets()?;
+            tensor.storage_mut().get_mut(start..end)
         }
 
         fn gather(tensor: &FloatTensor<Self>) -> Vec<f32> {

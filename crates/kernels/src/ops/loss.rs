@@ -11,20 +11,21 @@ use burn::{
 };
 
 use super::{
-    backend::{HostBackend, like, values},
+    backend::{HostBackend, implement, like, values},
     fits, has_kernels,
 };
+use crate::chunks;
 
 /// Mean over the batch of the cross-entropy between softmax(`logits`) and the labels, in nats: the same
 /// as Burn's `CrossEntropyLoss`, forward and backward in one pass.
 ///
-/// `logits` is `[batch, classes]`; returns one value. The gradient by the logits is softmax minus
+/// `logits` is `[batch, classes]`, `labels` are class indices; returns one value. The gradient by the logits is softmax minus
 /// one-hot, over the batch size (Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.109).
 ///
 /// # Panics
 ///
 /// If there is not one label for each row, or if a label is not below the number of classes.
-pub fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
+pub fn cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
     let [batch, classes] = logits.dims();
     assert_eq!(labels.len(), batch, "one label for each row");
     assert!(
@@ -51,31 +52,39 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
 )]
 pub(crate) trait LossOps: Backend {
     /// The mean cross-entropy, `[1]`.
-    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self>;
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u16]>) -> FloatTensor<Self>;
 }
+
+/// Logits that one thread works on at a time: all of a batch of few classes.
+const CHUNK: usize = 4096;
 
 /// The mean cross-entropy `[1]` and its gradient `[batch, classes]`. A few numbers per image: `f64` costs
 /// nothing here and keeps both from cancelling.
-fn run<B: HostBackend>(logits: &FloatTensor<B>, labels: &[u8]) -> (FloatTensor<B>, FloatTensor<B>) {
+fn run<B: HostBackend>(
+    logits: &FloatTensor<B>,
+    labels: &[u16],
+) -> (FloatTensor<B>, FloatTensor<B>) {
     let values = values::<B>(logits);
     let classes = values.len() / labels.len();
     let share = 1.0 / labels.len() as f64;
-    let mut loss = 0.0;
-    let mut gradient = Vec::with_capacity(values.len());
-    let mut exponentials = vec![0.0; classes];
-    for (row, &label) in values.chunks_exact(classes).zip(labels) {
-        let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        for (exponential, &logit) in exponentials.iter_mut().zip(row) {
-            *exponential = (f64::from(logit) - highest).exp();
-        }
-        let sum: f64 = exponentials.iter().sum();
-        let label = usize::from(label);
-        loss += highest + sum.ln() - f64::from(row[label]);
-        for (class, exponential) in exponentials.iter().enumerate() {
-            let one_hot = if class == label { 1.0 } else { 0.0 };
-            gradient.push((share * (exponential / sum - one_hot)) as f32);
-        }
-    }
+    let mut gradient = vec![0.0; values.len()];
+    let rows = (CHUNK / classes).max(1);
+    let jobs = values
+        .chunks(rows * classes)
+        .zip(gradient.chunks_mut(rows * classes))
+        .zip(labels.chunks(rows))
+        .collect();
+    let losses = chunks::run(
+        jobs,
+        |((values, gradient), labels): ((&[f32], &mut [f32]), &[u16])| {
+            let rows = values.chunks_exact(classes);
+            rows.zip(gradient.chunks_exact_mut(classes))
+                .zip(labels)
+                .map(|((row, gradient), &label)| row_loss(row, label.into(), share, gradient))
+                .collect::<Vec<f64>>()
+        },
+    );
+    let loss: f64 = losses.iter().flatten().sum();
     let shape = [labels.len(), classes];
     (
         like::<B>(logits, vec![(share * loss) as f32], [1]),
@@ -83,19 +92,26 @@ fn run<B: HostBackend>(logits: &FloatTensor<B>, labels: &[u8]) -> (FloatTensor<B
     )
 }
 
-#[cfg(feature = "ndarray")]
-impl LossOps for burn::backend::NdArray {
-    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
-        run::<Self>(&logits, &labels).0
+/// The cross-entropy of one row; its gradient times `share` goes into `gradient`.
+fn row_loss(row: &[f32], label: usize, share: f64, gradient: &mut [f32]) -> f64 {
+    let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let exponentials: Vec<f64> = row
+        .iter()
+        .map(|&logit| (f64::from(logit) - highest).exp())
+        .collect();
+    let sum: f64 = exponentials.iter().sum();
+    for (class, (gradient, exponential)) in gradient.iter_mut().zip(&exponentials).enumerate() {
+        let one_hot = if class == label { 1.0 } else { 0.0 };
+        *gradient = (share * (exponential / sum - one_hot)) as f32;
     }
+    highest + sum.ln() - f64::from(row[label])
 }
 
-#[cfg(feature = "flex")]
-impl LossOps for burn::backend::Flex {
-    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
+implement!(LossOps {
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u16]>) -> FloatTensor<Self> {
         run::<Self>(&logits, &labels).0
     }
-}
+});
 
 #[cfg(feature = "autodiff")]
 mod autodiff {
@@ -114,7 +130,7 @@ mod autodiff {
     use super::{HostBackend, LossOps, like, run, values};
 
     impl<B: LossOps + HostBackend, C: CheckpointStrategy> LossOps for Autodiff<B, C> {
-        fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u8]>) -> FloatTensor<Self> {
+        fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u16]>) -> FloatTensor<Self> {
             let nodes = [logits.node()];
             let (loss, gradient) = run::<B>(&logits.into_primitive(), &labels);
             match CrossEntropy.prepare::<C>(nodes).compute_bound().stateful() {

@@ -8,15 +8,16 @@ mod adamw;
 mod backend;
 mod conv;
 mod dense;
-#[cfg(feature = "autodiff")]
-mod grads;
+mod flatten;
+mod fused;
 mod loss;
 mod tensor;
 
 #[cfg(feature = "optim")]
 pub use adamw::AdamW;
-pub use conv::{Order, conv_block, conv_relu, conv2d, flatten};
+pub use conv::{Order, conv_block};
 pub use dense::dense_block;
+pub use flatten::flatten;
 pub use loss::cross_entropy;
 pub use tensor::from_vec;
 

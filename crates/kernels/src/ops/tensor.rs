@@ -31,7 +31,7 @@ pub fn from_vec<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &De
         shape.iter().product::<usize>(),
         "a value for each place of {shape:?}"
     );
-    let tensor = match device.clone().inner().as_dispatch() {
+    let tensor: Tensor<D> = match device.clone().inner().as_dispatch() {
         #[cfg(feature = "ndarray")]
         DispatchDevice::NdArray(on) => host::<burn::backend::NdArray, D>(values, shape, on),
         #[cfg(feature = "flex")]

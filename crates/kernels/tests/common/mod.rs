@@ -1,7 +1,12 @@
 //! A reference in `f64` that follows the definitions, and random blocks to compare with it.
 
-#![allow(dead_code)]
+#![allow(dead_code, deprecated)]
 
+use burn::{
+    module::RunningState,
+    nn::{BatchNorm, BatchNormConfig},
+    tensor::{DType, Device, Tensor, TensorData},
+};
 use kernels::conv::{Geometry, Statistics};
 use proptest::prelude::*;
 
@@ -37,11 +42,11 @@ pub struct Values {
 pub const EPSILON: f64 = 1e-5;
 
 pub fn cases() -> impl Strategy<Value = Case> {
-    let kernel = prop::sample::select(vec![1usize, 2, 3, 4, 5, 7]);
+    let kernel = prop::sample::select(vec![1usize, 2, 3, 4, 5, 6, 7]);
     let norm = prop::sample::select(vec![None, Some(Statistics::Conv), Some(Statistics::Pooled)]);
     let sizes = (1usize..5, 1usize..10, 1usize..10);
     let channels = (
-        prop_oneof![Just(1usize), 1usize..9, Just(16), 1usize..40],
+        prop_oneof![Just(1usize), Just(3), 1usize..9, Just(16), 1usize..40],
         prop_oneof![Just(1usize), 1usize..9, Just(16), Just(32), 1usize..40],
     );
     (
@@ -263,4 +268,37 @@ pub fn assert_close(name: &str, actual: &[f32], expected: &[f64], tolerance: f64
             "{name}[{i}]: {a} instead of {e} (scale {scale})"
         );
     }
+}
+
+/// The devices of the backends that have kernels.
+pub fn devices() -> Vec<Device> {
+    vec![
+        #[cfg(feature = "ndarray")]
+        Device::ndarray(),
+        #[cfg(feature = "flex")]
+        Device::flex(),
+    ]
+}
+
+pub fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(to_f32(values), shape), device)
+}
+
+pub fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// A normalization with the given `gamma` and `beta`, of which the kernels cover those of `f32`.
+pub fn batch_norm(gamma: &[f64], beta: &[f64], device: &Device, dtype: DType) -> BatchNorm {
+    let channels = gamma.len();
+    let mut norm = BatchNormConfig::new(channels)
+        .with_epsilon(EPSILON)
+        .init(device);
+    let parameter = |values: &[f64]| tensor(values, [channels], device).cast(dtype);
+    norm.gamma = norm.gamma.map(|_| parameter(gamma).require_grad());
+    norm.beta = norm.beta.map(|_| parameter(beta).require_grad());
+    let inner = device.clone().inner();
+    norm.running_mean = RunningState::new(Tensor::<1>::zeros([channels], &inner).cast(dtype));
+    norm.running_var = RunningState::new(Tensor::<1>::ones([channels], &inner).cast(dtype));
+    norm
 }

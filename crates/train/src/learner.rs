@@ -77,8 +77,7 @@ impl TrainStep for Trainee {
 
     fn step(&self, batch: Batch) -> TrainOutput<BatchResult> {
         let logits = self.0.forward(batch.images);
-        let labels: Vec<u16> = batch.labels.iter().map(|&label| label.into()).collect();
-        let loss = kernels::cross_entropy(logits.clone(), &labels);
+        let loss = kernels::cross_entropy(logits.clone(), &batch.labels);
         let result = BatchResult::measure(logits.inner(), &batch.labels);
         TrainOutput::new(self, loss.backward(), result)
     }

@@ -3,10 +3,14 @@
 use burn::{
     nn::{loss::CrossEntropyLossConfig, pool::MaxPool2dConfig},
     optim::{AdamWConfig, ModuleOptimizer},
-    tensor::{Device, Int, Tensor, activation::relu},
+    tensor::{Device, Tensor, TensorData, activation::relu},
 };
+use data::mnist;
 use kernels::{AdamW, cross_entropy};
 use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
+
+/// The ten digits.
+const CLASSES: usize = 10;
 
 /// Who computes the layers and the optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Contender {
             dropout: 0.0,
         };
         Ok(Contender {
-            network: config.init(0, &device.clone().autodiff())?,
+            network: config.init(0, mnist::SHAPE, CLASSES, &device.clone().autodiff())?,
             device: device.clone(),
             layers,
             order,
@@ -69,30 +73,32 @@ impl Contender {
         }
     }
 
-    /// The mean cross-entropy of `[batch, 10]` logits.
-    pub fn loss(&self, logits: Tensor<2>, labels: &[u8], targets: Tensor<1, Int>) -> Tensor<1> {
+    /// The mean cross-entropy of `[batch, classes]` logits.
+    pub fn loss(&self, logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         match self.layers {
-            Layers::Kernels => {
-                let labels: Vec<u16> = labels.iter().map(|&label| label.into()).collect();
-                cross_entropy(logits, &labels)
+            Layers::Kernels => cross_entropy(logits, labels),
+            Layers::Stock => {
+                let device = logits.device();
+                let labels: Vec<i32> = labels.iter().map(|&label| label.into()).collect();
+                let targets = TensorData::new(labels, [logits.dims()[0]]);
+                CrossEntropyLossConfig::new()
+                    .init(&device)
+                    .forward(logits, Tensor::from_data(targets, &device))
             }
-            Layers::Stock => CrossEntropyLossConfig::new()
-                .init(&logits.device())
-                .forward(logits, targets),
         }
     }
 
-    /// `[batch, 28, 28]` images to `[batch, 10]` logits.
-    pub fn forward(&self, network: &Network, images: Tensor<3>) -> Tensor<2> {
+    /// `[batch, channels, height, width]` images to `[batch, classes]` logits.
+    pub fn forward(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
         match self.layers {
             Layers::Kernels => network.forward(images),
             Layers::Stock => self.forward_stock(network, images),
         }
     }
 
-    fn forward_stock(&self, network: &Network, images: Tensor<3>) -> Tensor<2> {
+    fn forward_stock(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
         let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
-        let mut x = images.unsqueeze_dim::<4>(1);
+        let mut x = images;
         for block in &network.blocks {
             x = block.conv.forward(x);
             x = match (&block.norm, self.order) {

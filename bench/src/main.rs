@@ -76,21 +76,22 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         passes: args.passes,
         answers: args.answers,
     };
-    let (train, test) = (Source::Bundled.train()?, Source::Bundled.test()?);
+    let train = Source::Bundled.train(&())?;
+    let test = Source::Bundled.test(&train.spec(), &())?;
     let normalization = Normalization::of(&train);
     let contender = |norm| Contender::new(layers, norm, &device);
     let mut results = BTreeMap::new();
     for name in &args.measures {
         let train =
-            |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, normalization));
+            |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, &normalization));
         let trained = contender(Some(Order::ConvNormReluPool))?;
         let speed = match name.as_str() {
             "train-norm" => train(Some(Order::ConvNormReluPool))?,
             "train-pool-norm" => train(Some(Order::ConvPoolNormRelu))?,
             "train-plain" => train(None)?,
-            "inference" => effort.inference(&trained, &test, normalization),
+            "inference" => effort.inference(&trained, &test, &normalization),
             "latency" => {
-                results.insert(name.clone(), effort.latency(&trained, &test, normalization));
+                results.insert(name.clone(), effort.latency(&trained, &test, &normalization));
                 continue;
             }
             "peak" => {

@@ -7,7 +7,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Distribution, Tensor, TensorData},
 };
-use data::{HEIGHT, LabelledImages, Loader, Normalization, WIDTH};
+use data::{ImageShape, LabelledImages, Loader, Normalization};
 
 use crate::{contender::Contender, fma};
 
@@ -76,7 +76,7 @@ impl Effort {
         &self,
         contender: Contender,
         images: &LabelledImages,
-        normalization: Normalization,
+        normalization: &Normalization,
     ) -> Speed {
         let device = contender.device.clone().autodiff();
         let loader = Loader::whole(images.clone(), normalization, self.batch, &device).shuffled(0);
@@ -93,7 +93,7 @@ impl Effort {
                 break;
             };
             let logits = contender.forward(&network, batch.images);
-            let loss = contender.loss(logits, &batch.labels, batch.targets);
+            let loss = contender.loss(logits, &batch.labels);
             let grads = loss.backward();
             let grads = GradientsParams::from_grads(grads, &network);
             network = optimizer.step(1e-3, network, grads);
@@ -107,7 +107,7 @@ impl Effort {
         &self,
         contender: &Contender,
         images: &LabelledImages,
-        normalization: Normalization,
+        normalization: &Normalization,
     ) -> Speed {
         let network = contender.network.valid();
         let loader = Loader::whole(
@@ -132,15 +132,20 @@ impl Effort {
         &self,
         contender: &Contender,
         images: &LabelledImages,
-        normalization: Normalization,
+        normalization: &Normalization,
     ) -> f64 {
         let network = contender.network.valid();
         let mut input = Vec::new();
         let mut answer = |index: usize| {
             let started = Instant::now();
             input.clear();
-            normalization.apply(images.image(index % images.len()), &mut input);
-            let data = TensorData::new(input.clone(), [1, HEIGHT, WIDTH]);
+            let ImageShape {
+                channels,
+                height,
+                width,
+            } = images.shape();
+            normalization.apply(images.shape(), images.image(index % images.len()), &mut input);
+            let data = TensorData::new(input.clone(), [1, channels, height, width]);
             let image = Tensor::from_data(data, &contender.device);
             black_box(contender.forward(&network, image).into_data());
             1e3 * started.elapsed().as_secs_f64()

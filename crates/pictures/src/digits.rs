@@ -1,7 +1,7 @@
 //! Which strokes make one digit.
 
 use crate::ink::Strength;
-use crate::parts::{Bounds, Part, connected, edge, least_extent};
+use crate::parts::{Bounds, Part, connected, edge, least_extent, mask};
 use crate::plane::Plane;
 
 /// Share of the largest stroke's extent below which a stroke that lies apart is a speck.
@@ -55,7 +55,9 @@ pub(crate) fn digits(strength: &Strength) -> Digits {
     parts.retain(|part| !(inside && part.touches_border) && part.bounds.extent() >= BIT * extent);
     let mut several = parts.len() > MOST && parts[MOST].bounds.extent() >= SPECK * extent;
     parts.truncate(MOST);
-    for part in &mut parts {
+    // Of one alone there is no distance to measure.
+    let apart = parts.len() > 1;
+    for part in parts.iter_mut().filter(|_| apart) {
         let edge = edge(&labels, plane.width, part);
         let step = edge.len().div_ceil(400).max(1);
         part.edge = edge
@@ -86,11 +88,8 @@ pub(crate) fn digits(strength: &Strength) -> Digits {
         found.sort_by_key(|bounds| bounds.left);
         return Digits::Several(found);
     }
-    let chosen: Vec<u32> = digit.iter().map(|&index| parts[index].label).collect();
-    let values = labels
-        .iter()
-        .map(|label| f32::from(chosen.contains(label) && *label > 0))
-        .collect();
+    let chosen = digit.iter().map(|&index| parts[index].label);
+    let values = mask(&labels, chosen);
     Digits::One(Strokes {
         bounds: whole,
         mask: Plane { values, ..*plane },
@@ -126,10 +125,13 @@ fn main_of(parts: &[Part], strength: &Strength) -> Option<Main> {
 fn groups(parts: &[Part], stroke_width: f32) -> Vec<Vec<usize>> {
     let height = |index: usize| parts[index].bounds.height() as f32;
     let tallest = (0..parts.len()).map(height).fold(0.0, f32::max);
-    let gaps: Vec<Vec<f32>> = parts
-        .iter()
-        .map(|a| parts.iter().map(|b| a.gap(b)).collect())
-        .collect();
+    let mut gaps = vec![vec![0.0; parts.len()]; parts.len()];
+    for a in 0..parts.len() {
+        for b in 0..a {
+            gaps[a][b] = parts[a].gap(&parts[b]);
+            gaps[b][a] = gaps[a][b];
+        }
+    }
     let (tall, mut small): (Vec<usize>, Vec<usize>) =
         (0..parts.len()).partition(|&index| height(index) >= TALL * tallest);
 

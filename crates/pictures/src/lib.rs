@@ -5,15 +5,20 @@
 //! (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
 //! Recognition", section III.A). A network that learnt from such images expects every image so.
 //!
-//! 1. `picture` decodes within limits, turns the picture upright and lays it on an opaque ground; `jpeg`
-//!    tells damaged files that the decoder would fill with grey, `orientation` which way is up, `formats`
-//!    what a file is.
-//! 2. `ink` finds the colour that differs from the ground, removes uneven light, and gives the
+//! 1. `picture` decodes within limits; `jpeg` tells damaged files that the decoder would fill with grey,
+//!    `orientation` which way is up, `formats` what a file is. `decoded` turns the picture upright.
+//! 2. `channels` lays it on an opaque `ground` and brings it to the size (`scale`) at which it is looked
+//!    at.
+//! 3. `axis` finds the colour that differs from the ground; `ink` removes uneven light, and gives the
 //!    strength of ink at every pixel, whether dark on light or light on dark.
-//! 3. `lines` removes ruled lines and the boxes of forms, which `segments` finds, and `window` chooses
-//!    how wide the surroundings are whose ground a pixel is compared with.
-//! 4. `parts` finds connected strokes; `digits` says which belong to one digit.
-//! 5. `render` brings these strokes into the frame, and `marks` tells whether they are more than a digit.
+//! 4. `lines` tells ruled lines and the boxes of forms, made of `segments` of a `mask`, and `erase`
+//!    removes them. `window` chooses how wide the surroundings are whose ground a pixel is compared with:
+//!    `outlines` tell.
+//! 5. `parts` finds connected strokes from their `runs`; `digits` says which belong to one digit.
+//! 6. `render` brings these strokes into the frame, and `marks` tells whether they are more than a digit.
+//!
+//! All of them work on a `plane` of numbers: at another size (`resample`), by the greatest around each
+//! (`morphology`), by `rank`.
 //!
 //! ```
 //! use image::{Rgb, RgbImage};
@@ -31,18 +36,32 @@
 
 #![forbid(unsafe_code)]
 
+mod axis;
+mod channels;
+mod decoded;
 mod digits;
+mod erase;
+mod error;
 mod formats;
+mod ground;
 mod ink;
 mod jpeg;
+mod limits;
 mod lines;
 mod marks;
+mod mask;
 mod memory;
+mod morphology;
 mod orientation;
+mod outlines;
 mod parts;
 mod picture;
 mod plane;
+mod rank;
 mod render;
+mod resample;
+mod runs;
+mod scale;
 mod segments;
 mod window;
 
@@ -53,9 +72,10 @@ use std::path::Path;
 
 use image::DynamicImage;
 
+pub use error::FrameError;
 pub use formats::is_picture;
+pub use limits::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 pub use memory::Budget;
-pub use picture::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 
 /// Rows of the frame.
 pub const HEIGHT: usize = 28;
@@ -101,46 +121,6 @@ pub struct Region {
     pub width: u32,
     /// Rows of it, at least 1.
     pub height: u32,
-}
-
-/// Why a file gives no picture. Each message is one line that says what happened and what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FrameError {
-    /// The operating system refused to open or read the file.
-    #[error("cannot read {file}: {source}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The path names a folder, a pipe or a device.
-    #[error("{file} is not a regular file: name a picture")]
-    NotAFile {
-        /// The path.
-        file: String,
-    },
-    /// The bytes are not a picture in a format that this program reads, or are damaged.
-    #[error("{file} is no picture that can be read ({reason}): save it again as PNG or JPEG")]
-    Format {
-        /// The file.
-        file: String,
-        /// The decoder's reason.
-        reason: String,
-    },
-    /// The picture is larger than any that is needed, and reading it could exhaust the memory.
-    #[error(
-        "{file} is too large ({what}): scale it down or save it as JPEG; a file may have {} MB, and what is no JPEG {} MB when decoded",
-        MAX_BYTES / 1_000_000,
-        MAX_MEMORY / 1_000_000
-    )]
-    TooLarge {
-        /// The file.
-        file: String,
-        /// Its size.
-        what: String,
-    },
 }
 
 /// Reads a file in PNG, JPEG, WebP or BMP and finds its digit. What the file is follows from its bytes,
@@ -192,7 +172,7 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Framing, FrameError> {
     Ok(find_decoded(decoded, permit))
 }
 
-fn find_decoded(decoded: picture::Decoded, mut permit: memory::Permit) -> Framing {
+fn find_decoded(decoded: decoded::Decoded, mut permit: memory::Permit) -> Framing {
     let reduced = decoded.reduced();
     permit.shrink(picture::work(reduced.size));
     if !reduced.certain {
@@ -254,7 +234,7 @@ pub fn find(picture: &DynamicImage) -> Framing {
     if let Some(framed) = render::already_framed(picture) {
         return Framing::Digit(Box::new(framed));
     }
-    let Some((channels, scale)) = picture::channels(picture) else {
+    let Some((channels, scale)) = channels::channels(picture) else {
         return Framing::Nothing;
     };
     let Some(strength) = ink::ink(&channels)

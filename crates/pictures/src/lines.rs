@@ -1,8 +1,11 @@
 //! Ruled and squared paper, boxes, combs and grids of forms.
 
+use crate::erase::erase;
 use crate::ink::Ink;
-use crate::plane::{Plane, ranked};
-use crate::segments::{Mask, SIDE, Segment};
+use crate::mask::{Mask, SIDE};
+use crate::plane::Plane;
+use crate::rank::ranked;
+use crate::segments::Segment;
 
 /// Radius of the window for the ground in the reduced picture: wider than half of any stroke that has a
 /// line beside it.
@@ -15,10 +18,6 @@ const LEAST: f32 = 0.09;
 const RULED: f32 = 0.6;
 /// Greatest strength of a line as a share of the ink's up to which it cannot be a part of the digit.
 const FAINT: f32 = 0.7;
-/// Ink this many times as strong as a line is the digit's, over the line.
-const CROSSING: f32 = 1.45;
-/// How many times as wide as usual a line may be before it is taken for a stroke that crosses it.
-const WIDER: f32 = 1.5;
 /// Share of the side, as a divisor, within which a line comes to the picture's border.
 const MARGIN: usize = 28;
 /// Share of the reduced picture's side within which two sides of a box meet.
@@ -79,8 +78,8 @@ pub(crate) fn removed(mut ink: Ink) -> Ink {
 struct Found {
     rows: Vec<Segment>,
     columns: Vec<Segment>,
-    /// The strength of ink, and the same with rows and columns exchanged.
-    levels: [Plane; 2],
+    /// The strength of ink.
+    level: Plane,
     peak: f32,
     mask: Mask,
     /// Pixels of the picture in one of the reduced one.
@@ -108,7 +107,7 @@ impl Found {
         Some(Self {
             rows,
             columns,
-            levels: [strength.plane.clone(), strength.plane.transposed()],
+            level: strength.plane,
             peak: strength.peak,
             mask,
             factor,
@@ -117,37 +116,36 @@ impl Found {
 
     /// First and last column and row of the ink of largest extent.
     fn largest(&self) -> Option<[usize; 4]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         self.mask
             .largest((0, plane.width - 1), (0, plane.height - 1))
     }
 
     fn is_small(&self, [left, right, top, bottom]: [usize; 4]) -> bool {
-        (right - left).max(bottom - top) as f32 <= SMALL * self.levels[0].long_side() as f32
+        (right - left).max(bottom - top) as f32 <= SMALL * self.level.long_side() as f32
     }
 
     /// Those that run through the picture, along rows and along columns.
     fn ruled(&self) -> [Vec<Segment>; 2] {
-        let faint = |at: usize, segments: &[Segment]| -> Vec<Segment> {
-            let plane = &self.levels[at];
-            let ruled = |segment: &&Segment| {
-                segment.length() as f32 >= RULED * plane.width as f32
-                    && level(plane, segment) < FAINT * self.peak
-                    && at_border(plane, segment).into_iter().any(|at| at)
-            };
-            segments.iter().filter(ruled).copied().collect()
+        if self.rows.is_empty() && self.columns.is_empty() {
+            return Default::default();
+        }
+        let turned = self.level.transposed();
+        let of_both = |is: &dyn Fn(&Plane, &Segment) -> bool| {
+            [(&self.level, &self.rows), (&turned, &self.columns)].map(|(plane, segments)| {
+                let long = |segment: &&Segment| {
+                    segment.length() as f32 >= RULED * plane.width as f32 && is(plane, segment)
+                };
+                segments.iter().filter(long).copied().collect::<Vec<_>>()
+            })
         };
-        let mut lines = [faint(0, &self.rows), faint(1, &self.columns)];
-        let through = |at: usize, segments: &[Segment]| -> Vec<Segment> {
-            let plane = &self.levels[at];
-            let through = |segment: &&Segment| {
-                segment.length() as f32 >= RULED * plane.width as f32
-                    && at_border(plane, segment).into_iter().all(|at| at)
-            };
-            segments.iter().filter(through).copied().collect()
-        };
-        let whole = [through(0, &self.rows), through(1, &self.columns)];
-        if self.leaves_a_digit(&whole) {
+        let mut lines = of_both(&|plane, segment| {
+            level(plane, segment) < FAINT * self.peak
+                && at_border(plane, segment).into_iter().any(|at| at)
+        });
+        let whole = of_both(&|plane, segment| at_border(plane, segment).into_iter().all(|at| at));
+        let any = whole.iter().any(|lines| !lines.is_empty());
+        if any && self.leaves_a_digit(&whole) {
             add(&mut lines, whole);
         }
         lines
@@ -155,7 +153,7 @@ impl Found {
 
     /// First and last column and row of the ink within `frame` that hangs together without these lines.
     fn left_without(&self, lines: &[Vec<Segment>; 2], frame: [usize; 4]) -> Option<[usize; 4]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let without =
             |mask: Mask, line: &Segment| mask.without(line, line.width as f32 / 2.0 + 1.0);
         let mask = lines[0].iter().fold(self.mask.clone(), without);
@@ -167,7 +165,7 @@ impl Found {
     /// Whether without lines that run through the picture, as strong as its ink, there is a digit well
     /// inside of it.
     fn leaves_a_digit(&self, lines: &[Vec<Segment>; 2]) -> bool {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let all = [0, plane.width - 1, 0, plane.height - 1];
         self.left_without(lines, all)
             .is_some_and(|[left, right, top, bottom]| {
@@ -194,7 +192,7 @@ impl Found {
 
     /// The sides of the largest box around the rest, or of a comb, which is open on top.
     fn form(&self) -> Option<[Vec<Segment>; 2]> {
-        let plane = &self.levels[0];
+        let plane = &self.level;
         let near = (CORNER * plane.long_side() as f32).max(3.0);
         let least = BOX_SIDE * plane.long_side() as f32;
         // Top and bottom of what runs along columns, exchanged back.
@@ -280,106 +278,4 @@ fn level(plane: &Plane, segment: &Segment) -> f32 {
     };
     let along: Vec<f32> = (segment.start..=segment.end).map(strongest).collect();
     ranked(&along, along.len() / 2)
-}
-
-/// Where a line is in one column: first and last row, and the value at its middle.
-struct Cut {
-    column: usize,
-    rows: (usize, usize),
-    peak: f32,
-}
-
-/// Replaces lines along rows and columns by the ground beside them, but for where a stroke crosses.
-fn erase(value: &mut Plane, [rows, columns]: &[Vec<Segment>; 2], factor: usize) {
-    if !rows.is_empty() {
-        erase_rows(value, rows, factor);
-    }
-    if !columns.is_empty() {
-        let mut turned = value.transposed();
-        erase_rows(&mut turned, columns, factor);
-        *value = turned.transposed();
-    }
-}
-
-fn erase_rows(value: &mut Plane, lines: &[Segment], factor: usize) {
-    let source = value.clone();
-    for line in lines {
-        let cuts = cuts(&source, line, factor);
-        if cuts.is_empty() {
-            continue;
-        }
-        let widths: Vec<f32> = cuts
-            .iter()
-            .map(|cut| (cut.rows.1 - cut.rows.0 + 1) as f32)
-            .collect();
-        let width = ranked(&widths, widths.len() * 2 / 5);
-        let peaks: Vec<f32> = cuts.iter().map(|cut| cut.peak).collect();
-        let peak = ranked(&peaks, peaks.len() / 2);
-        // The soft edge.
-        let soft = 1 + (width / 3.0) as usize;
-        for (cut, own) in cuts.iter().zip(&widths) {
-            if *own > WIDER * width + 1.5 || cut.peak > CROSSING * peak {
-                continue;
-            }
-            let first = cut.rows.0.saturating_sub(soft);
-            let last = (cut.rows.1 + soft).min(value.height - 1);
-            let above = source.at(cut.column, first.saturating_sub(1));
-            let below = source.at(cut.column, (last + 1).min(value.height - 1));
-            let ground = above.min(below);
-            for row in first..=last {
-                let at = row * value.width + cut.column;
-                value.values[at] = value.values[at].min(ground);
-            }
-        }
-    }
-}
-
-/// Follows a line through the picture, of which the reduced one has `factor` pixels in one.
-fn cuts(source: &Plane, line: &Segment, factor: usize) -> Vec<Cut> {
-    const BEYOND: usize = 3;
-    const SMOOTH: usize = 15;
-    let first = line.start.saturating_sub(BEYOND) * factor;
-    let end = ((line.end + 1 + BEYOND) * factor).min(source.width);
-    let row = |column: usize| {
-        let reduced = (column as f32 + 0.5) / factor as f32 - 0.5;
-        (line.row(reduced) + 0.5) * factor as f32 - 0.5
-    };
-    let strongest = |column: usize, row: f32, reach: f32| {
-        let from = (row - reach).round().max(0.0) as usize;
-        let to = ((row + reach).round().max(0.0) as usize).min(source.height - 1);
-        (from..=to).max_by(|a, b| source.at(column, *a).total_cmp(&source.at(column, *b)))
-    };
-    // How far off the straight line it is, without what crosses it.
-    let reach = 1.5 * factor as f32 + 1.0;
-    let offsets: Vec<f32> = (first..end)
-        .map(|column| {
-            strongest(column, row(column), reach).map_or(0.0, |at| at as f32 - row(column))
-        })
-        .collect();
-    let window = 3 * factor + 4;
-    let mut cuts = Vec::new();
-    for column in first..end {
-        let place = column - first;
-        let around = place.saturating_sub(SMOOTH)..(place + SMOOTH + 1).min(offsets.len());
-        let off = ranked(&offsets[around.clone()], around.len() / 2);
-        let Some(middle) = strongest(column, row(column) + off, 1.0 + factor as f32 / 3.0) else {
-            continue;
-        };
-        let (from, to) = (
-            middle.saturating_sub(window),
-            (middle + window).min(source.height - 1),
-        );
-        let values = (from..=to).map(|row| source.at(column, row));
-        let ground = values.fold(f32::INFINITY, f32::min);
-        let peak = source.at(column, middle) - ground;
-        let ink = |row: &usize| source.at(column, *row) - ground > 0.5 * peak;
-        let above = (from..middle).rev().take_while(ink).count();
-        let below = (middle + 1..=to).take_while(ink).count();
-        cuts.push(Cut {
-            column,
-            rows: (middle - above, middle + below),
-            peak,
-        });
-    }
-    cuts
 }

@@ -2,21 +2,15 @@
 
 use crate::Region;
 use crate::ink::Strength;
-use crate::plane::Plane;
+use crate::plane::{Plane, lesser};
+use crate::runs::{Run, Runs};
 
 /// Share of the peak from which a pixel is ink.
-const INK: f32 = 0.3;
+pub(crate) const INK: f32 = 0.3;
 /// Share of the peak that the strongest ink of a stroke must reach: a faint smear does not.
 const STRONG: f32 = 0.5;
-/// Share of the ground (a fraction) whose strength is at most [`EVEN`] of the peak where it is even;
-/// the rest may be the soft edges of strokes.
-const EVEN_SHARE: (usize, usize) = (9, 10);
-/// See [`EVEN_SHARE`].
-const EVEN: f32 = 0.12;
 /// The least extent of a digit as a share of the picture's long side; what is smaller is dirt.
 const LEAST_EXTENT: f32 = 0.03;
-/// How many times longer than wide a ruled line is at least.
-const LINE: usize = 8;
 /// Share of the picture's long side, as a divisor, within which the surroundings of what runs out of
 /// the picture go with it: its soft edge.
 const MARGIN: usize = 64;
@@ -113,66 +107,14 @@ impl Part {
         let mut least = f32::MAX;
         for &(x, y) in &self.edge {
             for &(u, v) in &other.edge {
-                least = least.min((x - u) * (x - u) + (y - v) * (y - v));
+                least = lesser((x - u) * (x - u) + (y - v) * (y - v), least);
             }
         }
         (least.sqrt() - 1.0).max(0.0)
     }
 }
 
-/// Whether strokes lie on ground of one shade, and none runs out of the picture. `strength` is that of
-/// a window as wide as the picture, which leaves shadows as they are.
-pub(crate) fn on_even_ground(strength: &Strength) -> bool {
-    let faint = INK * strength.peak;
-    let mut ground: Vec<f32> = strength.plane.values.clone();
-    ground.retain(|value| *value <= faint);
-    if 2 * ground.len() < strength.plane.values.len() {
-        return false;
-    }
-    let rank = ground.len() * EVEN_SHARE.0 / EVEN_SHARE.1;
-    let shade = *ground.select_nth_unstable_by(rank, f32::total_cmp).1;
-    shade <= EVEN * strength.peak
-        && connected(strength)
-            .1
-            .iter()
-            .all(|part| !part.touches_border)
-}
-
-/// Which outlines count.
-#[derive(Clone, Copy)]
-pub(crate) enum Outlines {
-    All,
-    /// Those of strokes that don't touch the picture's border: what lies between a digit and the
-    /// border is ground.
-    Inside,
-}
-
-/// The length of the outlines of all strokes, weighted by how much steeper than half of the peak the
-/// picture is there: large for whole strokes of ink, small or below 0 for anything else.
-pub(crate) fn steep_outline(strength: &Strength, steepness: &Plane, outlines: Outlines) -> f32 {
-    let (labels, parts) = connected(strength);
-    let outline = |part: &Part| -> f32 {
-        edge(&labels, steepness.width, part)
-            .into_iter()
-            .map(|(x, y)| steepness.at(x, y).min(strength.peak) - 0.5 * strength.peak)
-            .sum()
-    };
-    let least = least_extent(&strength.plane);
-    parts
-        .iter()
-        .filter(|part| part.bounds.extent() >= least && !is_line(part, &strength.plane))
-        .filter(|part| matches!(outlines, Outlines::All) || !part.touches_border)
-        .map(outline)
-        .sum()
-}
-
-/// Whether a stroke runs from side to side and is nothing but long: a ruled line.
-fn is_line(part: &Part, plane: &Plane) -> bool {
-    let (width, height) = (part.bounds.width(), part.bounds.height());
-    (width == plane.width && LINE * height < width)
-        || (height == plane.height && LINE * width < height)
-}
-
+/// The least extent of a digit, in pixels.
 pub(crate) fn least_extent(plane: &Plane) -> f32 {
     (LEAST_EXTENT * plane.long_side() as f32).max(3.0)
 }
@@ -181,11 +123,11 @@ pub(crate) fn least_extent(plane: &Plane) -> f32 {
 /// digit seldom touches the border, unless the picture was cut to its size; then its ground is even,
 /// and nothing is taken.
 pub(crate) fn without_border(mut strength: Strength) -> Strength {
+    if strength.is_even() {
+        return strength;
+    }
     // What was fainter than the first may run out of the picture too.
     for _ in 0..3 {
-        if strength.even {
-            break;
-        }
         let (labels, parts) = connected(&strength);
         let outside: Vec<u32> = parts
             .iter()
@@ -196,13 +138,7 @@ pub(crate) fn without_border(mut strength: Strength) -> Strength {
             break;
         }
         let plane = &strength.plane;
-        let outside = labels
-            .iter()
-            .map(|label| f32::from(outside.binary_search(label).is_ok()));
-        let outside = Plane {
-            values: outside.collect(),
-            ..*plane
-        };
+        let outside = plane.with(mask(&labels, outside));
         let outside = outside.dilated(plane.long_side() / MARGIN);
         let plane = plane.zip(&outside, |ink, outside| ink * (1.0 - outside));
         strength = Strength { plane, ..strength }.with_new_peak();
@@ -213,50 +149,61 @@ pub(crate) fn without_border(mut strength: Strength) -> Strength {
 /// Labels the connected pixels (eight neighbours) with 1, 2, …, and 0 for ground.
 pub(crate) fn connected(strength: &Strength) -> (Vec<u32>, Vec<Part>) {
     let plane = &strength.plane;
-    let (width, height) = (plane.width, plane.height);
     let least = (INK * strength.peak).max(strength.floor);
-    let ink = |at: usize| plane.values[at] > least;
-    let mut labels = vec![0_u32; width * height];
-    let (mut parts, mut stack) = (Vec::new(), Vec::new());
-    for start in 0..labels.len() {
-        if labels[start] > 0 || !ink(start) {
-            continue;
+    let mut runs = Runs::above(plane, least);
+    let mut labels = vec![0_u32; plane.values.len()];
+    let mut parts: Vec<Part> = Vec::new();
+    for index in 0..runs.all.len() {
+        let root = runs.root(index);
+        let Run {
+            row,
+            start,
+            end,
+            perimeter,
+            ..
+        } = runs.all[index];
+        // A part's root is its first run.
+        if root == index {
+            runs.all[index].label = parts.len() as u32 + 1;
+            parts.push(Part {
+                label: runs.all[index].label,
+                bounds: Bounds::of(start, row),
+                area: 0,
+                perimeter: 0,
+                strongest: 0.0,
+                touches_border: false,
+                edge: Vec::new(),
+            });
         }
-        let label = parts.len() as u32 + 1;
-        let mut part = Part {
-            label,
-            bounds: Bounds::of(start % width, start / width),
-            area: 0,
-            perimeter: 0,
-            strongest: 0.0,
-            touches_border: false,
-            edge: Vec::new(),
-        };
-        labels[start] = label;
-        stack.push(start);
-        while let Some(at) = stack.pop() {
-            let (x, y) = (at % width, at / width);
-            part.bounds = part.bounds.joined(Bounds::of(x, y));
-            part.area += 1;
-            part.strongest = part.strongest.max(plane.values[at]);
-            part.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
-            for v in y.saturating_sub(1)..(y + 2).min(height) {
-                for u in x.saturating_sub(1)..(x + 2).min(width) {
-                    let next = v * width + u;
-                    if !ink(next) {
-                        part.perimeter += usize::from(u == x || v == y);
-                    } else if labels[next] == 0 {
-                        labels[next] = label;
-                        stack.push(next);
-                    }
-                }
-            }
-        }
+        let label = runs.all[root].label;
+        let part = &mut parts[label as usize - 1];
+        let pixels = row * plane.width + start..row * plane.width + end;
+        labels[pixels.clone()].fill(label);
+        part.bounds = (part.bounds)
+            .joined(Bounds::of(start, row))
+            .joined(Bounds::of(end - 1, row));
+        part.area += end - start;
+        part.perimeter += perimeter;
+        let strongest = plane.values[pixels].iter().copied();
+        part.strongest = strongest.fold(part.strongest, f32::max);
+        part.touches_border |=
+            start == 0 || row == 0 || end == plane.width || row + 1 == plane.height;
+    }
+    for part in &mut parts {
         part.perimeter = part.perimeter.max(1);
-        parts.push(part);
     }
     parts.retain(|part| part.strongest >= STRONG * strength.peak);
     (labels, parts)
+}
+
+/// 1 where a pixel's label is one of some, 0 elsewhere.
+pub(crate) fn mask(labels: &[u32], chosen: impl IntoIterator<Item = u32>) -> Vec<f32> {
+    let most = labels.iter().copied().max().unwrap_or(0);
+    let mut masks = vec![0.0; most as usize + 1];
+    for label in chosen {
+        masks[label as usize] = 1.0;
+    }
+    labels.iter().map(|&label| masks[label as usize]).collect()
 }
 
 /// Strokes of ink that doesn't cover, by a dry marker, a pencil or chalk, without their gaps; any

@@ -1,61 +1,26 @@
-//! From the bytes of a file to three planes of colour.
+//! From the bytes of a file to a picture, within limits.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::error::{ImageError, LimitErrorKind};
-use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{
-    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
-    RgbaImage,
-};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::FrameError;
+use crate::decoded::Decoded;
+use crate::error::FrameError;
+use crate::limits::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 use crate::memory::{Budget, Permit};
 use crate::orientation::{self, Upright};
-use crate::plane::Plane;
-use crate::{Region, formats, jpeg};
+use crate::scale::{SMALL_SIDE, WORKING_SIDE};
+use crate::{formats, jpeg};
 
-/// Pixels up to which a picture is decoded as it is: what most telephones make. JPEG files of more are
-/// read at an eighth of their size, which is enough to find a digit in them.
-pub const MAX_PIXELS: u64 = 52_000_000;
-/// Pixels that one side of a picture may have.
-pub const MAX_SIDE: u32 = 65_535;
-/// Bytes that a file may have.
-pub const MAX_BYTES: u64 = 128_000_000;
-/// Bytes that reading one picture may take beside its file.
-pub const MAX_MEMORY: u64 = 284_000_000;
+/// Pixels of a JPEG from which its data are checked on a thread beside the one that decodes.
+const MANY_PIXELS: u64 = 2_000_000;
 
 /// Bytes that finding the digit takes for each pixel at the working size, and beside them.
 const WORK_PER_PIXEL: u64 = 112;
 const WORK: u64 = 1_000_000;
-
-/// Long side to which larger pictures are reduced. On a photo of a whole page (A5), a digit of
-/// 8 mm is still 39 pixels high, twice what the frame shows.
-const WORKING_SIDE: u32 = 1024;
-/// Long side to which smaller pictures are enlarged, so that strokes are a few pixels wide: four
-/// times the frame.
-const SMALL_SIDE: u32 = 112;
-
-/// A picture as it stands in its file.
-pub(crate) struct Decoded {
-    picture: DynamicImage,
-    upright: Upright,
-    /// Columns and rows in the file.
-    size: (u32, u32),
-}
-
-/// An upright picture for [`crate::find`], which shows another one, perhaps larger.
-pub(crate) struct Reduced {
-    pub picture: DynamicImage,
-    /// Pixels of the larger one for each of this.
-    pub scale: f32,
-    /// Columns and rows of the larger one, upright.
-    pub size: (u32, u32),
-    /// Whether it is certain which way is up.
-    pub certain: bool,
-}
 
 /// Decodes a picture, with room for it and for the work on it.
 pub(crate) fn decode<'a>(
@@ -83,7 +48,7 @@ pub(crate) fn decode<'a>(
         true => decode_jpeg(bytes, budget),
         false => decode_other(bytes, budget),
     }))
-    .unwrap_or_else(|_| Err(Refused::Format("the decoder failed".into())))
+    .unwrap_or_else(|_| Err(failed()))
     .map_err(refused)
 }
 
@@ -128,13 +93,20 @@ fn decode_jpeg<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<
         return Err(Refused::Size(format!("{}×{} pixels", size.0, size.1)));
     }
     let permit = budget.picture(cost + work(size));
-    let reduced = jpeg::check(bytes, eighth).map_err(Refused::Format)?;
-    let picture = match reduced {
-        Some(picture) => picture,
-        None => {
-            let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
-            reader.limits(limits());
-            DynamicImage::from_decoder(reader.into_decoder()?)?
+    let check = || jpeg::check(bytes, eighth).map_err(Refused::Format);
+    let decode = || {
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
+        reader.limits(limits());
+        Ok(DynamicImage::from_decoder(reader.into_decoder()?)?)
+    };
+    // For what keeps its coefficients, checking takes memory of its own.
+    let picture = if !eighth && header.coefficients == 0 && pixels >= MANY_PIXELS {
+        let (checked, decoded) = together(check, decode);
+        checked.and(decoded)?
+    } else {
+        match check()? {
+            Some(picture) => picture,
+            None => decode()?,
         }
     };
     let upright = orientation::of_jpeg(&header);
@@ -146,6 +118,26 @@ fn decode_jpeg<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<
         },
         permit,
     ))
+}
+
+/// Does both at the same time, if there is a thread to be had.
+fn together<A: Send, B>(
+    a: impl Fn() -> Result<A, Refused> + Sync,
+    b: impl FnOnce() -> B,
+) -> (Result<A, Refused>, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, &a);
+        let b = b();
+        let a = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(failed())),
+            Err(_) => a(),
+        };
+        (a, b)
+    })
+}
+
+fn failed() -> Refused {
+    Refused::Format("the decoder failed".into())
 }
 
 fn decode_other<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Decoded, Permit<'a>), Refused> {
@@ -207,76 +199,6 @@ pub(crate) fn work((width, height): (u32, u32)) -> u64 {
     WORK + WORK_PER_PIXEL * working * short
 }
 
-impl Decoded {
-    /// The picture turned as viewers show it, or as it stands where they disagree.
-    pub fn upright(self) -> DynamicImage {
-        let mut picture = self.picture;
-        if let Upright::Turned(orientation) = self.upright {
-            picture.apply_orientation(orientation);
-        }
-        picture
-    }
-
-    /// The picture at the working size, if it is larger.
-    pub fn reduced(self) -> Reduced {
-        let (mut width, mut height) = self.size;
-        let mut picture = self.picture;
-        if picture.width().max(picture.height()) > WORKING_SIDE {
-            picture = if picture.color().has_alpha() {
-                on_ground(picture.into_rgba8())
-            } else {
-                picture
-            };
-            let (width, height) = with_long_side(&picture, WORKING_SIDE);
-            picture = shrunk(&picture, width, height).into_rgb8().into();
-        }
-        let mut certain = true;
-        match self.upright {
-            Upright::Turned(orientation) => {
-                let before = (picture.width(), picture.height());
-                picture.apply_orientation(orientation);
-                if matches!(
-                    orientation,
-                    Orientation::Rotate90
-                        | Orientation::Rotate270
-                        | Orientation::Rotate90FlipH
-                        | Orientation::Rotate270FlipH
-                ) {
-                    (width, height) = (height, width);
-                    debug_assert_eq!((picture.height(), picture.width()), before);
-                }
-            }
-            Upright::Unclear => certain = false,
-        }
-        let scale = width.max(height) as f32 / picture.width().max(picture.height()) as f32;
-        Reduced {
-            picture,
-            scale,
-            size: (width, height),
-            certain,
-        }
-    }
-}
-
-impl Reduced {
-    /// Where a region of this picture is in the larger one.
-    pub fn region(&self, region: Region) -> Region {
-        let span = |start: u32, length: u32, side: u32| {
-            let first = ((start as f32 * self.scale) as u32).min(side - 1);
-            let end = ((start + length) as f32 * self.scale).ceil() as u32;
-            (first, end.clamp(first + 1, side) - first)
-        };
-        let (left, width) = span(region.left, region.width, self.size.0);
-        let (top, height) = span(region.top, region.height, self.size.1);
-        Region {
-            left,
-            top,
-            width,
-            height,
-        }
-    }
-}
-
 /// Gives a picture of 16 bits whose values need fewer its full range: 8 to 12 bits that a program or a
 /// scanner has written as they were.
 fn brighten(picture: &mut DynamicImage) {
@@ -327,196 +249,4 @@ fn has_odd_palette(bytes: &[u8]) -> bool {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Red, green and blue, 0 to 255, at the working size, and how many pixels of the picture one pixel
-/// of it stands for; none if the picture is empty.
-pub(crate) fn channels(picture: &DynamicImage) -> Option<([Plane; 3], f32)> {
-    let (width, height) = (picture.width(), picture.height());
-    if width == 0 || height == 0 {
-        return None;
-    }
-    let opaque;
-    let picture = if picture.color().has_alpha() {
-        opaque = on_ground(picture.to_rgba8());
-        &opaque
-    } else {
-        picture
-    };
-    let long = width.max(height);
-    let to = |long_side: u32| with_long_side(picture, long_side);
-    let (scaled, scale) = if long > WORKING_SIDE {
-        let (width, height) = to(WORKING_SIDE);
-        (
-            shrunk(picture, width, height),
-            long as f32 / WORKING_SIDE as f32,
-        )
-    } else if long < SMALL_SIDE {
-        let (width, height) = to(SMALL_SIDE);
-        // Catmull-Rom keeps edges steeper than a linear filter would.
-        let enlarge =
-            |picture: &DynamicImage| picture.resize_exact(width, height, FilterType::CatmullRom);
-        let rgb = picture.to_rgb8();
-        // One channel takes a third of the time of three.
-        let grey = rgb.pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2]);
-        let enlarged = if grey {
-            enlarge(&picture.to_luma8().into())
-        } else {
-            enlarge(picture)
-        };
-        (enlarged, long as f32 / SMALL_SIDE as f32)
-    } else {
-        (picture.clone(), 1.0)
-    };
-    let rgb = scaled.into_rgb8();
-    let plane = |channel: usize| Plane {
-        width: rgb.width() as usize,
-        height: rgb.height() as usize,
-        values: rgb
-            .pixels()
-            .map(|pixel| f32::from(pixel.0[channel]))
-            .collect(),
-    };
-    Some(([plane(0), plane(1), plane(2)], scale))
-}
-
-/// Width and height of a picture scaled to a long side.
-fn with_long_side(picture: &DynamicImage, long_side: u32) -> (u32, u32) {
-    let long = u64::from(picture.width().max(picture.height()));
-    let side =
-        |side: u32| ((u64::from(side) * u64::from(long_side) + long / 2) / long).max(1) as u32;
-    (side(picture.width()), side(picture.height()))
-}
-
-/// The picture at a smaller size, each pixel the mean of those that it stands for: what
-/// [`DynamicImage::thumbnail_exact`] gives, several times as fast for 8 bits.
-fn shrunk(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
-    let size = (picture.width(), picture.height());
-    let made = match picture {
-        DynamicImage::ImageLuma8(grey) => means::<1>(grey, size, (width, height))
-            .and_then(|bytes| GrayImage::from_raw(width, height, bytes))
-            .map(Into::into),
-        DynamicImage::ImageRgb8(rgb) => means::<3>(rgb, size, (width, height))
-            .and_then(|bytes| RgbImage::from_raw(width, height, bytes))
-            .map(Into::into),
-        _ => None,
-    };
-    made.unwrap_or_else(|| picture.thumbnail_exact(width, height))
-}
-
-/// The means of the blocks of pixels that make one each; none if there are pixels without any.
-fn means<const CHANNELS: usize>(
-    bytes: &[u8],
-    (width, height): (u32, u32),
-    (to_width, to_height): (u32, u32),
-) -> Option<Vec<u8>> {
-    // The bounds of the blocks are those of `thumbnail_exact` to the bit.
-    let blocks = |side: u32, to: u32| {
-        let ratio = side as f32 / to as f32;
-        let blocks = (0..to).map(move |index| {
-            let first = index as f32 * ratio;
-            let start = (first.ceil() as u32).min(side - 1);
-            let end = ((first + ratio).ceil() as u32).clamp(start, side);
-            start as usize..end as usize
-        });
-        blocks.collect::<Vec<_>>()
-    };
-    let (columns, rows) = (blocks(width, to_width), blocks(height, to_height));
-    if columns.iter().chain(&rows).any(|block| block.is_empty()) {
-        return None;
-    }
-    let stride = CHANNELS * width as usize;
-    let mut made = Vec::with_capacity(CHANNELS * (to_width * to_height) as usize);
-    let mut sums = vec![0_u32; stride];
-    for rows in rows {
-        sums.fill(0);
-        for row in bytes
-            .get(rows.start * stride..rows.end * stride)?
-            .chunks_exact(stride)
-        {
-            for (sum, &byte) in sums.iter_mut().zip(row) {
-                *sum += u32::from(byte);
-            }
-        }
-        for columns in &columns {
-            let count = (columns.len() * rows.len()) as u32;
-            let mut mean = [count / 2; CHANNELS];
-            let (pixels, _) = sums.as_chunks::<CHANNELS>();
-            for pixel in &pixels[columns.clone()] {
-                for (mean, sum) in mean.iter_mut().zip(pixel) {
-                    *mean += sum;
-                }
-            }
-            made.extend(mean.map(|sum| (sum / count) as u8));
-        }
-    }
-    Some(made)
-}
-
-/// The picture on an opaque grey ground. If most of it is opaque, its own median is that ground
-/// (a photo with rounded corners); else the picture is ink on nothing, and the ground is black for
-/// light ink and white for dark.
-fn on_ground(mut rgba: RgbaImage) -> DynamicImage {
-    let luminance = |[r, g, b, _]: [u8; 4]| {
-        (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)) / 1000
-    };
-    let mut histogram = [0_u64; 256];
-    for pixel in rgba.pixels() {
-        if pixel.0[3] >= 128 {
-            histogram[luminance(pixel.0) as usize] += 1;
-        }
-    }
-    let opaque: u64 = histogram.iter().sum();
-    let mut below = 0;
-    let median = histogram
-        .iter()
-        .position(|count| {
-            below += count;
-            2 * below > opaque
-        })
-        .unwrap_or(0) as u32;
-    let all = u64::from(rgba.width()) * u64::from(rgba.height());
-    let ground = match (2 * opaque > all, median < 128) {
-        (true, _) => median,
-        (false, true) => 255,
-        (false, false) => 0,
-    };
-    for pixel in rgba.pixels_mut() {
-        let alpha = u32::from(pixel.0[3]);
-        for value in &mut pixel.0[..3] {
-            *value = ((u32::from(*value) * alpha + ground * (255 - alpha) + 127) / 255) as u8;
-        }
-        pixel.0[3] = 255;
-    }
-    rgba.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_are_shrunk_as_thumbnails_are() {
-        for (width, height) in [
-            (1500, 1100),
-            (1025, 7),
-            (333, 1999),
-            (2048, 1024),
-            (4001, 2),
-        ] {
-            let rgb = RgbImage::from_fn(width, height, |x, y| {
-                image::Rgb([x * y, x + 3 * y, x ^ y].map(|value| (value % 251) as u8))
-            });
-            for picture in [
-                DynamicImage::from(rgb.clone()),
-                DynamicImage::from(rgb).into_luma8().into(),
-            ] {
-                let (width, height) = with_long_side(&picture, WORKING_SIDE);
-                assert_eq!(
-                    shrunk(&picture, width, height),
-                    picture.thumbnail_exact(width, height)
-                );
-            }
-        }
-    }
 }

@@ -83,23 +83,20 @@ fn level(strength: &Strength, strokes: &Strokes) -> Option<f32> {
 
 /// The box around everything that shows in the frame.
 fn inked(ink: &Plane) -> Option<Bounds> {
-    let mut found: Option<Bounds> = None;
-    for y in 0..ink.height {
-        for x in 0..ink.width {
-            if ink.at(x, y) > 0.25 {
-                let bounds = found.get_or_insert(Bounds {
-                    left: x,
-                    right: x,
-                    top: y,
-                    bottom: y,
-                });
-                bounds.left = bounds.left.min(x);
-                bounds.right = bounds.right.max(x);
-                bounds.bottom = y;
-            }
-        }
-    }
-    found
+    const SHOWS: f32 = 0.25;
+    let rows = ink.values.chunks_exact(ink.width).enumerate();
+    // Most rows are empty: they are told without a branch for each pixel.
+    let rows = rows.filter(|(_, row)| row.iter().fold(false, |any, &value| any | (value > SHOWS)));
+    rows.filter_map(|(y, row)| {
+        let shows = |value: &f32| *value > SHOWS;
+        Some(Bounds {
+            left: row.iter().position(shows)?,
+            right: row.iter().rposition(shows)?,
+            top: y,
+            bottom: y,
+        })
+    })
+    .reduce(Bounds::joined)
 }
 
 /// The image itself if it is in MNIST's frame already, or its negative.

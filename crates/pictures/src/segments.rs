@@ -1,20 +1,19 @@
 //! Straight segments in a small picture, along rows or at a slant to them.
 
-use std::iter::successors;
+use std::cmp::Reverse;
+use std::ops::RangeInclusive;
 
-use crate::plane::Plane;
+use crate::mask::{FIRST, Mask};
+use crate::morphology::doubling;
 
-/// Long side of a picture in which segments are looked for: a column of it and its shifts fit the
-/// bits of a number.
-pub(crate) const SIDE: usize = 112;
 /// Greatest rise of a segment over its length: 17 degrees.
 const STEEPEST: f32 = 0.31;
 /// Rises tried: over a segment of half the picture, neighbours differ by about one pixel.
-const RISES: i32 = 15;
+const RISES: i8 = 15;
 /// Rows that a line covers at most, a slanting one included.
 const WIDEST: usize = 6;
-/// Row that the first of the picture's rows has among the bits.
-const FIRST: usize = (128 - SIDE) / 2;
+/// Tenths of a line's columns that are of its usual width, at least.
+const EVEN: usize = 4;
 
 /// From column `start` to column `end`, both included, through `row` in the middle column of the
 /// picture, rising by `rise` rows each column.
@@ -44,24 +43,7 @@ impl Segment {
     }
 }
 
-/// Which pixels are ink: for each column the rows as bits.
-#[derive(Clone)]
-pub(crate) struct Mask {
-    columns: Vec<u128>,
-}
-
 impl Mask {
-    /// Pixels of a plane of at most [`SIDE`] rows that exceed `least`.
-    pub fn above(plane: &Plane, least: f32) -> Self {
-        let mut columns = vec![0; plane.width];
-        for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
-            for (column, value) in columns.iter_mut().zip(row) {
-                *column |= u128::from(*value > least) << (FIRST + y);
-            }
-        }
-        Self { columns }
-    }
-
     /// Segments of at least `least` columns, the longest first; none runs beside a longer one.
     pub fn segments(&self, least: usize) -> Vec<Segment> {
         let width = self.columns.len();
@@ -73,67 +55,83 @@ impl Mask {
             before & tolerant[(x + 1).min(width - 1)] | tolerant[x]
         };
         let closed: Vec<u128> = (0..width).map(near).collect();
+        let inked = |column: &u128| *column != 0;
+        let (Some(first), Some(last)) = (
+            closed.iter().position(inked),
+            closed.iter().rposition(inked),
+        ) else {
+            return Vec::new();
+        };
+        let closed = &closed[first..=last];
+        let pixels = Pixels::of(&self.columns[first..=last]);
+        let segment = |found: &Found| Segment {
+            start: found.start.into(),
+            end: found.end.into(),
+            width: 0,
+            row: f32::from(found.bit) - FIRST as f32,
+            rise: rise(found.step),
+            middle,
+        };
         let mut found = Vec::new();
         for step in -RISES..=RISES {
-            let rise = STEEPEST * step as f32 / RISES as f32;
-            let shift = |bits: u128, x: usize| {
-                let rows = (rise * (x as f32 - middle)).round() as i32;
-                if rows >= 0 {
-                    bits >> rows
-                } else {
-                    bits << -rows
+            let rise = rise(step);
+            let shifts: Vec<i32> = (first..=last)
+                .map(|x| rounded(rise * (x as f32 - middle)))
+                .collect();
+            let sheared = closed.iter().zip(&shifts);
+            let sheared = sheared.map(|(&bits, &rows)| match rows >= 0 {
+                true => bits >> rows,
+                false => bits << -rows,
+            });
+            for (start, end, bit) in level_runs(sheared.collect(), least) {
+                let (hits, thin) = pixels.along(start..=end, bit, &shifts);
+                let length = end - start + 1;
+                // Of a tolerant run, most of the middle must be ink.
+                if 10 * hits < 8 * length {
+                    continue;
                 }
-            };
-            let sheared: Vec<u128> = (0..width).map(|x| shift(closed[x], x)).collect();
-            let exact: Vec<u128> = (0..width).map(|x| shift(self.columns[x], x)).collect();
-            // Bits that are set in `least` columns from each on.
-            let mut runs = sheared.clone();
-            let mut covered = 1;
-            while covered < least {
-                let step = covered.min(least - covered);
-                for x in 0..width {
-                    runs[x] &= runs.get(x + step).copied().unwrap_or(0);
-                }
-                covered += step;
-            }
-            let mut open = 0_u128;
-            for (start, &run) in runs[..width].iter().enumerate() {
-                let mut begins = run & !open;
-                while begins != 0 {
-                    let bit = begins.trailing_zeros();
-                    begins &= begins - 1;
-                    let count = (start..width)
-                        .take_while(|&x| sheared[x] >> bit & 1 == 1)
-                        .count();
-                    let hits = (start..start + count)
-                        .filter(|&x| exact[x] >> bit & 1 == 1)
-                        .count();
-                    let segment = Segment {
-                        start,
-                        end: start + count - 1,
-                        width: 0,
-                        row: bit as f32 - FIRST as f32,
-                        rise,
-                        middle,
-                    };
-                    found.push((hits, segment));
-                }
-                open = run;
+                let mut run = Found {
+                    hits: Reverse(hits as u8),
+                    step,
+                    start: (first + start) as u8,
+                    bit: bit as u8,
+                    end: (first + end) as u8,
+                    is_line: false,
+                };
+                run.is_line =
+                    10 * thin >= EVEN * length && self.of_even_width(segment(&run)).is_some();
+                found.push(run);
             }
         }
-        found.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+        // Most pictures have no lines: then it doesn't matter which runs are one.
+        let Some(last) = found.iter().filter(|found| found.is_line).max().copied() else {
+            return Vec::new();
+        };
+        found.retain(|found| *found <= last);
+        found.sort_unstable();
         let mut kept: Vec<Segment> = Vec::new();
-        for (hits, segment) in found {
-            // Of a tolerant run, most of the middle must be ink.
-            if 10 * hits >= 8 * segment.length()
-                && !kept.iter().any(|longer| beside(longer, &segment))
-            {
+        for segment in found.iter().map(segment) {
+            if !kept.iter().any(|longer| beside(longer, &segment)) {
                 kept.push(segment);
             }
         }
         kept.into_iter()
             .filter_map(|segment| self.of_even_width(segment))
             .collect()
+    }
+
+    /// The same without the pixels within `reach` rows of a segment.
+    pub fn without(&self, segment: &Segment, reach: f32) -> Self {
+        let mut columns = self.columns.clone();
+        let crossed = segment.start..=segment.end;
+        for (x, column) in crossed.clone().zip(&mut columns[crossed]) {
+            let row = segment.row(x as f32) + FIRST as f32;
+            let from = (row - reach).round().clamp(0.0, 127.0) as u32;
+            let to = (row + reach).round().clamp(0.0, 127.0) as u32;
+            let band = (u128::MAX >> (127 - (to - from))) << from;
+            *column &= !band;
+        }
+        Self { columns }
     }
 
     /// A segment with its width; none if it is too wide for a line, or wide in one place and narrow in
@@ -157,92 +155,115 @@ impl Mask {
             .iter()
             .filter(|other| other.abs_diff(width) <= 1)
             .count();
-        (width <= WIDEST && 10 * even >= 4 * segment.length())
+        (width <= WIDEST && 10 * even >= EVEN * segment.length())
             .then_some(Segment { width, ..segment })
     }
+}
 
-    /// The same without the pixels within `reach` rows of a segment.
-    pub fn without(&self, segment: &Segment, reach: f32) -> Self {
-        let mut columns = self.columns.clone();
-        let crossed = segment.start..=segment.end;
-        for (x, column) in crossed.clone().zip(&mut columns[crossed]) {
-            let row = segment.row(x as f32) + FIRST as f32;
-            let from = (row - reach).round().clamp(0.0, 127.0) as u32;
-            let to = (row + reach).round().clamp(0.0, 127.0) as u32;
-            let band = (u128::MAX >> (127 - (to - from))) << from;
-            *column &= !band;
-        }
-        Self { columns }
-    }
+/// A segment before it is known whether it is a longer one once more, in the order in which they are
+/// looked at: those with most pixels of ink first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    hits: Reverse<u8>,
+    step: i8,
+    start: u8,
+    bit: u8,
+    end: u8,
+    /// Whether it is of even width.
+    is_line: bool,
+}
 
-    pub fn transposed(&self, height: usize) -> Self {
-        let columns = (0..height).map(|y| {
-            (self.columns.iter().enumerate())
-                .filter(|(_, column)| **column >> (FIRST + y) & 1 == 1)
-                .fold(0, |bits, (x, _)| bits | 1 << (FIRST + x))
+/// For each column, 128 rows: 1 for ink, and [`Pixels::THIN`] if there is, within two rows, ink of which
+/// no more rows hang together than of a line.
+struct Pixels {
+    columns: Vec<[u16; 128]>,
+}
+
+impl Pixels {
+    const THIN: u16 = 1 << 8;
+
+    fn of(columns: &[u128]) -> Self {
+        let columns = columns.iter().map(|&ink| {
+            // What is left of ink without all that covers fewer rows than this.
+            const WIDE: usize = WIDEST + 2;
+            let eroded = doubling(WIDE).fold(ink, |bits, step| bits & bits >> step);
+            let wide = doubling(WIDE).fold(eroded, |bits, step| bits | bits << step);
+            let thin = ink & !wide;
+            let thin = thin | thin << 1 | thin >> 1 | thin << 2 | thin >> 2;
+            let mut pixels = [0; 128];
+            for bit in bits(ink) {
+                pixels[bit] += 1;
+            }
+            for bit in bits(thin) {
+                pixels[bit] += Self::THIN;
+            }
+            pixels
         });
         Self {
             columns: columns.collect(),
         }
     }
 
-    /// First and last column and row of the ink of largest extent that hangs together, within these
-    /// columns and rows; none if there is no ink.
-    pub fn largest(&self, columns: (usize, usize), rows: (usize, usize)) -> Option<[usize; 4]> {
-        let rows_kept = (u128::MAX >> (127 - (rows.1 - rows.0))) << (FIRST + rows.0);
-        let last = columns.1.min(self.columns.len() - 1);
-        if columns.0 > last {
-            return None;
-        }
-        let mut left: Vec<u128> = vec![0; self.columns.len()];
-        let within = columns.0..=last;
-        for (left, column) in left[within.clone()].iter_mut().zip(&self.columns[within]) {
-            *left = column & rows_kept;
-        }
-        let mut largest: Option<[usize; 4]> = None;
-        let extent = |b: &[usize; 4]| (b[1] - b[0]).max(b[3] - b[2]);
-        while let Some(x) = left.iter().position(|column| *column != 0) {
-            // Grows from one pixel until nothing is added.
-            let mut part = vec![0_u128; left.len()];
-            part[x] = left[x] & left[x].wrapping_neg();
-            loop {
-                let mut grown = false;
-                for x in (columns.0..=last).chain((columns.0..=last).rev()) {
-                    let beside = part[x.saturating_sub(1)] | part[x] | part[(x + 1).min(last)];
-                    let seed = (beside | beside << 1 | beside >> 1) & left[x];
-                    // Along the column at once.
-                    let whole = successors(Some(seed), |bits| {
-                        let next = (bits | bits << 1 | bits >> 1) & left[x];
-                        (next != *bits).then_some(next)
-                    });
-                    let whole = whole.last().unwrap_or(seed);
-                    grown |= whole & !part[x] != 0;
-                    part[x] |= whole;
-                }
-                if !grown {
-                    break;
-                }
-            }
-            let all = part.iter().fold(0, |all, column| all | column);
-            let used = |column: &u128| *column != 0;
-            let bounds = [
-                part.iter().position(used).unwrap_or(x),
-                part.iter().rposition(used).unwrap_or(x),
-                (all.trailing_zeros() as usize).saturating_sub(FIRST),
-                (127 - all.leading_zeros() as usize).saturating_sub(FIRST),
-            ];
-            if largest
-                .as_ref()
-                .is_none_or(|other| extent(&bounds) > extent(other))
-            {
-                largest = Some(bounds);
-            }
-            for (left, part) in left.iter_mut().zip(&part) {
-                *left &= !part;
-            }
-        }
-        largest
+    /// How many columns have ink, and how many thin ink, in a row that is shifted in each.
+    fn along(&self, columns: RangeInclusive<usize>, row: i32, shifts: &[i32]) -> (usize, usize) {
+        let pixels = self.columns[columns.clone()].iter().zip(&shifts[columns]);
+        let sum: u16 = pixels
+            .map(|(column, shift)| column[(row + shift) as usize % 128])
+            .sum();
+        ((sum % Self::THIN).into(), (sum / Self::THIN).into())
     }
+}
+
+fn rise(step: i8) -> f32 {
+    STEEPEST * f32::from(step) / f32::from(RISES)
+}
+
+/// Where a bit is set in at least `least` columns one after the other: the first and the last of them,
+/// and which bit.
+fn level_runs(columns: Vec<u128>, least: usize) -> Vec<(usize, usize, i32)> {
+    let mut found = Vec::new();
+    let Some(count) = (columns.len() + 1).checked_sub(least) else {
+        return found;
+    };
+    // Bits that are set in `least` columns from each on.
+    let mut runs = columns;
+    let mut covered = 1;
+    while covered < least {
+        let step = covered.min(least - covered);
+        for x in 0..runs.len() - step {
+            runs[x] &= runs[x + step];
+        }
+        covered += step;
+    }
+    let mut starts = [0; 128];
+    let mut open = 0_u128;
+    for (x, &run) in runs[..count].iter().chain([&0]).enumerate() {
+        for bit in bits(run & !open) {
+            starts[bit] = x;
+        }
+        for bit in bits(open & !run) {
+            found.push((starts[bit], x + least - 2, bit as i32));
+        }
+        open = run;
+    }
+    found
+}
+
+/// The places of the bits that are set.
+fn bits(mut word: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as usize;
+        // Without the lowest.
+        word &= word.wrapping_sub(1);
+        (bit < 128).then_some(bit)
+    })
+}
+
+/// To the nearest whole number, half away from zero, as [`f32::round`] does by a call.
+fn rounded(value: f32) -> i32 {
+    let whole = value as i32;
+    let rest = value - whole as f32;
+    whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)
 }
 
 /// Whether most of a segment is within a few pixels of a longer one: the same line once more.
@@ -252,9 +273,6 @@ fn beside(longer: &Segment, segment: &Segment) -> bool {
     if end < start || 2 * (end - start + 1) < segment.length() {
         return false;
     }
-    [start, end]
-        .map(|x| (longer.row(x as f32) - segment.row(x as f32)).abs())
-        .iter()
-        .sum::<f32>()
-        < 7.0
+    let apart = |x: usize| (longer.row(x as f32) - segment.row(x as f32)).abs();
+    apart(start) + apart(end) < 7.0
 }

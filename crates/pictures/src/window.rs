@@ -1,7 +1,8 @@
 //! How wide the window is in which the ground is looked for.
 
 use crate::ink::{Ink, Strength};
-use crate::parts::{self, Outlines};
+use crate::outlines::{Outlines, on_even_ground, steep_outline};
+use crate::parts::without_border;
 
 /// Long side of the reduced picture on which windows are tried.
 const SMALL: usize = 128;
@@ -31,12 +32,12 @@ pub(crate) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
     let whole = ink.strength(ink.value.long_side());
     let outlined = || {
         let steepness = ink.steepness(&whole, ink.value.long_side() / 14);
-        whole.shows_ink() && parts::steep_outline(&whole, &steepness, Outlines::All) > 0.0
+        whole.shows_ink() && steep_outline(&whole, &steepness, Outlines::All) > 0.0
     };
     if enlarged {
         return outlined().then_some(whole);
     }
-    if ink.sure && parts::on_even_ground(&whole) && outlined() {
+    if ink.sure && on_even_ground(&whole) && outlined() {
         return Some(whole);
     }
     let other = ink.other_side();
@@ -52,12 +53,12 @@ pub(crate) fn strength(ink: &Ink, enlarged: bool) -> Option<Strength> {
         (None, Some(that)) => (&other, that, wide(&other)),
         (this, _) => (ink, this?, whole),
     };
-    if whole.shows_ink() && parts::on_even_ground(&whole) {
+    if whole.shows_ink() && on_even_ground(&whole) {
         return Some(whole);
     }
     let radius = window.radius * ink.value.long_side();
     let strength = ink.strength(radius.div_ceil(ink.value.long_side().min(SMALL)));
-    Some(parts::without_border(strength)).filter(Strength::shows_ink)
+    Some(without_border(strength)).filter(Strength::shows_ink)
 }
 
 /// A window and the steep length of the outlines that it gives.
@@ -74,10 +75,10 @@ fn window(small: &Ink, outlines: Outlines) -> Option<Window> {
         .into_iter()
         .filter(|&radius| 4 * radius <= small.value.long_side())
         .filter_map(|radius| {
-            let strength = parts::without_border(small.strength(radius));
+            let strength = without_border(small.strength(radius));
             // A blurred picture has soft edges, but never as soft as its strokes are wide.
             let steepness = small.steepness(&strength, (radius / 3).max(2));
-            let outline = parts::steep_outline(&strength, &steepness, outlines);
+            let outline = steep_outline(&strength, &steepness, outlines);
             strength.shows_ink().then_some(Window { radius, outline })
         })
         .collect();

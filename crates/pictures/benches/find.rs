@@ -1,4 +1,4 @@
-//! Finding the digit in pictures of three sizes: `cargo bench -p pictures`. The times are those of one
+//! Finding the digit in pictures of three sizes: `cargo bench --workspace --bench find`. The times are those of one
 //! thread; `digits predict` takes as many pictures at a time as there are cores.
 
 #![allow(clippy::unwrap_used, missing_docs)]

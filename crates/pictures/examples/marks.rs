@@ -11,7 +11,7 @@ mod drawing;
 
 use std::{fs::File, io::BufWriter, io::Write as _};
 
-use drawing::{Handwriting, Random, Sheet, kinds::KINDS, on_paper};
+use drawing::{Handwriting, Random, kinds};
 use pictures::Framing;
 
 fn main() {
@@ -22,25 +22,28 @@ fn main() {
     let handwriting = Handwriting::read(split);
     let mut random = Random(seed.parse().unwrap());
     let mut file = BufWriter::new(File::create(file).unwrap());
-    let marks = (0_u8..)
-        .zip(KINDS)
-        .filter(|(_, kind)| kind.0.starts_with("marked"));
-    let marks: Vec<_> = marks.collect();
+    let all = || (0_u8..).zip(kinds::KINDS);
+    let marks: Vec<_> = all()
+        .filter(|(_, kind)| kind.0.starts_with("marked"))
+        .collect();
+    // What finding leaves of lines and shadows is no mark. Large pictures would only take long, and of
+    // what touches a form's box a piece of the box may stay.
+    let others: Vec<_> = all()
+        .filter(|(_, (name, _))| !name.starts_with("marked") && !name.contains("touches"))
+        .filter(|(_, (name, _))| !["clean 500", "small on a page"].contains(name))
+        .collect();
     for number in 0..count.parse::<usize>().unwrap() {
         let index = random.below(handwriting.images.len());
         let image = &handwriting.images[index];
         let (kind, picture) = if number % 2 == 0 {
             let (kind, (_, draw)) = marks[number / 2 % marks.len()];
             (kind, draw(&mut random, image))
+        } else if number % 8 != 7 {
+            let size = random.within(40.0, 200.0).round();
+            (0, kinds::clean(&mut random, image, size))
         } else {
-            let size = random.within(44.0, 110.0).round();
-            let side = (1.3 * size) as u32;
-            let mut sheet = Sheet::new(side, side);
-            sheet.digit(image, 0.15 * size, 0.15 * size, size);
-            (
-                0,
-                on_paper([245.0; 3], &[(&sheet, [25.0; 3])], |_, _| 1.0).into(),
-            )
+            let (_, (_, draw)) = others[number / 8 % others.len()];
+            (0, draw(&mut random, image))
         };
         if let Framing::Digit(framed) | Framing::Marked(framed) = pictures::find(&picture) {
             file.write_all(&[kind, handwriting.labels[index]]).unwrap();

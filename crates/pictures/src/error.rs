@@ -1,6 +1,6 @@
 //! Why a file gives no picture.
 
-use crate::picture::{MAX_BYTES, MAX_MEMORY};
+use crate::limits::{MAX_BYTES, MAX_MEMORY};
 
 /// Why a file gives no picture. Each message is one line that says what happened and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -47,6 +47,7 @@ mod formats;
 mod ground;
 mod ink;
 mod jpeg;
+mod limits;
 mod lines;
 mod marks;
 mod mask;
@@ -75,8 +76,8 @@ use image::{DynamicImage, GrayImage};
 
 pub use error::FrameError;
 pub use formats::{is_litter, is_picture};
+pub use limits::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 pub use memory::Budget;
-pub use picture::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 
 /// Rows of the frame.
 pub const HEIGHT: usize = 28;

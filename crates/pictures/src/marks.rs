@@ -5,13 +5,14 @@
 //! the other marks from digits as written, so that a small network does: two convolutions and two dense
 //! layers, learnt from digits with and without marks (`marks/learn.py`).
 
-use crate::PIXELS;
-use crate::WIDTH;
+use std::sync::LazyLock;
 
-/// Log-odds above which a mark is seen: of digits without one, one in a hundred is beyond it.
-const LEAST: f32 = 1.6;
+use crate::{PIXELS, WIDTH};
+
+/// Log-odds above which a mark is seen: of digits without one, two in a hundred are beyond it.
+const LEAST: f32 = -1.5;
 /// Log-odds above which ink that is deep inside is a mark around the digit.
-const LEAST_AROUND: f32 = 0.0;
+const LEAST_AROUND: f32 = -3.0;
 /// Steps from outside of the strokes, and pixels of ink so deep inside, of which 0.4 % of digits have
 /// more, and 0.15 %.
 const DEEP: (usize, usize) = (5, 8);
@@ -19,9 +20,9 @@ const DEEP: (usize, usize) = (5, 8);
 const DEEPEST: (usize, usize) = (6, 4);
 
 /// Channels and sides of what each layer gives, and sides of the kernels, which go on by two pixels.
-const FIRST: (usize, usize, usize) = (8, 12, 5);
-const SECOND: (usize, usize, usize) = (16, 5, 3);
-const HIDDEN: usize = 32;
+const FIRST: (usize, usize, usize) = (12, 12, 5);
+const SECOND: (usize, usize, usize) = (24, 5, 3);
+const HIDDEN: usize = 48;
 
 /// The weights, layer by layer as PyTorch orders them, then the biases of each: a scale as a 32-bit
 /// number and a signed byte for each weight, then biases as 32-bit numbers, all in little-endian order.
@@ -71,72 +72,83 @@ fn inside(pixels: &[u8; PIXELS], steps: usize) -> usize {
         .count()
 }
 
+/// A layer: its weights, and a bias for each of its outputs.
+struct Layer {
+    weights: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+static LAYERS: LazyLock<[Layer; 4]> = LazyLock::new(|| {
+    let mut bytes = WEIGHTS;
+    let mut layer = |inputs: usize, outputs: usize| Layer::take(&mut bytes, inputs, outputs);
+    [
+        layer(FIRST.2 * FIRST.2, FIRST.0),
+        layer(FIRST.0 * SECOND.2 * SECOND.2, SECOND.0),
+        layer(SECOND.0 * SECOND.1 * SECOND.1, HIDDEN),
+        layer(HIDDEN, 1),
+    ]
+});
+
 fn log_odds(pixels: &[u8; PIXELS]) -> f32 {
-    let mut weights = WEIGHTS;
     let image: Vec<f32> = pixels.iter().map(|&p| f32::from(p) / 255.0).collect();
-    let first = convolved(&image, (1, WIDTH), FIRST, &mut weights);
-    let second = convolved(&first, (FIRST.0, FIRST.1), SECOND, &mut weights);
-    let mut hidden = dense(&second, HIDDEN, &mut weights);
-    positive(&mut hidden);
-    dense(&hidden, 1, &mut weights)
-        .first()
-        .copied()
-        .unwrap_or(f32::MAX)
+    let [first, second, hidden, output] = &*LAYERS;
+    let x = first.convolved(&image, WIDTH, FIRST.1, FIRST.2);
+    let x = second.convolved(&x, FIRST.1, SECOND.1, SECOND.2);
+    let mut x = hidden.dense(&x);
+    positive(&mut x);
+    output.dense(&x).first().copied().unwrap_or(f32::MAX)
 }
 
-/// Takes `count` weights and then `biases` biases.
-fn take(weights: &mut &[u8], count: usize, biases: usize) -> (Vec<f32>, Vec<f32>) {
-    let numbers = |bytes: &[u8]| -> Vec<f32> {
-        let (numbers, _) = bytes.as_chunks::<4>();
-        numbers
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect()
-    };
-    let (scale, rest) = weights.split_at(4);
-    let (quantized, rest) = rest.split_at(count);
-    let (bias, rest) = rest.split_at(4 * biases);
-    *weights = rest;
-    let scale = numbers(scale)[0];
-    let real = quantized.iter().map(|&byte| scale * f32::from(byte as i8));
-    (real.collect(), numbers(bias))
-}
-
-/// A convolution that goes on by two pixels, and of it what is above 0.
-fn convolved(
-    input: &[f32],
-    (channels, side): (usize, usize),
-    (out_channels, out_side, kernel): (usize, usize, usize),
-    weights: &mut &[u8],
-) -> Vec<f32> {
-    let (filters, bias) = take(
-        weights,
-        out_channels * channels * kernel * kernel,
-        out_channels,
-    );
-    let mut out = Vec::with_capacity(out_channels * out_side * out_side);
-    for (filter, bias) in filters.chunks_exact(channels * kernel * kernel).zip(bias) {
-        for y in 0..out_side {
-            for x in 0..out_side {
-                let mut sum = bias;
-                for (row, taps) in filter.chunks_exact(kernel).enumerate() {
-                    let (channel, row) = (row / kernel, row % kernel);
-                    let source = &input[(channel * side + 2 * y + row) * side + 2 * x..][..kernel];
-                    sum += source.iter().zip(taps).map(|(a, b)| a * b).sum::<f32>();
-                }
-                out.push(sum);
-            }
+impl Layer {
+    /// Takes the weights of `inputs` to each of `outputs`, and the biases, from the front of `bytes`.
+    fn take(bytes: &mut &[u8], inputs: usize, outputs: usize) -> Self {
+        let numbers = |bytes: &[u8]| -> Vec<f32> {
+            let (numbers, _) = bytes.as_chunks::<4>();
+            let numbers = numbers.iter().copied();
+            numbers.map(f32::from_le_bytes).collect()
+        };
+        let (scale, rest) = bytes.split_at(4);
+        let (quantized, rest) = rest.split_at(inputs * outputs);
+        let (biases, rest) = rest.split_at(4 * outputs);
+        *bytes = rest;
+        let scale = numbers(scale)[0];
+        let real = quantized.iter().map(|&byte| scale * f32::from(byte as i8));
+        Self {
+            weights: real.collect(),
+            biases: numbers(biases),
         }
     }
-    positive(&mut out);
-    out
-}
 
-fn dense(input: &[f32], outputs: usize, weights: &mut &[u8]) -> Vec<f32> {
-    let (rows, bias) = take(weights, outputs * input.len(), outputs);
-    (rows.chunks_exact(input.len()).zip(bias))
-        .map(|(row, bias)| bias + row.iter().zip(input).map(|(a, b)| a * b).sum::<f32>())
-        .collect()
+    /// A convolution over channels of `side` pixels that goes on by two, and of it what is above 0.
+    fn convolved(&self, input: &[f32], side: usize, out_side: usize, kernel: usize) -> Vec<f32> {
+        let size = self.weights.len() / self.biases.len();
+        let mut out = vec![0.0; self.biases.len() * out_side * out_side];
+        let filters = self.weights.chunks_exact(size).zip(&self.biases);
+        for (out, (filter, bias)) in out.chunks_exact_mut(out_side * out_side).zip(filters) {
+            out.fill(*bias);
+            // Tap by tap over whole rows, which vectorizes.
+            for (row, taps) in filter.chunks_exact(kernel).enumerate() {
+                let (channel, row) = (row / kernel, row % kernel);
+                for (y, out) in out.chunks_exact_mut(out_side).enumerate() {
+                    let source = &input[(channel * side + 2 * y + row) * side..][..side];
+                    for (at, tap) in taps.iter().enumerate() {
+                        let source = source[at..].iter().step_by(2);
+                        for (out, value) in out.iter_mut().zip(source) {
+                            *out += tap * value;
+                        }
+                    }
+                }
+            }
+        }
+        positive(&mut out);
+        out
+    }
+
+    fn dense(&self, input: &[f32]) -> Vec<f32> {
+        (self.weights.chunks_exact(input.len()).zip(&self.biases))
+            .map(|(row, bias)| bias + row.iter().zip(input).map(|(a, b)| a * b).sum::<f32>())
+            .collect()
+    }
 }
 
 fn positive(values: &mut [f32]) {

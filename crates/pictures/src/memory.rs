@@ -2,6 +2,8 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::limits::{MAX_BYTES, MAX_MEMORY};
+
 /// Bytes that files and pictures may take together while threads read them: who needs more than is free
 /// waits. They are served in the order in which they came.
 #[derive(Debug)]
@@ -14,8 +16,8 @@ impl Budget {
     /// Bytes that [`read_within`](crate::read_within) takes at most, on however many threads: what is
     /// left of 512 MB for everything else is 100 MB.
     pub const BYTES: u64 = Self::FILES + Self::PICTURES;
-    const FILES: u64 = crate::MAX_BYTES;
-    const PICTURES: u64 = crate::MAX_MEMORY;
+    const FILES: u64 = MAX_BYTES;
+    const PICTURES: u64 = MAX_MEMORY;
 
     /// A budget of [`Budget::BYTES`].
     pub fn new() -> Self {

@@ -7,22 +7,13 @@ use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::FrameError;
 use crate::decoded::Decoded;
+use crate::error::FrameError;
+use crate::limits::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 use crate::memory::{Budget, Permit};
 use crate::orientation::{self, Upright};
 use crate::scale::{SMALL_SIDE, WORKING_SIDE};
 use crate::{formats, jpeg};
-
-/// Pixels up to which a picture is decoded as it is: what most telephones make. JPEG files of more are
-/// read at an eighth of their size, which is enough to find a digit in them.
-pub const MAX_PIXELS: u64 = 52_000_000;
-/// Pixels that one side of a picture may have.
-pub const MAX_SIDE: u32 = 65_535;
-/// Bytes that a file may have.
-pub const MAX_BYTES: u64 = 128_000_000;
-/// Bytes that reading one picture may take beside its file.
-pub const MAX_MEMORY: u64 = 284_000_000;
 
 /// Pixels of a JPEG from which its data are checked on a thread beside the one that decodes.
 const MANY_PIXELS: u64 = 2_000_000;

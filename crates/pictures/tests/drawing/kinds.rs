@@ -89,7 +89,8 @@ impl Written {
     }
 }
 
-fn clean(random: &mut Random, image: &[u8; 784], size: f32) -> DynamicImage {
+/// A digit alone, `size` pixels high with its border of MNIST.
+pub fn clean(random: &mut Random, image: &[u8; 784], size: f32) -> DynamicImage {
     written(random, image, (size, size), (0.05, 0.25)).picture(random)
 }
 

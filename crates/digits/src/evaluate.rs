@@ -10,7 +10,8 @@ use std::{
 use clap::Args;
 use data::LabelledImages;
 use model::Classifier;
-use report::{Examination, History, Page};
+use report::{Examination, Page};
+use runs::{History, Layout};
 use serde_json::json;
 
 use crate::{
@@ -176,15 +177,10 @@ fn write_review(
     Ok(())
 }
 
-/// How the run went that a checkpoint lies in: a run folder holds `model` and `checkpoints/epoch-…`.
+/// How the run went that a checkpoint lies in.
 pub fn history(checkpoint: &Path) -> Option<History> {
     let checkpoint = fs::canonicalize(checkpoint).ok()?;
-    checkpoint
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("metrics.jsonl"))
-        .find_map(|file| History::read(&file).ok())
+    Layout::around(&checkpoint).find_map(|run| History::read(&run.metrics()).ok())
 }
 
 /// One row per image: the index of its class and the probability of each, with all digits that an `f64`

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use data::{LabelledImages, MNIST_TEST, PIXELS, idx};
-use model::{Classifier, Decision};
+use data::{Classes, ImageShape, LabelledImages, idx, mnist};
+use model::{Answer, Classifier, Decision};
 use report::{Examination, Misread, Page, View};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ const TRIED: usize = 1000;
     after_help = "Example: digits stress artifacts/pretrained --report stress.html
 
 Sixteen corruptions in the manner of MNIST-C are applied to test images; blank images, noise,
-checkerboards and single strokes show no digit at all, and an accepted one is a mistake.
+checkerboards and single strokes show nothing of any class, and an accepted one is a mistake.
 
 Without --data-dir these are the test images of what the checkpoint was trained on: MNIST's, or those
 in the folder that it records.
@@ -41,8 +41,8 @@ greatest; nats); shares are fractions."
 pub struct Stress {
     /// Checkpoint folder
     checkpoint: PathBuf,
-    /// Folder with t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz [default: that of
-    /// the training images]
+    /// Folder with the test images: IDX files (t10k-images-idx3-ubyte …, plain or .gz) or pictures by class
+    /// [default: that of the training images]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Folder with a file of letters in MNIST's format, such as EMNIST's test images
@@ -82,7 +82,7 @@ impl Stress {
             }
         }
         let report_to = self.report.as_deref().map(Output::open).transpose()?;
-        let mut stress = report::Stress::new(&classifier, &images, limit, self.seed)?;
+        let mut stress = stress::Stress::new(&classifier, &images, limit, self.seed)?;
         for (name, others) in &others {
             stress.add(&classifier, name, others)?;
         }
@@ -130,9 +130,10 @@ impl Stress {
 struct Others {
     /// The file of the images.
     file: PathBuf,
-    images: Vec<[u8; PIXELS]>,
-    /// What they show, where the file of the labels lies beside.
-    labels: Option<Vec<u8>>,
+    shape: ImageShape,
+    images: Vec<Vec<u8>>,
+    /// What they show, as the file of the labels says that lies beside.
+    labels: Option<Vec<u16>>,
 }
 
 impl Others {
@@ -160,8 +161,8 @@ impl Others {
         let read =
             |file: &Path| fs::read(file).with_context(|| format!("{}: can't read", file.display()));
         let file = dir.join(name);
-        let pixels = idx::read_images(&read(&file)?, &file.display().to_string())?;
-        let mut images = pixels.as_chunks::<PIXELS>().0.to_vec();
+        let (shape, pixels) = idx::read_images(&read(&file)?, &file.display().to_string())?;
+        let mut images: Vec<Vec<u8>> = pixels.chunks_exact(shape.len()).map(<[u8]>::to_vec).collect();
         if split.starts_with("emnist-") {
             errln!(
                 "{}: EMNIST's files hold rows and columns exchanged: the images are turned",
@@ -169,7 +170,7 @@ impl Others {
             );
             images = images
                 .iter()
-                .map(|image| View::TRANSPOSED.of(image))
+                .map(|image| View::TRANSPOSED.of(shape, image))
                 .collect();
         }
         let labels = ["", ".gz"].iter().find_map(|gz| {
@@ -178,7 +179,7 @@ impl Others {
         });
         let labels = labels
             .map(|labels| {
-                let found = idx::read_any_labels(&read(&labels)?, &labels.display().to_string())?;
+                let found = idx::read_labels(&read(&labels)?, &labels.display().to_string())?;
                 if found.len() != images.len() {
                     bail!(
                         "{}: {} labels for {} images; use files of the same set",
@@ -192,6 +193,7 @@ impl Others {
             .transpose()?;
         Ok(Others {
             file,
+            shape,
             images,
             labels,
         })
@@ -203,18 +205,23 @@ impl Others {
         self,
         classifier: &Classifier,
         limit: usize,
-    ) -> anyhow::Result<Vec<[u8; PIXELS]>> {
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
         let file = self.file.display();
         let first = &self.images[..self.images.len().min(limit)];
-        let unlabelled = LabelledImages::new(
-            self.images.as_flattened().to_vec(),
-            vec![0; self.images.len()],
-        )?;
-        if unlabelled.digest().images == MNIST_TEST.images {
+        let (shape, count) = (self.shape, self.images.len());
+        if shape != classifier.shape() {
+            bail!(
+                "{file}: images of {shape}, and the network takes {}; name others",
+                classifier.shape()
+            );
+        }
+        let classes = Classes::numbered(vec![0, 1])?;
+        let unlabelled = LabelledImages::new(shape, classes, self.images.concat(), vec![0; count])?;
+        if unlabelled.digest().images == mnist::TEST.images {
             bail!("{file}: these are MNIST's digits; name images of something else");
         }
         let Some(labels) = &self.labels else {
-            let answers = classifier.classify_all(first);
+            let answers = classifier.classify_all(&first.concat())?;
             let accepted = answers.iter().filter(|a| a.decision == Decision::Accept);
             let share = accepted.count() as f64 / first.len().max(1) as f64;
             if share > 0.5 {
@@ -225,7 +232,8 @@ impl Others {
             }
             return Ok(first.to_vec());
         };
-        let known = |label: u8| usize::from(label) < classifier.manifest().classes.len();
+        let classes = classifier.manifest().spec()?.classes;
+        let known = |label: u16| classes.index_of(label).is_some();
         let of_known: Vec<usize> = (0..labels.len())
             .filter(|&row| known(labels[row]))
             .collect();
@@ -234,19 +242,16 @@ impl Others {
             .step_by(of_known.len().div_ceil(TRIED).max(1))
             .copied()
             .collect();
-        let answered = [View::default(), View::TRANSPOSED].map(|view| {
-            let seen: Vec<_> = tried
-                .iter()
-                .map(|&row| view.of(&self.images[row]))
-                .collect();
-            let answers = classifier.classify_all(&seen);
-            let right = answers
-                .iter()
-                .zip(&tried)
-                .filter(|(answer, row)| answer.digit == labels[**row]);
-            right.count() as f64 / tried.len().max(1) as f64
-        });
-        let answered = answered[0].max(answered[1]);
+        let mut answered = 0.0;
+        for view in [View::default(), View::TRANSPOSED] {
+            let seen = tried.iter().map(|&row| view.of(shape, &self.images[row]));
+            let answers = classifier.classify_all(&seen.collect::<Vec<_>>().concat())?;
+            let is_right = |(answer, row): &(&Answer, &usize)| {
+                Some(answer.class) == classes.index_of(labels[**row])
+            };
+            let right = answers.iter().zip(&tried).filter(is_right).count();
+            answered = f64::max(answered, right as f64 / tried.len().max(1) as f64);
+        }
         if answered < 0.5 {
             return Ok(first.to_vec());
         }
@@ -262,6 +267,6 @@ impl Others {
         );
         let others = self.images.iter().zip(labels);
         let others = others.filter(|(_, label)| !known(**label));
-        Ok(others.map(|(image, _)| *image).take(limit).collect())
+        Ok(others.map(|(image, _)| image.clone()).take(limit).collect())
     }
 }

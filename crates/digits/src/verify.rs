@@ -11,12 +11,10 @@ use model::{
     CheckpointError, Classifier, Device,
     checkpoint::{Checkpoint, MANIFEST, SUMS},
 };
+use runs::Layout;
 use serde_json::json;
 
 use crate::BackendArg;
-
-/// The folder of a run's training checkpoints.
-const EPOCHS: &str = "checkpoints";
 
 #[derive(Args)]
 #[command(
@@ -45,7 +43,7 @@ impl Verify {
             // A run that is going on removes epochs that it no longer needs, also after they were
             // listed here.
             if matches!(problem, Some(CheckpointError::Missing { .. }))
-                && path.starts_with(asked.join(EPOCHS))
+                && path.starts_with(Layout::new(asked).checkpoints())
                 && path.symlink_metadata().is_err()
             {
                 continue;
@@ -77,9 +75,7 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
     let training = checkpoint.manifest().training.as_ref();
     let stated = training.and_then(|training| training["epoch"].as_u64());
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let named = name
-        .strip_prefix("epoch-")
-        .and_then(|n| n.parse::<u64>().ok());
+    let named = Layout::epoch(&name).map(|epoch| epoch as u64);
     match (stated, named) {
         (Some(stated), Some(named)) if stated != named => Err(CheckpointError::Invalid {
             path: path.join(MANIFEST),
@@ -91,11 +87,12 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
 
 /// The checkpoints of a run folder, or the path itself.
 fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    let folder = path.join(EPOCHS);
+    let run = Layout::new(path);
+    let folder = run.checkpoints();
     let mut found: Vec<_> = match std::fs::read_dir(&folder) {
         Ok(entries) => entries
             .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with("epoch-"))
+            .filter(|entry| Layout::epoch(&entry.file_name().to_string_lossy()).is_some())
             .map(|entry| entry.path())
             .collect(),
         // Opening it will say why.
@@ -103,9 +100,9 @@ fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         Err(_) => Vec::new(),
     };
     found.sort();
-    let model = path.join("model");
+    let model = run.model();
     // A finished run has one, whatever has become of it.
-    if model.symlink_metadata().is_ok() || path.join("summary.json").exists() {
+    if model.symlink_metadata().is_ok() || run.summary().exists() {
         found.push(model);
     }
     if found.is_empty() || path.join(MANIFEST).exists() || path.join(SUMS).exists() {

@@ -27,6 +27,8 @@
 //!
 //! # Layers
 //!
+//! - [`conv2d`] and [`linear`]: layers that read as Burn's, `conv2d(x, &conv).norm(..).relu().tensor()`, and run as
+//!   one operation.
 //! - [`conv_block`], [`flatten`], [`dense_block`], [`cross_entropy`]: Burn tensors in, Burn tensors out,
 //!   recorded for autodiff. They decide whether the kernels cover a call. [`from_vec`] makes the tensors that
 //!   go in.
@@ -67,6 +69,7 @@ mod chunks;
 pub mod conv;
 pub mod dense;
 mod error;
+mod layers;
 mod layout;
 mod norm;
 mod ops;
@@ -78,6 +81,7 @@ mod scratch;
 mod simd;
 
 pub use error::Error;
+pub use layers::{Conv, Dense, conv2d, linear};
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;

@@ -6,6 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use data::{ImageShape, Normalization};
+use kernels::{conv2d, flatten, linear};
 
 use crate::config::{BlockConfig, ConfigError, NetworkConfig, Order};
 use crate::init::Initializer;
@@ -103,7 +104,7 @@ impl Network {
     /// - images: `[batch, channels, height, width]`, normalized
     /// - output: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.head(kernels::flatten(self.convolve(images)))
+        self.head(flatten(self.convolve(images)))
     }
 
     /// Computes the logits and, on the way, what the filters of the last block found: the square root
@@ -115,7 +116,7 @@ impl Network {
     pub fn forward_with_features(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.convolve(images);
         let [batch, channels, height, width] = x.dims();
-        let flat = kernels::flatten(x);
+        let flat = flatten(x);
         let features = flat
             .clone()
             .reshape([batch, channels, height * width])
@@ -159,7 +160,7 @@ impl Network {
         for dense in &self.dense {
             x = dense.forward(self.dropout.forward(x));
         }
-        kernels::dense_block(self.dropout.forward(x), &self.output, None, false)
+        linear(self.dropout.forward(x), &self.output).tensor()
     }
 }
 
@@ -178,11 +179,11 @@ impl Block {
     /// - x: `[batch, channels_in, height, width]`
     /// - output: `[batch, channels_out, height', width']`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let order = match self.order {
-            Order::ConvNormReluPool => kernels::Order::ConvNormReluPool,
-            Order::ConvPoolNormRelu => kernels::Order::ConvPoolNormRelu,
-        };
-        kernels::conv_block(x, &self.conv, self.norm.as_ref(), order, self.pool)
+        let (x, norm) = (conv2d(x, &self.conv), self.norm.as_ref());
+        match self.order {
+            Order::ConvNormReluPool => x.norm(norm).relu().max_pool(self.pool).tensor(),
+            Order::ConvPoolNormRelu => x.max_pool(self.pool).norm(norm).relu().tensor(),
+        }
     }
 }
 
@@ -191,6 +192,9 @@ impl Dense {
     /// - x: `[batch, features]`
     /// - output: `[batch, width]`
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        kernels::dense_block(x, &self.linear, self.norm.as_ref(), true)
+        linear(x, &self.linear)
+            .norm(self.norm.as_ref())
+            .relu()
+            .tensor()
     }
 }

@@ -11,7 +11,8 @@ use model::{
     Classifier,
     checkpoint::{self, Checkpoint, MANIFEST, MODEL},
 };
-use report::{Examination, History, Page};
+use report::{Examination, Page};
+use runs::History;
 
 use crate::{
     Args, Failure,

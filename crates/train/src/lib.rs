@@ -24,6 +24,7 @@ mod restore;
 mod run;
 pub mod run_dir;
 pub mod schedule;
+pub mod state;
 mod strategy;
 mod summary;
 mod terminal;

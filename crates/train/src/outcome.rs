@@ -4,7 +4,8 @@ use model::CheckpointError;
 use thiserror::Error;
 
 use crate::{
-    journal::{Journal, TrainingState},
+    journal::Journal,
+    state::TrainingState,
     run_dir::RunDirError,
 };
 

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use model::Backend;
+use runs::Layout;
 use toml::Value;
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 /// The recipe with everything that the command line adds.
 pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
     if let Some(run) = &args.resume {
-        let file = run.join("config.toml");
+        let file = Layout::new(run).config();
         if !file.is_file() {
             return Err(RunDirError::NoRun(run.clone()).into());
         }

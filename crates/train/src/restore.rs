@@ -9,7 +9,7 @@ use model::{
 use crate::{
     Config, Failure,
     failure::usage,
-    journal::{EpochRecord, TrainingState},
+    state::{EpochRecord, TrainingState},
     progress::say,
     records,
     resolve::{extended, keeps_what_is_done},

@@ -3,20 +3,30 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, BufWriter, Write as _},
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
 use model::{CheckpointError, checkpoint};
+use runs::Layout;
 use thiserror::Error;
 
 use crate::progress::say;
 
-/// A run folder that this process may write to. The lock ends with the process, however it ends; where
+/// A run folder that this process may write to; its paths are those of [`Layout`]. The lock ends with the process, however it ends; where
 /// the file system has no locks there is a warning instead.
 #[derive(Debug)]
 pub struct RunDir {
-    path: PathBuf,
+    layout: Layout,
     lock: File,
+}
+
+impl Deref for RunDir {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
 }
 
 /// Why a run folder can't be used.
@@ -47,8 +57,6 @@ pub enum RunDirError {
     Checkpoint(#[from] CheckpointError),
 }
 
-const LOCK: &str = ".lock";
-const CONFIG: &str = "config.toml";
 /// What the names of unfinished files start with, as those of unfinished checkpoints do.
 const PARTIAL: &str = ".partial-";
 
@@ -63,7 +71,7 @@ impl RunDir {
         for entry in fs::read_dir(path).map_err(io_error(path))? {
             let name = entry.map_err(io_error(path))?.file_name();
             // A run that died before it had a config.toml may have left part of one.
-            let ours = name == LOCK || name.to_string_lossy().starts_with(PARTIAL);
+            let ours = run.lock().file_name() == Some(&name) || name.to_string_lossy().starts_with(PARTIAL);
             if !ours && !checkpoint::is_strewn(&name) {
                 return Err(RunDirError::NotEmpty(path.to_owned()));
             }
@@ -94,7 +102,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::NoRun`] if it isn't a run, [`RunDirError::InUse`] if another process has it.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        if !path.join(CONFIG).is_file() {
+        if !Layout::new(path).config().is_file() {
             return Err(RunDirError::NoRun(path.to_owned()));
         }
         let run = Self::lock(path)?;
@@ -104,7 +112,8 @@ impl RunDir {
     }
 
     fn lock(path: &Path) -> Result<Self, RunDirError> {
-        let file = path.join(LOCK);
+        let layout = Layout::new(path);
+        let file = layout.lock();
         is_file(&file).map_err(io_error(&file))?;
         let lock = File::options()
             .create(true)
@@ -122,10 +131,7 @@ impl RunDir {
             )),
             Err(TryLockError::Error(source)) => return Err(RunDirError::Io { path: file, source }),
         }
-        Ok(RunDir {
-            path: path.to_owned(),
-            lock,
-        })
+        Ok(RunDir { layout, lock })
     }
 
     /// Checks that the folder is still the one that was locked: where someone has moved it, taken its
@@ -139,58 +145,13 @@ impl RunDir {
         {
             use std::os::unix::fs::MetadataExt;
             let identity = |file: fs::Metadata| (file.dev(), file.ino());
-            let there = fs::metadata(self.path.join(LOCK)).map(identity);
+            let there = fs::metadata(self.layout.lock()).map(identity);
             let held = self.lock.metadata().map(identity);
             if !matches!((there, held), (Ok(there), Ok(held)) if there == held) {
-                return Err(RunDirError::Lost(self.path.clone()));
+                return Err(RunDirError::Lost(self.path().to_owned()));
             }
         }
         Ok(())
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The resolved configuration.
-    pub fn config(&self) -> PathBuf {
-        self.path.join(CONFIG)
-    }
-
-    /// One JSON object per line and measurement.
-    pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
-    }
-
-    /// What was measured after the epoch that a run went on from.
-    pub fn passed_over_metrics(&self) -> PathBuf {
-        self.path.join("passed-over-metrics.jsonl")
-    }
-
-    /// The result of the run.
-    pub fn summary(&self) -> PathBuf {
-        self.path.join("summary.json")
-    }
-
-    /// The result as a page for a browser.
-    pub fn report(&self) -> PathBuf {
-        self.path.join("report.html")
-    }
-
-    /// The best network, without optimizer: what is handed on.
-    pub fn model(&self) -> PathBuf {
-        self.path.join("model")
-    }
-
-    /// The folder of the training checkpoints.
-    pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
-    }
-
-    /// The training checkpoint of an epoch.
-    pub fn checkpoint(&self, epoch: usize) -> PathBuf {
-        self.checkpoints().join(format!("epoch-{epoch:03}"))
     }
 
     /// The epochs that have a training checkpoint, whole or not, newest first.
@@ -213,11 +174,7 @@ impl RunDir {
         })?;
         let mut epochs: Vec<usize> = names
             .iter()
-            .filter_map(|name| {
-                let epoch = name.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
-                // Other spellings of the number are not ours.
-                (self.checkpoint(epoch).file_name() == Some(name)).then_some(epoch)
-            })
+            .filter_map(|name| Layout::epoch(name.to_str()?))
             .collect();
         epochs.sort_unstable_by(|a, b| b.cmp(a));
         Ok(epochs)
@@ -231,9 +188,7 @@ impl RunDir {
     pub fn set_aside(&self, epoch: usize) -> Result<PathBuf, RunDirError> {
         self.check()?;
         let path = self.checkpoint(epoch);
-        let aside = self
-            .checkpoints()
-            .join(format!("passed-over-epoch-{epoch:03}"));
+        let aside = self.passed_over(epoch);
         checkpoint::remove(&aside)?;
         checkpoint::rename(&path, &aside).map_err(io_error(&path))?;
         Ok(aside)
@@ -280,7 +235,7 @@ impl RunDir {
                 use std::os::unix::fs::PermissionsExt;
                 builder.permissions(fs::Permissions::from_mode(0o666));
             }
-            let file = builder.tempfile_in(&self.path)?;
+            let file = builder.tempfile_in(self.path())?;
             let mut buffer = BufWriter::new(file.as_file());
             fill(&mut buffer)?;
             buffer.flush()?;
@@ -316,10 +271,10 @@ impl RunDir {
     /// the file system has links.
     pub fn point_latest(&self, artifacts: &Path) {
         #[cfg(unix)]
-        if let Some(name) = self.path.file_name()
-            && let Some(Ok(parent)) = self.path.parent().map(fs::canonicalize)
+        if let Some(name) = self.path().file_name()
+            && let Some(Ok(parent)) = self.path().parent().map(fs::canonicalize)
             && fs::canonicalize(artifacts).is_ok_and(|artifacts| artifacts == parent)
-            && !self.path.is_symlink()
+            && !self.path().is_symlink()
         {
             let link = artifacts.join("latest");
             let next = artifacts.join(format!(".latest-{}", std::process::id()));

@@ -26,7 +26,7 @@ use crate::{
     checkpointer::CheckpointSet,
     config::{ScheduleConfig, TrainingConfig},
     interrupt::Interrupt,
-    journal::EpochRecord,
+    state::EpochRecord,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
     progress::say,

@@ -1,0 +1,93 @@
+use std::path::{Path, PathBuf};
+
+/// What an epoch's checkpoint is called before its number.
+const EPOCH: &str = "epoch-";
+
+/// The paths in the folder of a run.
+///
+/// ```
+/// use std::path::Path;
+///
+/// let run = runs::Layout::new("artifacts/default-001");
+/// assert_eq!(run.checkpoint(12), Path::new("artifacts/default-001/checkpoints/epoch-012"));
+/// assert_eq!(runs::Layout::epoch("epoch-012"), Some(12));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    path: PathBuf,
+}
+
+impl Layout {
+    /// That of the run in a folder.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Those of the folders in which a checkpoint may lie, the nearest first: a run has its model in one
+    /// folder and the checkpoints of epochs a folder deeper.
+    pub fn around(checkpoint: &Path) -> impl Iterator<Item = Self> {
+        checkpoint.ancestors().skip(1).take(2).map(Self::new)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved recipe, written before the first step: a folder without it is no run.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// Held by the process that writes to the run.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join(".lock")
+    }
+
+    /// A [`Measurement`](crate::Measurement) per line.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// What was measured after the epoch that a run went on from.
+    pub fn passed_over_metrics(&self) -> PathBuf {
+        self.path.join("passed-over-metrics.jsonl")
+    }
+
+    /// The result of the run.
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// The result as a page for a browser.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// The best network, without optimizer: what is handed on.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model")
+    }
+
+    /// The folder of the training checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The training checkpoint of an epoch.
+    pub fn checkpoint(&self, epoch: usize) -> PathBuf {
+        self.checkpoints().join(format!("{EPOCH}{epoch:03}"))
+    }
+
+    /// What the checkpoint of an epoch is called where no run is to go on from it.
+    pub fn passed_over(&self, epoch: usize) -> PathBuf {
+        let name = format!("passed-over-{EPOCH}{epoch:03}");
+        self.checkpoints().join(name)
+    }
+
+    /// The epoch whose checkpoint has that name; none for other spellings of the number.
+    pub fn epoch(name: &str) -> Option<usize> {
+        let epoch = name.strip_prefix(EPOCH)?.parse().ok()?;
+        (format!("{EPOCH}{epoch:03}") == name).then_some(epoch)
+    }
+}

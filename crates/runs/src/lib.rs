@@ -1,0 +1,15 @@
+//! The folder of a run: what lies where in it, and what its measurements are. `train` writes it, `report`
+//! and `digits` read it; nobody else knows a name in it.
+//!
+//! It knows neither networks nor how to write: which files are whole and who may write is the trainer's
+//! business.
+
+#![forbid(unsafe_code)]
+
+mod history;
+mod layout;
+mod measurement;
+
+pub use history::History;
+pub use layout::Layout;
+pub use measurement::{LINE_LIMIT, Measurement};

@@ -1,7 +1,7 @@
-//! Classifies every image of an IDX file and prints the digits, one per line:
+//! Classifies every image of an IDX file and prints the names of their classes, one per line:
 //! `downstream CHECKPOINT t10k-images-idx3-ubyte`.
 
-use model::{Backend, Classifier, PIXELS};
+use model::{Backend, Classifier};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -10,10 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let classifier = Classifier::load(checkpoint, &Backend::default().device()?)?;
     let bytes = std::fs::read(file)?;
-    // An IDX file of images begins with 16 bytes of sizes.
-    let (images, _) = bytes.get(16..).unwrap_or_default().as_chunks::<PIXELS>();
-    for answer in classifier.classify_all(images) {
-        println!("{}", answer.digit);
+    // An IDX file of grey images begins with 16 bytes of sizes.
+    let images = bytes.get(16..).unwrap_or_default();
+    for answer in classifier.classify_all(images)? {
+        println!("{}", answer.name);
     }
     Ok(())
 }

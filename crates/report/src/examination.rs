@@ -1,17 +1,11 @@
 //! A classifier examined on labelled images.
 
-use data::{CLASSES, LabelledImages};
-use evaluation::{Classification, Error, Evaluation, Logits, Promise};
+use data::{LabelledImages, mnist};
+use evaluation::{Classification, Evaluation, Logits, Promise};
 use model::Classifier;
 use serde::Serialize;
 
-use crate::{Misread, Origin};
-
-/// The images of MNIST's test set, counted from 0, whose label is wrong or undecidable by the vote
-/// of several people (Northcutt, Athalye and Mueller 2021, "Pervasive Label Errors in Test Sets").
-pub const MISLABELLED: [usize; 15] = [
-    947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
-];
+use crate::{ExaminationError, Misread, Origin};
 
 /// What a classifier achieved. Shares are fractions.
 #[derive(Clone, Debug, Serialize)]
@@ -24,7 +18,7 @@ pub struct Examination {
     pub deferral: Promise,
     /// Everything measured, before and after calibration.
     pub evaluation: Evaluation,
-    /// The same without [`MISLABELLED`], if the images are MNIST's test set.
+    /// The same without [`mnist::MISLABELLED`], if the images are MNIST's test set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_mislabelled: Option<Evaluation>,
     /// Which data these images belong to, where the caller has said so.
@@ -33,6 +27,8 @@ pub struct Examination {
     /// How the images would have to be held to be read, where they can't be as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misread: Option<Misread>,
+    #[serde(skip)]
+    classes: Vec<String>,
     #[serde(skip)]
     logits: Logits,
     #[serde(skip)]
@@ -43,27 +39,33 @@ impl Examination {
     /// Examines a classifier through the same calls that other crates use.
     ///
     /// # Errors
-    /// If there are no images.
-    pub fn new(classifier: &Classifier, images: &LabelledImages) -> Result<Self, Error> {
-        let outputs = classifier.outputs(images.pixels());
+    /// If the images are of another shape than the classifier's, or a label is no class of its.
+    pub fn new(classifier: &Classifier, images: &LabelledImages) -> Result<Self, ExaminationError> {
+        let (found, expected) = (images.shape(), classifier.shape());
+        let other = || ExaminationError::Shape { found, expected };
+        if found != expected {
+            return Err(other());
+        }
+        let outputs = classifier.outputs(images.pixels()).map_err(|_| other())?;
         let answers: Vec<Classification> = outputs
             .iter()
             .enumerate()
             .map(|(index, output)| classifier.decide(images.image(index), output))
+            .map(|answer| answer.classification)
             .collect();
-        let logits = outputs.iter().flat_map(|output| output.logits).collect();
-        let logits = Logits::new(CLASSES, logits, images.labels().to_vec())?;
+        let classes = classifier.classes().to_vec();
+        let logits = outputs.into_iter().flat_map(|output| output.logits);
+        let logits = Logits::new(classes.len(), logits.collect(), images.labels().to_vec())?;
         let calibration = classifier.calibration();
         let evaluation = calibration.evaluate_answers(&logits, &answers)?;
-        let without_mislabelled = images
-            .is_mnist_test()
+        let without_mislabelled = mnist::is_test(images)
             .then(|| {
                 let kept = answers.iter().enumerate();
                 let kept: Vec<_> = kept
-                    .filter(|(index, _)| !MISLABELLED.contains(index))
+                    .filter(|(index, _)| !mnist::MISLABELLED.contains(index))
                     .map(|(_, answer)| answer.clone())
                     .collect();
-                calibration.evaluate_answers(&logits.without(&MISLABELLED)?, &kept)
+                calibration.evaluate_answers(&logits.without(&mnist::MISLABELLED)?, &kept)
             })
             .transpose()?;
         let accuracy = evaluation.after.accuracy.value;
@@ -75,12 +77,18 @@ impl Examination {
             without_mislabelled,
             origin: None,
             misread: Misread::find(classifier, images, accuracy)?,
+            classes,
             logits,
             answers,
         })
     }
 
-    /// The logits that everything was computed from, `[images, 10]`, with the labels.
+    /// The names of the classes.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The logits that everything was computed from, `[images, classes]`, with the labels.
     pub fn logits(&self) -> &Logits {
         &self.logits
     }

@@ -7,7 +7,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let classifier = Classifier::load("artifacts/pretrained", &Backend::default().device()?)?;
-//! let images = data::Source::Bundled.test()?;
+//! let images = data::Source::Bundled.test(&classifier.manifest().spec()?, &())?;
 //! let examination = Examination::new(&classifier, &images)?;
 //! print!("{examination}");
 //!
@@ -19,17 +19,18 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 mod examination;
 mod history;
+mod mistakes;
 mod origin;
 mod page;
-mod stress;
 mod text;
 mod view;
 
-pub use examination::{Examination, MISLABELLED};
+pub use error::ExaminationError;
+pub use examination::Examination;
 pub use history::History;
 pub use origin::Origin;
 pub use page::{Page, PageError};
-pub use stress::{Stress, StressRow};
 pub use view::{Misread, View};

@@ -1,6 +1,6 @@
 //! Which data a classifier was trained on and which it is examined on.
 
-use data::{DataError, LabelledImages, MNIST_TRAIN, Source};
+use data::{DataError, LabelledImages, Source, mnist};
 use model::Manifest;
 use serde::Serialize;
 
@@ -28,18 +28,18 @@ impl Origin {
         images: &LabelledImages,
     ) -> Result<Self, DataError> {
         let data = &manifest.provenance.data;
-        let mnist = (data.train.is(&MNIST_TRAIN), images.is_mnist_test());
-        let same = match mnist {
+        let known = (data.train.is(&mnist::TRAIN), mnist::is_test(images));
+        let same = match known {
             (true, true) => Some(true),
-            _ => match source.train() {
+            _ => match source.train(&()) {
                 Ok(train) => Some(*train.digest() == data.train),
-                Err(DataError::Missing { .. }) => (mnist == (false, true)).then_some(false),
+                Err(DataError::Missing { .. }) => (known == (false, true)).then_some(false),
                 Err(error) => return Err(error),
             },
         };
         Ok(Self {
             source: source.name(),
-            trained_on: match mnist.0 {
+            trained_on: match known.0 {
                 true => "MNIST".to_owned(),
                 false => data.source.clone(),
             },

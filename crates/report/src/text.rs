@@ -5,6 +5,10 @@ use std::fmt::{self, Display, Formatter};
 use evaluation::{Estimate, Evaluation, Report};
 
 use crate::Examination;
+use crate::mistakes::{SHOWN, mistakes, worst_classes};
+
+/// Most characters of a class name as the head of a column, and in a line.
+const NAME: [usize; 2] = [4, 40];
 
 impl Display for Examination {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -36,24 +40,61 @@ impl Display for Examination {
         for caveat in self.caveats() {
             writeln!(f, "note: {caveat}")?;
         }
-        confusion(&self.evaluation.after, f)?;
+        classes(&self.evaluation.after, self.classes(), f)?;
         trust(&self.evaluation, f)?;
         writeln!(f, "threshold {}", self.deferral.statement)?;
         sets(&self.evaluation, f)
     }
 }
 
-fn confusion(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
+/// Few classes of short names as a matrix, the worst of others as lists.
+fn classes(report: &Report, names: &[String], f: &mut Formatter<'_>) -> fmt::Result {
+    let short = |name: &String| name.chars().count() <= NAME[0];
+    if names.len() <= SHOWN && names.iter().all(short) {
+        return confusion(report, names, f);
+    }
+    let name = |class: u16| {
+        let name = names.get(usize::from(class)).map_or("?", String::as_str);
+        match name.char_indices().nth(NAME[1]) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name.to_owned(),
+        }
+    };
+    let worst = worst_classes(report);
+    writeln!(
+        f,
+        "\nprecision    recall    images   class (the {} of the lowest F1 of {})",
+        worst.len(),
+        names.len()
+    )?;
+    for class in worst {
+        let figures = &report.per_class[usize::from(class)];
+        let (precision, recall) = (100.0 * figures.precision, 100.0 * figures.recall);
+        let (images, name) = (figures.support, name(class));
+        writeln!(f, "{precision:>7.2} % {recall:>7.2} % {images:>9}   {name}")?;
+    }
+    let mistakes = mistakes(report);
+    if !mistakes.is_empty() {
+        writeln!(f, "\ntimes   most frequent mistakes: label → answer")?;
+    }
+    for mistake in mistakes.iter().take(SHOWN) {
+        let (label, answer) = (name(mistake.label), name(mistake.answer));
+        writeln!(f, "{:>5}   {label} → {answer}", mistake.times)?;
+    }
+    Ok(())
+}
+
+fn confusion(report: &Report, names: &[String], f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "\nlabel  precision    recall   answered as ")?;
-    for class in 0..report.confusion.len() {
-        write!(f, "{class:>5}")?;
+    for name in names {
+        write!(f, "{name:>5}")?;
     }
     writeln!(f)?;
-    for (class, (row, figures)) in report.confusion.iter().zip(&report.per_class).enumerate() {
+    for ((name, row), figures) in names.iter().zip(&report.confusion).zip(&report.per_class) {
         let (precision, recall) = (100.0 * figures.precision, 100.0 * figures.recall);
         write!(
             f,
-            "{class:>5}  {precision:>7.2} %  {recall:>6.2} %               "
+            "{name:>5}  {precision:>7.2} %  {recall:>6.2} %               "
         )?;
         for count in row {
             write!(f, "{count:>5}")?;

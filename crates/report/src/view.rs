@@ -1,9 +1,11 @@
 //! Whether images that a classifier can't read are held another way than those it was trained on.
 
-use data::{HEIGHT, LabelledImages, PIXELS, WIDTH};
-use evaluation::{Error, Estimate, interval};
+use data::{ImageShape, LabelledImages};
+use evaluation::{Estimate, interval};
 use model::Classifier;
 use serde::Serialize;
+
+use crate::ExaminationError;
 
 /// Another way to look at an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,34 +30,45 @@ impl View {
     };
 
     /// Everything but the image as it is.
-    fn all() -> impl Iterator<Item = Self> {
-        (1..16).map(|bits| Self {
+    fn all(shape: ImageShape) -> impl Iterator<Item = Self> {
+        let views = (1..16).map(|bits| Self {
             transposed: bits & 1 != 0,
             mirrored: bits & 2 != 0,
             upside_down: bits & 4 != 0,
             inverted: bits & 8 != 0,
-        })
+        });
+        views.filter(move |view| view.suits(shape))
     }
 
-    /// An image, `[28, 28]`, seen so.
+    /// Whether an image of that shape can be seen so: transposed it keeps its shape if it is a square.
+    pub fn suits(self, shape: ImageShape) -> bool {
+        !self.transposed || shape.height == shape.width
+    }
+
+    /// An image, `[channels, height, width]`, seen so. Where [`suits`](Self::suits) is false, rows and
+    /// columns stay as they are.
     ///
     /// # Panics
-    /// If `image` has not 784 bytes.
-    pub fn of(self, image: &[u8]) -> [u8; PIXELS] {
-        std::array::from_fn(|at| {
-            let (mut y, mut x) = (at / WIDTH, at % WIDTH);
+    /// If `image` is shorter than an image of that shape, like a slice.
+    pub fn of(self, shape: ImageShape, image: &[u8]) -> Vec<u8> {
+        let ImageShape { height, width, .. } = shape;
+        let transposed = self.transposed && self.suits(shape);
+        let value = |at: usize| {
+            let (start, at) = (at - at % shape.plane(), at % shape.plane());
+            let (mut y, mut x) = (at / width, at % width);
             if self.upside_down {
-                y = HEIGHT - 1 - y;
+                y = height - 1 - y;
             }
             if self.mirrored {
-                x = WIDTH - 1 - x;
+                x = width - 1 - x;
             }
-            if self.transposed {
+            if transposed {
                 (y, x) = (x, y);
             }
-            let value = image[y * WIDTH + x];
+            let value = image[start + y * width + x];
             if self.inverted { 255 - value } else { value }
-        })
+        };
+        (0..shape.len()).map(value).collect()
     }
 
     /// What it does, in words.
@@ -102,12 +115,12 @@ impl Misread {
     /// `accuracy`, the share of right images, is well enough, and where no view helps.
     ///
     /// # Errors
-    /// None that an image could cause.
+    /// If the images are of another shape than the classifier's.
     pub fn find(
         classifier: &Classifier,
         images: &LabelledImages,
         accuracy: f64,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Self>, ExaminationError> {
         if accuracy >= READABLE {
             return Ok(None);
         }
@@ -116,7 +129,7 @@ impl Misread {
         let tried: Vec<usize> = (0..images.len()).step_by(step).collect();
         let as_they_are = right(classifier, images, &tried, View::default())?;
         let mut best: Option<Self> = None;
-        for view in View::all() {
+        for view in View::all(images.shape()) {
             let seen_so = right(classifier, images, &tried, view)?;
             if best.is_none_or(|best| seen_so.value > best.seen_so.value) {
                 best = Some(Self {
@@ -151,16 +164,21 @@ fn right(
     images: &LabelledImages,
     tried: &[usize],
     view: View,
-) -> Result<Estimate, Error> {
-    let seen: Vec<_> = tried
+) -> Result<Estimate, ExaminationError> {
+    let shape = images.shape();
+    let seen: Vec<u8> = tried
         .iter()
-        .map(|&index| view.of(images.image(index)))
+        .flat_map(|&index| view.of(shape, images.image(index)))
         .collect();
     let answers = classifier.classify_all(&seen);
+    let answers = answers.map_err(|error| ExaminationError::Shape {
+        found: shape,
+        expected: error.shape,
+    })?;
     let right = answers
         .iter()
         .zip(tried)
-        .filter(|(answer, index)| answer.digit == images.label(**index))
+        .filter(|(answer, index)| answer.class == images.label(**index))
         .count();
-    interval::wilson(right as u64, tried.len() as u64, 0.95)
+    Ok(interval::wilson(right as u64, tried.len() as u64, 0.95)?)
 }

@@ -1,37 +1,72 @@
-//! A 28×28 image of real numbers to draw on, and the draws that pictures are made from.
+//! One channel of an image as real numbers to draw on.
 
-use crate::{HEIGHT, PIXELS, Random, WIDTH};
+/// Sides of the images, in pixels, that amounts in pixels are written for: MNIST's.
+const UNIT: f64 = 28.0;
 
-/// `[28, 28]` values row by row, 0 for black and 1 for white; drawing may leave that range until
+/// `[height, width]` values row by row, 0 for black and 1 for white; drawing may leave that range until
 /// [`Canvas::bytes`] brings it back.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Canvas(pub [f64; PIXELS]);
+pub struct Canvas {
+    pub height: usize,
+    pub width: usize,
+    pub values: Vec<f64>,
+}
 
 impl Canvas {
-    pub fn filled(value: f64) -> Self {
-        Self([value; PIXELS])
-    }
-
-    pub fn of(image: &[u8]) -> Self {
-        assert_eq!(image.len(), PIXELS);
-        Self::from_fn(|x, y| f64::from(image[y * WIDTH + x]) / 255.0)
-    }
-
     /// The value of each pixel from its column and row.
-    pub fn from_fn(mut value: impl FnMut(usize, usize) -> f64) -> Self {
-        Self(std::array::from_fn(|at| value(at % WIDTH, at / WIDTH)))
+    pub fn new(height: usize, width: usize, mut value: impl FnMut(usize, usize) -> f64) -> Self {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        Self {
+            height,
+            width,
+            values: pixels.map(|(x, y)| value(x, y)).collect(),
+        }
     }
 
-    pub fn bytes(&self) -> [u8; PIXELS] {
-        self.0
-            .map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
+    /// One channel of an image, `[height, width]`.
+    pub fn of(height: usize, width: usize, channel: &[u8]) -> Self {
+        Self {
+            height,
+            width,
+            values: channel.iter().map(|&b| f64::from(b) / 255.0).collect(),
+        }
+    }
+
+    /// One of the same size, from column and row.
+    pub fn alike(&self, value: impl FnMut(usize, usize) -> f64) -> Self {
+        Self::new(self.height, self.width, value)
+    }
+
+    /// One of the same size, from the values.
+    pub fn map(&self, value: impl FnMut(&f64) -> f64) -> Self {
+        Self {
+            values: self.values.iter().map(value).collect(),
+            ..*self
+        }
+    }
+
+    /// Bytes from 0 for black to 255 for white.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> {
+        let byte = |value: &f64| (value * 255.0).round().clamp(0.0, 255.0) as u8;
+        self.values.iter().map(byte)
+    }
+
+    /// How many pixels stand for one of 28 along the longer side: what has no direction grows with it.
+    pub fn unit(&self) -> f64 {
+        self.height.max(self.width) as f64 / UNIT
+    }
+
+    /// How many columns, and how many rows, stand for one of 28: what goes along one side grows with it.
+    pub fn units(&self) -> [f64; 2] {
+        [self.width, self.height].map(|side| side as f64 / UNIT)
     }
 
     /// The pixel in a column and row, 0 outside the image.
     pub fn at(&self, x: isize, y: isize) -> f64 {
-        let inside = (0..WIDTH as isize).contains(&x) && (0..HEIGHT as isize).contains(&y);
+        let inside =
+            (0..self.width as isize).contains(&x) && (0..self.height as isize).contains(&y);
         if inside {
-            self.0[y as usize * WIDTH + x as usize]
+            self.values[y as usize * self.width + x as usize]
         } else {
             0.0
         }
@@ -47,16 +82,18 @@ impl Canvas {
     }
 
     /// Draws a straight stroke with smooth edges; `points` are columns and rows of pixel centres.
-    pub fn stroke(&mut self, points: [[f64; 2]; 2], width: f64) {
+    pub fn stroke(&mut self, points: [[f64; 2]; 2], thickness: f64) {
         let [[x0, y0], [x1, y1]] = points;
         let (dx, dy) = (x1 - x0, y1 - y0);
         let squared = (dx * dx + dy * dy).max(f64::MIN_POSITIVE);
-        for (at, value) in self.0.iter_mut().enumerate() {
-            let (x, y) = ((at % WIDTH) as f64 - x0, (at / WIDTH) as f64 - y0);
+        for (at, value) in self.values.iter_mut().enumerate() {
+            let column = (at % self.width) as f64;
+            let row = (at / self.width) as f64;
+            let (x, y) = (column - x0, row - y0);
             let along = ((x * dx + y * dy) / squared).clamp(0.0, 1.0);
             let (off_x, off_y) = (x - along * dx, y - along * dy);
             let distance = (off_x * off_x + off_y * off_y).sqrt();
-            let ink = (width / 2.0 + 0.5 - distance).clamp(0.0, 1.0);
+            let ink = (thickness / 2.0 + 0.5 - distance).clamp(0.0, 1.0);
             *value = value.max(ink);
         }
     }
@@ -69,12 +106,15 @@ impl Canvas {
             .collect();
         let total: f64 = weights.iter().sum();
         let pass = |from: &Self, step: [isize; 2]| {
-            Self::from_fn(|x, y| {
+            from.alike(|x, y| {
                 let sum: f64 = (-reach..=reach)
                     .zip(&weights)
                     .map(|(offset, weight)| {
-                        let x = (x as isize + offset * step[0]).clamp(0, WIDTH as isize - 1);
-                        let y = (y as isize + offset * step[1]).clamp(0, HEIGHT as isize - 1);
+                        let inside = |at: usize, step: isize, side: usize| {
+                            (at as isize + offset * step).clamp(0, side as isize - 1)
+                        };
+                        let x = inside(x, step[0], self.width);
+                        let y = inside(y, step[1], self.height);
                         weight * from.at(x, y)
                     })
                     .sum();
@@ -83,36 +123,4 @@ impl Canvas {
         };
         pass(&pass(self, [1, 0]), [0, 1])
     }
-}
-
-/// A number drawn evenly from `low` to `high`.
-pub(crate) fn between(random: &mut Random, low: f64, high: f64) -> f64 {
-    low + (high - low) * (random.symmetric() + 1.0) / 2.0
-}
-
-/// The same with either sign.
-pub(crate) fn either_way(random: &mut Random, low: f64, high: f64) -> f64 {
-    let amount = between(random, low, high);
-    if random.below(2) == 0 {
-        amount
-    } else {
-        -amount
-    }
-}
-
-/// A number from the standard normal distribution (Box and Muller 1958).
-pub(crate) fn normal(random: &mut Random) -> f64 {
-    let radius = (-2.0 * between(random, 0.0, 1.0).max(f64::MIN_POSITIVE).ln()).sqrt();
-    radius * between(random, 0.0, std::f64::consts::TAU).cos()
-}
-
-/// A number from the Poisson distribution of a small mean (Knuth, TAOCP 3.4.1, algorithm Q).
-pub(crate) fn poisson(random: &mut Random, mean: f64) -> f64 {
-    let limit = (-mean).exp();
-    let (mut count, mut product) = (0.0, between(random, 0.0, 1.0));
-    while product > limit {
-        count += 1.0;
-        product *= between(random, 0.0, 1.0);
-    }
-    count
 }

@@ -1,10 +1,10 @@
 //! Where the weights come from.
 
-use data::InkLimits;
+use evaluation::PixelLimits;
 
 use super::{
-    Page, Section,
-    markup::{count, data_table, escape, percent, section as html_section, table},
+    Page,
+    markup::{Section, count, data_table, escape, folded, percent, section as html_section, table},
 };
 
 pub fn section(page: &Page) -> Section {
@@ -12,9 +12,11 @@ pub fn section(page: &Page) -> Section {
     let calibration = page.classifier.calibration();
     let provenance = &manifest.provenance;
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    let parameters = manifest.architecture.summary().parameters();
+    let summary = manifest.summary();
     let rows = [
         row("Trained on", provenance.data.source.clone()),
+        row("Images", manifest.input.to_string()),
+        row("Classes", count(manifest.classes.len() as u64)),
         row("Seed", provenance.seed.to_string()),
         row("Backend", provenance.backend.clone()),
         row(
@@ -24,12 +26,13 @@ pub fn section(page: &Page) -> Section {
                 provenance.versions.digits, provenance.versions.burn
             ),
         ),
-        row("Parameters", count(parameters as u64)),
+        row("Parameters", count(summary.parameters() as u64)),
         row(
             "Normalization",
             format!(
                 "(pixel / 255 − {}) / {}",
-                manifest.normalization.mean, manifest.normalization.std
+                channels(&manifest.normalization.mean),
+                channels(&manifest.normalization.std)
             ),
         ),
         row(
@@ -57,8 +60,8 @@ pub fn section(page: &Page) -> Section {
                 }),
         ),
         row(
-            "Ink of a plausible image",
-            manifest.ink.as_ref().map_or("any".to_owned(), limits),
+            "Pixels of a plausible image",
+            calibration.pixels.as_ref().map_or("any".to_owned(), limits),
         ),
         row(
             "SHA-256 of the training images",
@@ -73,7 +76,7 @@ pub fn section(page: &Page) -> Section {
             page.images.digest().images.clone(),
         ),
     ];
-    let layers = escape(&manifest.architecture.summary().to_string());
+    let layers = escape(&summary.to_string());
     let recipe = serde_json::to_string_pretty(&provenance.config).unwrap_or_default();
     let content = format!(
         "<div class=\"facts\">{}</div>{}{}",
@@ -90,7 +93,7 @@ pub fn section(page: &Page) -> Section {
         true => String::new(),
         false => data_table("Measured while training", &["Metric", "Value"], &metrics),
     };
-    let lead = "Enough to train the same network again; <code>digits inspect</code> shows more.";
+    let lead = "Enough to train the same network again.";
     Section {
         id: "about",
         title: "Checkpoint",
@@ -103,21 +106,30 @@ pub fn section(page: &Page) -> Section {
     }
 }
 
-/// The limits on the ink of an image, in words.
-fn limits(ink: &InkLimits) -> String {
+/// A number for each channel.
+fn channels(numbers: &[f64]) -> String {
+    match numbers {
+        [number] => number.to_string(),
+        numbers => format!("{numbers:?}"),
+    }
+}
+
+/// The limits on the pixels of an image, in words.
+fn limits(pixels: &PixelLimits) -> String {
     let share = |[low, high]: [f64; 2]| format!("{} to {}", percent(low, 1), percent(high, 1));
-    let [smooth, rough] = ink.roughness;
+    let [smooth, rough] = pixels.roughness;
     format!(
         "mean {}, covered {}, border {}, roughness {smooth:.2} to {rough:.2}",
-        share(ink.amount),
-        share(ink.covered),
-        share(ink.border),
+        share(pixels.amount),
+        share(pixels.covered),
+        share(pixels.border),
     )
 }
 
 /// Preformatted text, folded away; it is escaped already.
 fn fold(title: &str, text: &str) -> String {
-    format!(
-        "<details><summary>{title}</summary><pre class=\"scroll\" tabindex=\"0\">{text}</pre></details>\n"
+    folded(
+        title,
+        &format!("<pre class=\"scroll\" tabindex=\"0\">{text}</pre>"),
     )
 }

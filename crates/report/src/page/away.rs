@@ -1,37 +1,43 @@
 //! The stress test.
 
 use super::{
-    Page, PageError, Section,
-    markup::{count, escape, percent, section as html_section},
-    picture,
+    Page, PageError,
+    markup::{Section, count, escape, percent, section as html_section},
+    picture::{self, Look},
 };
-use crate::{Stress, StressRow};
+use stress::{Stress, StressRow};
 
 pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
     let target = page.classifier.calibration().deferral.target_risk;
     let (mut rows, mut fooled, mut shown) = (String::new(), 0, 0);
+    let damaged = stress
+        .rows
+        .iter()
+        .filter(|row| row.accuracy.is_some())
+        .count();
     for row in &stress.rows {
         if row.accuracy.is_none() {
             fooled += row.accepted;
             shown += row.images;
         }
-        rows.push_str(&table_row(row, target)?);
+        rows.push_str(&table_row(page, row, target)?);
     }
     let lead = format!(
-        "Digits are damaged in sixteen ways, and images are shown that hold no digit. Of {} images \
-         without a digit the machine accepts <strong>{}</strong>{}. Low accuracy with a high share \
-         to a person is safe; wrong answers among the accepted are not: they are marked where they are \
-         surely more than {}, which clean digits are to keep to.",
+        "Images are damaged in {} ways, and images are shown that are of no class. Of {} images of no \
+         class the machine accepts <strong>{}</strong>{}. Low accuracy with a high share to a person is \
+         safe; wrong answers among the accepted are not: they are marked where they are surely more \
+         than {}, which undamaged images are to keep to.",
+        damaged,
         count(shown),
         count(fooled),
-        if page.classifier.manifest().ink.is_some() {
+        if page.classifier.calibration().pixels.is_some() {
             ""
         } else {
-            "; this checkpoint has no limits on the ink of an image, which a newly trained one has"
+            "; this checkpoint has no limits on the pixels of an image, which a newly trained one has"
         },
         percent(target, 1),
     );
-    let label = "Corrupted digits and images without a digit";
+    let label = "Damaged images and images of no class";
     let table = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\"><table class=\"stress\">\
          <caption class=\"unseen\">{label}</caption><thead><tr><th scope=\"col\">Images</th>\
@@ -43,17 +49,17 @@ pub fn section(page: &Page, stress: &Stress) -> Result<Section, PageError> {
         title: "Stress",
         html: html_section(
             "stress",
-            "How does it behave away from clean digits?",
+            "How does it behave away from what it knows?",
             &lead,
             table,
         ),
     })
 }
 
-fn table_row(row: &StressRow, target: f64) -> Result<String, PageError> {
+fn table_row(page: &Page, row: &StressRow, target: f64) -> Result<String, PageError> {
     let right = row
         .accuracy
-        .map_or("<td class=\"none\">no digit</td>".to_owned(), |accuracy| {
+        .map_or("<td class=\"none\">no class</td>".to_owned(), |accuracy| {
             format!(
                 "<td class=\"meter\" style=\"--share:{:.3}\">{}</td>",
                 accuracy.value,
@@ -72,7 +78,11 @@ fn table_row(row: &StressRow, target: f64) -> Result<String, PageError> {
         "<tr><th scope=\"row\">{name}</th><td>{picture}</td>{right}\
          <td class=\"meter\" style=\"--share:{share:.3}\">{deferred}</td><td{mark}>{risk}</td></tr>\n",
         name = escape(&row.name),
-        picture = picture::digit(&row.example, &format!("Example: {}", row.name))?,
+        picture = picture::image(
+            Look::of(page),
+            &row.example,
+            &format!("Example: {}", row.name)
+        )?,
         share = row.deferral_rate,
         deferred = percent(row.deferral_rate, 1),
     ))

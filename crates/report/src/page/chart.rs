@@ -230,6 +230,11 @@ fn decades(start: f64, end: f64) -> (f64, f64) {
     (10_f64.powf(low), 10_f64.powf(high))
 }
 
+/// A share as an axis writes it.
+pub fn whole_percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
 /// A legend for people who see colours: name and colour of each series.
 pub fn legend(entries: &[(&str, Colour)]) -> String {
     let items: String = entries

@@ -4,9 +4,8 @@ use evaluation::{Predictions, selective};
 
 use super::{
     Page, PageError,
-    chart::{Axis, Chart, Colour, Mark},
+    chart::{Axis, Chart, Colour, Mark, whole_percent},
     markup::{data_table, figure, percent},
-    trust::whole_percent,
 };
 
 pub fn risk_coverage(page: &Page, predictions: &Predictions) -> Result<String, PageError> {
@@ -43,7 +42,7 @@ pub fn risk_coverage(page: &Page, predictions: &Predictions) -> Result<String, P
             .collect(),
     )];
     let mut caption =
-        "What is wrong among the digits it keeps, when it keeps only the most confident \
+        "What is wrong among the answers it keeps, when it keeps only the most confident \
         share of them."
             .to_owned();
     if let Some(risk) = chosen.risk {

@@ -1,13 +1,14 @@
-//! The digits that are worth a look.
+//! The images that are worth a look.
 
+use data::mnist;
 use evaluation::Predictions;
 
 use super::{
-    Page, PageError, Section,
-    markup::{escape, percent, section as html_section},
-    picture,
+    Page, PageError,
+    markup::{Section, class_name, escape, isolated, section as html_section},
+    picture::{self, Look},
+    probabilities::{bars, floor_percent},
 };
-use crate::MISLABELLED;
 
 /// How many of each kind.
 const SHOWN: usize = 25;
@@ -28,7 +29,7 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
         worst.len(),
         "worst mistakes",
         "Wrong, and surest of it. Where you would have answered like the network, suspect the label; \
-         else, such writing is missing from the training images.",
+         else, such images are missing from the training images.",
         &worst_cards,
     ) + &group(
         least.len(),
@@ -36,11 +37,11 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
         "These should be hard for you, too, and should go to a person.",
         &least_cards,
     );
-    let lead = "Ten bars are the ten probabilities: green the labelled digit, red a wrong answer.";
+    let lead = "Bars are probabilities: green the labelled class, red a wrong answer.";
     Ok(Section {
-        id: "digits",
-        title: "Digits",
-        html: html_section("digits", "Look at the hard ones", lead, content),
+        id: "images",
+        title: "Images",
+        html: html_section("images", "Look at the hard ones", lead, content),
     })
 }
 
@@ -81,56 +82,25 @@ fn card(
     row: usize,
     accepted: bool,
 ) -> Result<String, PageError> {
-    let (answer, label) = (predictions.digits()[row], predictions.labels()[row]);
-    let probabilities = predictions.rows().nth(row).unwrap_or_default();
-    let names = &page.classifier.manifest().classes;
-    let confidence = probabilities
-        .get(usize::from(answer))
-        .copied()
-        .unwrap_or(0.0);
-    let alt = format!("Test image {row}, labelled {}", page.name(label));
+    let (answer, label) = (predictions.predicted()[row], predictions.labels()[row]);
+    let of_classes = predictions.rows().nth(row).unwrap_or_default();
+    let confidence = of_classes.get(usize::from(answer)).copied();
+    let alt = format!("Test image {row}, labelled {}", isolated(page.name(label)));
     let verdict = if answer == label { "right" } else { "wrong" };
     let fate = if accepted { "accepted" } else { "to a person" };
-    let disputed = if page.images.is_mnist_test() && MISLABELLED.contains(&row) {
+    let disputed = if mnist::is_test(page.images) && mnist::MISLABELLED.contains(&row) {
         " <span class=\"tag\">label disputed</span>"
     } else {
         ""
     };
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    let likeliest: Vec<String> = order
-        .iter()
-        .take(3)
-        .map(|&class| {
-            format!(
-                "{} {}",
-                page.name(class as u8),
-                floor_percent(probabilities[class])
-            )
-        })
-        .collect();
     Ok(format!(
         "<li class=\"card {verdict}\">{picture}{bars}\
-         <p><strong>{label} → {answer}</strong> <span class=\"number\">{confidence}</span>{disputed}</p>\
-         <p class=\"note\">no. {row}, {verdict}, {fate}<span class=\"unseen\">; likeliest: {likeliest}</span></p></li>\n",
-        picture = picture::digit(page.images.image(row), &alt)?,
-        bars = picture::bars(
-            probabilities,
-            names,
-            usize::from(answer),
-            usize::from(label)
-        ),
-        label = escape(page.name(label)),
-        answer = escape(page.name(answer)),
-        confidence = escape(&floor_percent(confidence)),
-        likeliest = escape(&likeliest.join(", ")),
+         <p><strong>{label_name} → {answer_name}</strong> <span class=\"number\">{confidence}</span>{disputed}</p>\
+         <p class=\"note\">no. {row}, {verdict}, {fate}</p></li>\n",
+        picture = picture::image(Look::of(page), page.images.image(row), &alt)?,
+        bars = bars(page.classifier.classes(), of_classes, answer, label),
+        label_name = class_name(page.name(label)),
+        answer_name = class_name(page.name(answer)),
+        confidence = escape(&floor_percent(confidence.unwrap_or_default())),
     ))
-}
-
-/// A confidence that is never rounded up to 100 %.
-fn floor_percent(share: f64) -> String {
-    if (0.9995..1.0).contains(&share) {
-        return "> 99.9\u{a0}%".to_owned();
-    }
-    percent(share, 1)
 }

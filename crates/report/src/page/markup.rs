@@ -1,6 +1,13 @@
-//! Pieces of HTML: text that is safe, tables, figures.
+//! Pieces of HTML: text that is safe, tables, figures, sections.
 
 use std::fmt::{Display, Write as _};
+
+/// A section and its entry in the table of contents.
+pub struct Section {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub html: String,
+}
 
 /// Text that means itself wherever it stands in HTML, attributes included.
 pub fn escape(text: &str) -> String {
@@ -18,6 +25,22 @@ pub fn escape(text: &str) -> String {
         }
     }
     safe
+}
+
+/// A class name as HTML: of any script, apart from the direction of the text around it. Where there is
+/// no room for all of it the page shows its beginning, and the rest on pointing at it.
+pub fn class_name(name: &str) -> String {
+    let name = escape(name);
+    format!("<bdi class=\"name\" title=\"{name}\">{name}</bdi>")
+}
+
+/// A class name in plain text, such as an attribute: Unicode's isolates keep the text around it in its
+/// order.
+pub fn isolated(name: &str) -> String {
+    match name.is_ascii() {
+        true => name.to_owned(),
+        false => format!("\u{2068}{name}\u{2069}"),
+    }
 }
 
 /// A fraction in percent with so many decimals: `99.41 %`, with a space that doesn't break.
@@ -41,15 +64,24 @@ pub fn count(number: u64) -> String {
 /// A table of text with a caption, folded away below its figure; the first cell of a row is its
 /// head. Cells are escaped.
 pub fn data_table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
-    format!(
-        "<details><summary>{}</summary>{}</details>\n",
-        escape(caption),
-        table(caption, heads, rows),
-    )
+    folded(caption, &table(caption, heads, rows))
+}
+
+/// HTML folded away below its title.
+pub fn folded(title: &str, html: &str) -> String {
+    let title = escape(title);
+    format!("<details><summary>{title}</summary>{html}</details>\n")
 }
 
 /// A table of text that scrolls by itself where it is too wide.
 pub fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
+    let cells = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    html_table(caption, heads, &rows)
+}
+
+/// The same with cells that are HTML.
+pub fn html_table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
     let caption = escape(caption);
     let mut html = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\"><table>\
@@ -62,7 +94,6 @@ pub fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
     for row in rows {
         html.push_str("<tr>");
         for (index, cell) in row.iter().enumerate() {
-            let cell = escape(cell);
             html.push_str(&if index == 0 {
                 format!("<th scope=\"row\">{cell}</th>")
             } else {

@@ -4,78 +4,30 @@ mod about;
 mod away;
 mod chart;
 mod decisions;
-mod digits;
+mod error;
 mod errors;
+mod findings;
+mod images;
 mod markup;
 mod network;
 mod occlusion;
 mod overview;
 mod picture;
+mod probabilities;
 mod training;
 mod trust;
 
-use data::LabelledImages;
-use model::{Classifier, Decision};
+pub use error::PageError;
+pub use findings::Page;
 
-use crate::{Examination, History, Stress};
-
-/// What the page is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
-    /// The classifier.
-    pub classifier: &'a Classifier,
-    /// The images that it was examined on.
-    pub images: &'a LabelledImages,
-    /// What the examination found.
-    pub examination: &'a Examination,
-    /// How training went, where that is known.
-    pub history: Option<&'a History>,
-    /// What it does with corrupted digits and with what is no digit, where that was tried.
-    pub stress: Option<&'a Stress>,
-}
-
-/// Why there is no page.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PageError {
-    /// A chart couldn't be drawn.
-    #[error(
-        "the chart \"{title}\" can't be drawn: {problem}; please report this with the checkpoint"
-    )]
-    Chart {
-        /// Its title.
-        title: &'static str,
-        /// What the drawing library says.
-        problem: String,
-    },
-    /// A picture couldn't be encoded.
-    #[error("a picture can't be encoded as PNG: {problem}; please report this with the checkpoint")]
-    Picture {
-        /// What the encoder says.
-        problem: String,
-    },
-    /// The images are not those of the examination.
-    #[error("{images} images for an examination of {examined}: give the images that were examined")]
-    Images {
-        /// Images given.
-        images: usize,
-        /// Images examined.
-        examined: usize,
-    },
-}
-
-/// A section and its entry in the table of contents.
-struct Section {
-    id: &'static str,
-    title: &'static str,
-    html: String,
-}
+use markup::Section;
 
 impl Page<'_> {
     /// The page as the text of an HTML file. The same findings give the same bytes.
     ///
     /// # Errors
-    /// [`PageError::Images`] if the images are not as many as were examined; the others only if a
-    /// library fails.
+    /// [`PageError::Images`] if the images are not as many as were examined, [`PageError::Classifier`] if
+    /// they or the examination are not for the classifier; the others only if a library fails.
     pub fn html(&self) -> Result<String, PageError> {
         let logits = self.examination.logits();
         if logits.len() != self.images.len() {
@@ -84,11 +36,21 @@ impl Page<'_> {
                 examined: logits.len(),
             });
         }
+        let what = if self.images.shape() != self.classifier.shape() {
+            Some("images of a shape")
+        } else if self.examination.classes() != self.classifier.classes() {
+            Some("classes in the examination")
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            return Err(PageError::Classifier { what });
+        }
         let predictions = logits.predictions(self.classifier.calibration().temperature);
         let mut sections = vec![
             errors::section(self)?,
             trust::section(self, &predictions)?,
-            digits::section(self, &predictions)?,
+            images::section(self, &predictions)?,
             network::section(self, &predictions)?,
         ];
         if let Some(stress) = self.stress {
@@ -120,16 +82,5 @@ impl Page<'_> {
             style = include_str!("style.css"),
             overview = overview::html(self),
         )
-    }
-
-    /// The name of a class.
-    fn name(&self, class: u8) -> &str {
-        let names = &self.classifier.manifest().classes;
-        names.get(usize::from(class)).map_or("?", String::as_str)
-    }
-
-    /// Whether the machine keeps the digit of a row.
-    fn accepts(&self, row: usize) -> bool {
-        self.examination.answers()[row].decision == Decision::Accept
     }
 }

@@ -1,5 +1,7 @@
 //! The result in one sentence, and the figures that matter.
 
+use data::mnist;
+
 use super::{
     Page,
     markup::{count, escape, percent},
@@ -8,7 +10,7 @@ use super::{
 /// The title of the browser's tab.
 pub fn title(page: &Page) -> String {
     format!(
-        "{} right: report on a digit classifier",
+        "{} right: report on an image classifier",
         percent(page.examination.accuracy, 2)
     )
 }
@@ -18,7 +20,7 @@ pub fn html(page: &Page) -> String {
     let (before, after) = (&evaluation.before, &evaluation.after);
     let selective = &evaluation.selective;
     let deferred = selective.n - selective.accepted;
-    let whose = if page.images.is_mnist_test() {
+    let whose = if mnist::is_test(page.images) {
         "MNIST’s "
     } else {
         ""
@@ -88,11 +90,14 @@ pub fn html(page: &Page) -> String {
         tiles.push(tile(
             "Without disputed labels",
             &percent(without.after.accuracy.value, 2),
-            "15 test images are known to be mislabelled or undecidable",
+            &format!(
+                "{} test images are known to be mislabelled or undecidable",
+                mnist::MISLABELLED.len()
+            ),
         ));
     }
     format!(
-        "<p class=\"kicker\">Report on a digit classifier</p>\
+        "<p class=\"kicker\">Report on an image classifier</p>\
          <h1>Right on {} of {whose}{} test images</h1>\
          <p class=\"lead\">{} wrong. {trust}</p>{caveats}\
          <dl class=\"tiles\">{}</dl>",

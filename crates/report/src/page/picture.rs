@@ -1,19 +1,43 @@
 //! Small images inside the page.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use data::ImageShape;
 use png::{BitDepth, ColorType};
 
-use data::{HEIGHT, WIDTH};
+use super::{PageError, findings::Page, markup::escape};
 
-use super::{PageError, markup::escape};
+/// How the images of a classifier are shown.
+#[derive(Clone, Copy)]
+pub struct Look {
+    shape: ImageShape,
+    ink: bool,
+}
 
-/// A digit, `[28, 28]` bytes, as an `img` element: ink on paper, whatever the theme.
-pub fn digit(pixels: &[u8], alt: &str) -> Result<String, PageError> {
-    let data = png(pixels, WIDTH, HEIGHT, ColorType::Grayscale)?;
-    Ok(format!(
-        "<img class=\"digit\" width=\"28\" height=\"28\" src=\"{data}\" alt=\"{}\"/>",
-        escape(alt),
-    ))
+impl Look {
+    /// As suits the classifier of a page.
+    pub fn of(page: &Page) -> Self {
+        Self {
+            shape: page.classifier.shape(),
+            ink: page.is_ink(),
+        }
+    }
+}
+
+/// An image, `[channels, height, width]` bytes, as an `img` element: ink on paper, whatever the theme,
+/// others as they are.
+pub fn image(Look { shape, ink }: Look, image: &[u8], alt: &str) -> Result<String, PageError> {
+    let ImageShape { height, width, .. } = shape;
+    let data = match shape.channels {
+        1 => png(image, width, height, ColorType::Grayscale)?,
+        _ => png(
+            &interleaved(image, shape.plane()),
+            width,
+            height,
+            ColorType::Rgb,
+        )?,
+    };
+    let class = if ink { "image ink" } else { "image" };
+    Ok(img(class, [width, height], &data, alt))
 }
 
 /// Signed values, row by row, as an `img` element: orange above zero, blue below, and the more
@@ -34,36 +58,36 @@ pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Stri
         .collect();
     let height = values.len() / width.max(1);
     let data = png(&pixels, width, height, ColorType::Rgba)?;
-    Ok(format!(
-        "<img class=\"signed\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{}\"/>",
-        escape(alt),
-    ))
+    Ok(img("signed", [width, height], &data, alt))
 }
 
-/// Ten bars for ten probabilities. `answer` is the class that was chosen, `label` the true one.
-pub fn bars(probabilities: &[f64], names: &[String], answer: usize, label: usize) -> String {
-    const STEP: usize = 10;
-    const HEIGHT: f64 = 40.0;
-    let mut drawn = String::new();
-    for (class, (&probability, name)) in probabilities.iter().zip(names).enumerate() {
-        let left = class * STEP;
-        let height = (HEIGHT * probability).max(0.6);
-        let kind = match class {
-            _ if class == label => "good",
-            _ if class == answer => "bad",
-            _ => "other",
-        };
-        drawn.push_str(&format!(
-            "<rect class=\"{kind}\" x=\"{}\" y=\"{:.1}\" width=\"8\" height=\"{height:.1}\"/>\
-             <text x=\"{}\" y=\"52\">{}</text>",
-            left + 1,
-            HEIGHT + 2.0 - height,
-            left + STEP / 2,
-            escape(&name.chars().take(2).collect::<String>()),
-        ));
-    }
-    let width = STEP * names.len();
-    format!("<svg class=\"bars\" viewBox=\"0 0 {width} 55\" aria-hidden=\"true\">{drawn}</svg>")
+/// Signed values of three channels, `[3, height, width]`, as an `img` element: grey for zero, and red,
+/// green and blue the lighter the greater. `most` is as light as it gets.
+pub fn coloured(values: &[f64], width: usize, most: f64, alt: &str) -> Result<String, PageError> {
+    let scale = if most > 0.0 { 127.0 / most } else { 0.0 };
+    let bytes: Vec<u8> = values
+        .iter()
+        .map(|value| (128.0 + scale * value).round() as u8)
+        .collect();
+    let plane = values.len() / 3;
+    let height = plane / width.max(1);
+    let data = png(&interleaved(&bytes, plane), width, height, ColorType::Rgb)?;
+    Ok(img("signed", [width, height], &data, alt))
+}
+
+/// Channel by channel becomes pixel by pixel.
+fn interleaved(image: &[u8], plane: usize) -> Vec<u8> {
+    let channels = || image.chunks_exact(plane);
+    (0..plane)
+        .flat_map(|at| channels().map(move |channel| channel[at]))
+        .collect()
+}
+
+fn img(class: &str, [width, height]: [usize; 2], data: &str, alt: &str) -> String {
+    let alt = escape(alt);
+    format!(
+        "<img class=\"{class}\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{alt}\"/>"
+    )
 }
 
 fn png(pixels: &[u8], width: usize, height: usize, colour: ColorType) -> Result<String, PageError> {

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    PageError, Section,
+    PageError,
     chart::{Axis, Chart, Colour, Mark, legend},
-    markup::{count, data_table, figure, percent, section as html_section},
+    markup::{Section, count, data_table, figure, percent, section as html_section},
 };
 use crate::History;
 

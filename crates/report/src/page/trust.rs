@@ -3,10 +3,10 @@
 use evaluation::{Predictions, Report, interval};
 
 use super::{
-    Page, PageError, Section,
-    chart::{Axis, Chart, Colour, Mark, legend},
+    Page, PageError,
+    chart::{Axis, Chart, Colour, Mark, legend, whole_percent},
     decisions,
-    markup::{count, data_table, figure, percent, section as html_section},
+    markup::{Section, count, data_table, figure, percent, section as html_section},
 };
 
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
@@ -210,10 +210,6 @@ fn figures(before: &Report, after: &Report) -> String {
             row("Excess AURC", plain(before.e_aurc), plain(after.e_aurc)),
         ],
     )
-}
-
-pub fn whole_percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 fn number(value: f64) -> String {

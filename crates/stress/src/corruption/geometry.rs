@@ -1,5 +1,7 @@
-use crate::canvas::{Canvas, between, either_way};
-use crate::{HEIGHT, Random, WIDTH};
+use data::Random;
+
+use crate::canvas::Canvas;
+use crate::draws::{between, either_way};
 
 pub fn shear(image: &Canvas, random: &mut Random) -> Canvas {
     let lean = either_way(random, 20.0, 30.0).to_radians().tan();
@@ -17,15 +19,15 @@ pub fn rotate(image: &Canvas, random: &mut Random) -> Canvas {
 }
 
 pub fn translate(image: &Canvas, random: &mut Random) -> Canvas {
-    let mut steps = || either_way(random, 3.0, 5.0).round() as isize;
-    let (right, down) = (steps(), steps());
-    Canvas::from_fn(|x, y| image.at(x as isize - right, y as isize - down))
+    let units = image.units();
+    let [right, down] = units.map(|unit| (either_way(random, 3.0, 5.0) * unit).round() as isize);
+    image.alike(|x, y| image.at(x as isize - right, y as isize - down))
 }
 
 /// The image under a linear map about its centre; `inverse` leads from the result to the image.
 fn about_centre(image: &Canvas, inverse: [[f64; 2]; 2]) -> Canvas {
-    let [centre_x, centre_y] = [(WIDTH - 1) as f64 / 2.0, (HEIGHT - 1) as f64 / 2.0];
-    Canvas::from_fn(|x, y| {
+    let [centre_x, centre_y] = [image.width, image.height].map(|side| (side - 1) as f64 / 2.0);
+    image.alike(|x, y| {
         let (x, y) = (x as f64 - centre_x, y as f64 - centre_y);
         image.sample(
             centre_x + inverse[0][0] * x + inverse[0][1] * y,

@@ -1,25 +1,27 @@
-use crate::canvas::{Canvas, between};
-use crate::{Random, WIDTH};
+use data::Random;
 
-/// Columns of the stripe.
-const STRIPE: usize = 6;
+use crate::canvas::Canvas;
+use crate::draws::between;
+
+/// Columns of the stripe, and how far it stands from the middle at most, of 28.
+const STRIPE: [f64; 2] = [6.0, 2.0];
 
 /// Brightness of the fog where it is thickest, in units of the ink.
 const FOG: f64 = 1.0;
 
-/// Cells of the plasma fractal along a side: the power of two above 28.
-const CELLS: usize = 32;
-
 pub fn brightness(image: &Canvas, random: &mut Random) -> Canvas {
     let light = between(random, 0.3, 0.5);
-    Canvas(image.0.map(|value| value + light))
+    image.map(|value| value + light)
 }
 
 pub fn stripe(image: &Canvas, random: &mut Random) -> Canvas {
-    let left = (WIDTH - STRIPE) / 2 - 2 + random.below(5) as usize;
-    Canvas::from_fn(|x, y| {
+    let [column, _] = image.units();
+    let [stripe, aside] = STRIPE.map(|columns| (columns * column).round() as usize);
+    let stripe = stripe.max(1);
+    let left = (image.width - stripe) / 2 + random.below(2 * aside as u64 + 1) as usize - aside;
+    image.alike(|x, y| {
         let value = image.at(x as isize, y as isize);
-        if (left..left + STRIPE).contains(&x) {
+        if (left..left + stripe).contains(&x) {
             1.0 - value
         } else {
             value
@@ -29,40 +31,41 @@ pub fn stripe(image: &Canvas, random: &mut Random) -> Canvas {
 
 /// The fog is added, and the whole darkened to the old brightest value.
 pub fn fog(image: &Canvas, random: &mut Random) -> Canvas {
-    let plasma = plasma(random);
-    Canvas::from_fn(|x, y| {
-        let fog = FOG * plasma[y * CELLS + x];
+    let cells = image.height.max(image.width).next_power_of_two();
+    let plasma = plasma(cells, random);
+    image.alike(|x, y| {
+        let fog = FOG * plasma[y * cells + x];
         (image.at(x as isize, y as isize) + fog) / (1.0 + FOG)
     })
 }
 
 /// A plasma fractal by the diamond-square method (Fournier, Fussell and Carpenter 1982), on a torus
-/// of `[32, 32]` cells, from 0 to 1.
-fn plasma(random: &mut Random) -> Vec<f64> {
-    let mut cells = vec![0.0; CELLS * CELLS];
-    let cell = |x: usize, y: usize| (y % CELLS) * CELLS + x % CELLS;
-    let (mut step, mut roughness) = (CELLS, 1.0);
+/// of `[side, side]` cells, from 0 to 1; `side` is a power of two.
+fn plasma(side: usize, random: &mut Random) -> Vec<f64> {
+    let mut cells = vec![0.0; side * side];
+    let cell = |x: usize, y: usize| (y % side) * side + x % side;
+    let (mut step, mut roughness) = (side, 1.0);
     while step > 1 {
         let half = step / 2;
-        for y in (0..CELLS).step_by(step) {
-            for x in (0..CELLS).step_by(step) {
+        for y in (0..side).step_by(step) {
+            for x in (0..side).step_by(step) {
                 let corners = [(x, y), (x + step, y), (x, y + step), (x + step, y + step)];
                 let mean = corners.iter().map(|&(x, y)| cells[cell(x, y)]).sum::<f64>() / 4.0;
                 cells[cell(x + half, y + half)] = mean + roughness * random.symmetric();
             }
         }
-        for y in (0..CELLS).step_by(half) {
+        for y in (0..side).step_by(half) {
             let from = if (y / half).is_multiple_of(2) {
                 half
             } else {
                 0
             };
-            for x in (from..CELLS).step_by(step) {
+            for x in (from..side).step_by(step) {
                 let around = [
                     (x + half, y),
-                    (x + CELLS - half, y),
+                    (x + side - half, y),
                     (x, y + half),
-                    (x, y + CELLS - half),
+                    (x, y + side - half),
                 ];
                 let mean = around.iter().map(|&(x, y)| cells[cell(x, y)]).sum::<f64>() / 4.0;
                 cells[cell(x, y)] = mean + roughness * random.symmetric();

@@ -7,17 +7,18 @@ mod light;
 mod marks;
 mod noise;
 
+use data::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use crate::canvas::Canvas;
-use crate::random::Purpose;
-use crate::{PIXELS, Random};
+use crate::draws::{Purpose, stream};
 
 /// A corruption in the manner of MNIST-C (Mu and Gilmer 2019, "MNIST-C: A Robustness Benchmark for
-/// Computer Vision", section 3): the digit stays readable for a person, and the label stays.
+/// Computer Vision", section 3): the image stays readable for a person, and the label stays. Amounts in pixels are those of
+/// images of 28 pixels, and grow with the image.
 ///
 /// They are written from the paper's descriptions, each at one strength, which its own description
-/// here states; figures on them are not comparable digit by digit with the published set.
+/// here states; figures on them are not comparable image by image with the published set.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Corruption {
@@ -98,26 +99,32 @@ impl Corruption {
         }
     }
 
-    /// The image, `[28, 28]`, corrupted by what is drawn for (`seed`, `index`).
+    /// The image, `[channels, height, width]`, corrupted by what is drawn for (`seed`, `index`): each
+    /// channel alike.
     ///
     /// ```
-    /// use data::{Corruption, PIXELS};
+    /// use data::mnist::SHAPE;
+    /// use stress::Corruption;
     ///
-    /// let image = [200; PIXELS];
-    /// assert_eq!(Corruption::Identity.apply(&image, 7, 0), image);
-    /// let fog = Corruption::Fog;
-    /// assert_eq!(fog.apply(&image, 7, 0), fog.apply(&image, 7, 0));
-    /// assert_ne!(fog.apply(&image, 7, 0), fog.apply(&image, 7, 1));
+    /// let image = vec![200; SHAPE.len()];
+    /// let moved = Corruption::Translate.apply(SHAPE, &image, 7, 0);
+    /// assert!(moved.contains(&0), "what comes in from outside is black");
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `image` has not 784 bytes.
-    pub fn apply(self, image: &[u8], seed: u64, index: usize) -> [u8; PIXELS] {
-        let image = Canvas::of(image);
-        let key = [Purpose::Corruption as u64, self as u64, seed, index as u64];
-        let random = &mut Random::keyed(&key);
-        let corrupted = match self {
+    pub fn apply(self, shape: ImageShape, image: &[u8], seed: u64, index: usize) -> Vec<u8> {
+        let channels = image.chunks_exact(shape.plane());
+        let corrupted = channels.map(|channel| {
+            let channel = Canvas::of(shape.height, shape.width, channel);
+            self.on(channel, seed, index)
+        });
+        corrupted
+            .flat_map(|channel| channel.bytes().collect::<Vec<u8>>())
+            .collect()
+    }
+
+    /// One channel corrupted.
+    fn on(self, image: Canvas, seed: u64, index: usize) -> Canvas {
+        let random = &mut stream(Purpose::Corruption, self as u64, seed, index);
+        match self {
             Self::Identity => image,
             Self::ShotNoise => noise::shot(&image, random),
             Self::ImpulseNoise => noise::impulse(&image, random),
@@ -134,7 +141,6 @@ impl Corruption {
             Self::DottedLine => marks::dotted_line(&image, random),
             Self::Zigzag => marks::zigzag(&image, random),
             Self::CannyEdges => edges::canny(&image),
-        };
-        corrupted.bytes()
+        }
     }
 }

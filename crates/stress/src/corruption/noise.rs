@@ -1,5 +1,7 @@
-use crate::Random;
-use crate::canvas::{Canvas, between, poisson};
+use data::Random;
+
+use crate::canvas::Canvas;
+use crate::draws::{between, poisson};
 
 /// Photons that a white pixel receives on average.
 const PHOTONS: f64 = 5.0;
@@ -8,17 +10,13 @@ const PHOTONS: f64 = 5.0;
 const LOST: f64 = 0.2;
 
 pub fn shot(image: &Canvas, random: &mut Random) -> Canvas {
-    Canvas(
-        image
-            .0
-            .map(|value| poisson(random, value * PHOTONS) / PHOTONS),
-    )
+    image.map(|value| poisson(random, value * PHOTONS) / PHOTONS)
 }
 
 pub fn impulse(image: &Canvas, random: &mut Random) -> Canvas {
-    Canvas(image.0.map(|value| match between(random, 0.0, 1.0) {
+    image.map(|&value| match between(random, 0.0, 1.0) {
         draw if draw < LOST / 2.0 => 0.0,
         draw if draw < LOST => 1.0,
         _ => value,
-    }))
+    })
 }

@@ -21,7 +21,6 @@
 
 mod error;
 mod examination;
-mod history;
 mod mistakes;
 mod origin;
 mod page;
@@ -30,7 +29,6 @@ mod view;
 
 pub use error::ExaminationError;
 pub use examination::Examination;
-pub use history::History;
 pub use origin::Origin;
 pub use page::{Page, PageError};
 pub use view::{Misread, View};

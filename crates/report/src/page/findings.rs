@@ -1,8 +1,9 @@
 use data::LabelledImages;
 use model::{Classifier, Decision, PictureInput};
+use runs::History;
 use stress::Stress;
 
-use crate::{Examination, History};
+use crate::Examination;
 
 /// What the page is made of.
 #[derive(Clone, Copy, Debug)]

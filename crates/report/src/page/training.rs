@@ -7,7 +7,7 @@ use super::{
     chart::{Axis, Chart, Colour, Mark, legend},
     markup::{Section, count, data_table, figure, percent, section as html_section},
 };
-use crate::History;
+use runs::History;
 
 /// Most points of a curve over steps.
 const POINTS: usize = 240;

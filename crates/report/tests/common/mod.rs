@@ -1,0 +1,78 @@
+//! What the tests share: classifiers of any shape and classes, and a strict look at a page.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use burn::module::Module;
+use data::ImageShape;
+use model::{
+    Backend, BlockConfig, Classifier, Manifest, NetworkConfig, Normalization, Order, PictureInput,
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL},
+};
+use roxmltree::{Document, Node, ParsingOptions};
+
+/// The classifier of a checkpoint whose manifest is another.
+pub fn rewritten(original: &Checkpoint, change: impl FnOnce(&mut Manifest)) -> Classifier {
+    let mut manifest = original.manifest().clone();
+    change(&mut manifest);
+    classifier(&manifest, original.file(MODEL).unwrap())
+}
+
+/// A classifier with random weights for images of a shape and classes of these names; the rest is as in
+/// `like`.
+pub fn random(like: &Manifest, shape: ImageShape, names: &[String]) -> Classifier {
+    let block = BlockConfig {
+        channels: 4,
+        kernel: 3,
+        padding: 1,
+        pool: true,
+    };
+    let architecture = NetworkConfig {
+        blocks: vec![block],
+        dense: vec![],
+        norm: true,
+        order: Order::ConvPoolNormRelu,
+        dropout: 0.0,
+    };
+    let device = Backend::default().device().unwrap();
+    let network = architecture.init(3, shape, names.len(), &device).unwrap();
+    let manifest = Manifest {
+        architecture,
+        input: shape,
+        picture: PictureInput::Whole,
+        normalization: Normalization {
+            mean: vec![0.5; shape.channels],
+            std: vec![0.3; shape.channels],
+        },
+        classes: names.to_vec(),
+        labels: None,
+        calibration: None,
+        ..like.clone()
+    };
+    classifier(&manifest, &network.into_record().into_bytes().unwrap())
+}
+
+fn classifier(manifest: &Manifest, weights: &[u8]) -> Classifier {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let files = [
+        (MANIFEST, &manifest.to_json().unwrap()[..]),
+        (MODEL, weights),
+    ];
+    checkpoint::write(&path, &files).unwrap();
+    Classifier::load(&path, &Backend::default().device().unwrap()).unwrap()
+}
+
+/// Parses strictly: every element closed, every attribute quoted, every entity known.
+pub fn parse(html: &str) -> Document<'_> {
+    let options = ParsingOptions {
+        allow_dtd: true,
+        ..ParsingOptions::default()
+    };
+    Document::parse_with_options(html, options).unwrap()
+}
+
+/// The elements of a name.
+pub fn elements<'a>(document: &'a Document, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
+    document
+        .descendants()
+        .filter(move |node| node.tag_name().name() == name)
+}

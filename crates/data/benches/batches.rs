@@ -7,17 +7,21 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use data::{Augmentation, LabelledImages, Loader, Normalization, PIXELS, Random, Source};
+use data::{Augmentation, LabelledImages, Loader, Normalization, Random, mnist};
 
 const BATCH: usize = 128;
 const BATCHES: usize = 80;
 const REPEATS: usize = 9;
 
 fn main() {
-    let images = Source::Bundled
-        .test()
-        .unwrap_or_else(|_| noise(BATCH * BATCHES));
-    let loader = Loader::whole(images, Normalization::MNIST, BATCH, &Device::ndarray()).shuffled(1);
+    // As many as in an epoch of the test images of MNIST, which are there if they are compiled in.
+    let noise = noise(BATCH * BATCHES);
+    #[cfg(feature = "bundled")]
+    let images = data::Source::Bundled.test(&noise.spec(), &()).unwrap();
+    #[cfg(not(feature = "bundled"))]
+    let images = noise;
+    let normalization = Normalization::of(&images);
+    let loader = Loader::whole(images, &normalization, BATCH, &Device::ndarray()).shuffled(1);
     let bent = Augmentation {
         rotation: 10.0,
         shift: 0.1,
@@ -54,8 +58,9 @@ fn micros_per_batch(loader: &Loader) -> f64 {
 
 fn noise(count: usize) -> LabelledImages {
     let mut random = Random::keyed(&[count as u64]);
-    let pixels = (0..count * PIXELS)
+    let pixels = (0..count * mnist::SHAPE.len())
         .map(|_| random.next_u64() as u8)
         .collect();
-    LabelledImages::new(pixels, vec![0; count]).unwrap()
+    let classes = mnist::classes().unwrap();
+    LabelledImages::new(mnist::SHAPE, classes, pixels, vec![0; count]).unwrap()
 }

@@ -21,34 +21,38 @@ pub struct Split {
 ///
 /// [`DataError::Split`] if no image would be left to train on.
 pub fn split(labels: &[u16], validation: usize, seed: u64) -> Result<Split, DataError> {
-    split_for(Purpose::Split, labels, validation, seed)
-}
-
-/// [`split`] by draws of its own.
-pub(crate) fn split_for(
-    purpose: Purpose,
-    labels: &[u16],
-    validation: usize,
-    seed: u64,
-) -> Result<Split, DataError> {
     if validation >= labels.len() {
         return Err(DataError::Split {
             validation,
             total: labels.len(),
         });
     }
-    let mut split = Split {
-        train: Vec::with_capacity(labels.len() - validation),
-        validation: Vec::with_capacity(validation),
-    };
     let members = by_label(labels, 0..labels.len() as u32);
-    for (drawn, rest) in draw(members, validation, purpose, seed) {
-        split.validation.extend(drawn);
-        split.train.extend(rest);
-    }
-    split.train.sort_unstable();
-    split.validation.sort_unstable();
-    Ok(split)
+    let shares = shares(&members, validation);
+    Ok(parts(draw(members, &shares, Purpose::Split, seed)))
+}
+
+/// Holds a fifth of the images of each label out for testing, by draws of its own: at least one of two,
+/// and not the only one.
+#[cfg(feature = "pictures")]
+pub(crate) fn hold_out(labels: &[u16], seed: u64) -> Split {
+    let members = by_label(labels, 0..labels.len() as u32);
+    let share = |members: &Vec<u32>| {
+        (members.len() / 5)
+            .max(1)
+            .min(members.len().saturating_sub(1))
+    };
+    let shares: Vec<usize> = members.iter().map(share).collect();
+    parts(draw(members, &shares, Purpose::HoldOut, seed))
+}
+
+/// Those drawn validate, the rest trains.
+fn parts(drawn: Vec<(Vec<u32>, Vec<u32>)>) -> Split {
+    let (drawn, rest): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
+    let [mut train, mut validation] = [rest.concat(), drawn.concat()];
+    train.sort_unstable();
+    validation.sort_unstable();
+    Split { train, validation }
 }
 
 impl Split {
@@ -58,7 +62,8 @@ impl Split {
     pub fn limit_training(&mut self, labels: &[u16], limit: usize, seed: u64) {
         if limit < self.train.len() {
             let members = by_label(labels, self.train.iter().copied());
-            let drawn = draw(members, limit, Purpose::Limit, seed);
+            let shares = shares(&members, limit);
+            let drawn = draw(members, &shares, Purpose::Limit, seed);
             self.train = drawn.into_iter().flat_map(|(drawn, _)| drawn).collect();
             self.train.sort_unstable();
         }
@@ -78,14 +83,13 @@ fn by_label(labels: &[u16], indices: impl Iterator<Item = u32>) -> Vec<Vec<u32>>
     members
 }
 
-/// Draws `count` of the members, of each label its share: those drawn and the rest, label by label.
+/// Draws so many of the members of each label: those drawn and the rest, label by label.
 fn draw(
     members: Vec<Vec<u32>>,
-    count: usize,
+    shares: &[usize],
     purpose: Purpose,
     seed: u64,
 ) -> Vec<(Vec<u32>, Vec<u32>)> {
-    let shares = shares(&members, count, members.iter().map(Vec::len).sum());
     let draw = |(label, mut indices): (usize, Vec<u32>)| {
         Random::keyed(&[purpose as u64, seed, label as u64]).shuffle(&mut indices);
         let rest = indices.split_off(shares[label]);
@@ -94,9 +98,10 @@ fn draw(
     members.into_iter().enumerate().map(draw).collect()
 }
 
-/// How many of each label are drawn: the whole part of the exact share, then one more for the
+/// How many of each label are drawn for `count` in all: the whole part of the exact share, then one more for the
 /// largest remainders (the smaller label where two are equal) until the sum is reached.
-fn shares(members: &[Vec<u32>], count: usize, total: usize) -> Vec<usize> {
+fn shares(members: &[Vec<u32>], count: usize) -> Vec<usize> {
+    let total: usize = members.iter().map(Vec::len).sum();
     let exact = |label: usize| members[label].len() as u128 * count as u128;
     let mut shares: Vec<usize> = (0..members.len())
         .map(|label| (exact(label) / total as u128) as usize)

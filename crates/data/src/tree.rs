@@ -8,8 +8,7 @@ use pictures::{Budget, FrameError};
 use rayon::prelude::*;
 
 use crate::folder::entries;
-use crate::random::Purpose;
-use crate::split::split_for;
+use crate::split::hold_out;
 use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec};
 
 /// Which of the pictures.
@@ -21,8 +20,6 @@ pub(crate) enum Part {
 
 /// Height and width where nobody has asked for others.
 const SIZE: [usize; 2] = [32, 32];
-/// Of so many pictures one is held out for testing, where there is no folder of them.
-const HELD_OUT: usize = 5;
 
 /// Reads the pictures of a part, on all threads. What can't be read is told to the observer and left
 /// out.
@@ -39,6 +36,13 @@ pub(crate) fn read(
         None => Classes::named(files.names.clone())
             .map_err(|error| error.of_file(root.display().to_string()))?,
     };
+    let class = |name: &String| {
+        let class = classes.named_so(name);
+        class.ok_or_else(|| DataError::UnknownClass {
+            folder: root.join(name),
+        })
+    };
+    let known: Vec<u16> = files.names.iter().map(class).collect::<Result<_, _>>()?;
     let [height, width] = match like {
         Some(spec) => [spec.shape.height, spec.shape.width],
         None => options.size.unwrap_or(SIZE),
@@ -57,20 +61,17 @@ pub(crate) fn read(
         })
         .collect();
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for ((path, class), read) in files.pictures.iter().zip(read) {
-        let name = &files.names[*class];
-        let known = classes
-            .named_so(name)
-            .ok_or_else(|| DataError::UnknownClass {
-                folder: path.parent().unwrap_or(folder).to_owned(),
-            })?;
+    for ((_, class), read) in files.pictures.iter().zip(read) {
         match read {
             Ok(bytes) => {
                 pixels.extend(bytes);
-                labels.push(known);
+                labels.push(known[*class]);
             }
             Err(error) => observer.note(format!("left out: {error}")),
         }
+    }
+    if labels.is_empty() {
+        return Err(DataError::EmptyClass { folder: root });
     }
     if like.is_none()
         && let Some(name) = (0..)
@@ -101,6 +102,8 @@ pub(crate) fn read(
 struct Files {
     names: Vec<String>,
     pictures: Vec<(PathBuf, usize)>,
+    /// Folders without a file, which are no classes.
+    empty: Vec<String>,
 }
 
 /// Finds the pictures of a part, and where the folders of their classes lie.
@@ -111,60 +114,71 @@ fn files(
     observer: &dyn Observer,
 ) -> Result<(PathBuf, Files), DataError> {
     let [train, test] = ["train", "test"].map(|name| folder.join(name));
-    if !train.is_dir() {
-        let files = held_out(list(folder, folder)?, part, options, observer)?;
-        return Ok((folder.to_owned(), files));
+    let divided = train.is_dir() && test.is_dir();
+    let root = match part {
+        Part::Test if divided => test,
+        _ if train.is_dir() => train,
+        _ => folder.to_owned(),
+    };
+    // What is found is told once, even where both parts come from it.
+    let told: &dyn Observer = match part {
+        Part::Test if !divided => &(),
+        _ => observer,
+    };
+    let files = list(&root)?;
+    // A class may lack pictures for testing, not for training.
+    let least = if divided && part == Part::Test { 1 } else { 2 };
+    if files.names.len() < least {
+        return Err(DataError::Missing {
+            folder: root,
+            name: "train-images-idx3-ubyte".into(),
+        });
     }
-    if test.is_dir() {
-        let root = if part == Part::Train { train } else { test };
-        let files = list(folder, &root)?;
-        return Ok((root, files));
+    if !files.empty.is_empty() {
+        told.note(format!(
+            "no classes, because there is no file in them: {} in {}",
+            files.empty.join(", "),
+            root.display()
+        ));
     }
-    let files = held_out(list(folder, &train)?, part, options, observer)?;
-    Ok((train, files))
+    let files = match divided {
+        true => files,
+        false => held_out(files, part, options.seed, told),
+    };
+    Ok((root, files))
 }
 
 /// The part of the pictures that is asked for: a fifth of each class is held out for testing.
-fn held_out(
-    files: Files,
-    part: Part,
-    options: &FolderOptions,
-    observer: &dyn Observer,
-) -> Result<Files, DataError> {
-    let labels: Vec<u16> = files
-        .pictures
-        .iter()
-        .map(|(_, class)| *class as u16)
-        .collect();
-    let count = labels.len() / HELD_OUT;
-    let split = split_for(Purpose::HoldOut, &labels, count, options.seed)?;
-    if part == Part::Train {
-        observer.note(format!(
-            "{count} of {} pictures are held out for testing, drawn by seed {}: there is no folder \
-             `test` of them",
-            labels.len(),
-            options.seed
-        ));
-    }
-    let kept = if part == Part::Train {
-        split.train
-    } else {
-        split.validation
+fn held_out(files: Files, part: Part, seed: u64, observer: &dyn Observer) -> Files {
+    let Files {
+        names, pictures, ..
+    } = files;
+    let labels: Vec<u16> = pictures.iter().map(|(_, class)| *class as u16).collect();
+    let split = hold_out(&labels, seed);
+    observer.note(format!(
+        "{} of {} pictures are held out for testing, drawn by seed {seed}: there is no folder `test` of \
+         them",
+        split.validation.len(),
+        labels.len(),
+    ));
+    let kept = match part {
+        Part::Train => split.train,
+        Part::Test => split.validation,
     };
-    Ok(Files {
-        names: files.names,
-        pictures: kept
-            .iter()
-            .map(|&index| files.pictures[index as usize].clone())
-            .collect(),
-    })
+    let kept = kept.iter().map(|&index| pictures[index as usize].clone());
+    Files {
+        names,
+        pictures: kept.collect(),
+        empty: Vec::new(),
+    }
 }
 
 /// The pictures in the folders below `root`, each of which is a class; sorted by name.
-fn list(folder: &Path, root: &Path) -> Result<Files, DataError> {
+fn list(root: &Path) -> Result<Files, DataError> {
     let mut files = Files {
         names: Vec::new(),
         pictures: Vec::new(),
+        empty: Vec::new(),
     };
     for name in entries(root)? {
         let place = root.join(&name);
@@ -182,15 +196,10 @@ fn list(folder: &Path, root: &Path) -> Result<Files, DataError> {
             .filter(|file| file.is_file());
         let before = files.pictures.len();
         files.pictures.extend(found.map(|file| (file, class)));
-        if files.pictures.len() > before {
-            files.names.push(name);
+        match files.pictures.len() > before {
+            true => files.names.push(name),
+            false => files.empty.push(name),
         }
-    }
-    if files.names.len() < 2 {
-        return Err(DataError::Missing {
-            folder: folder.to_owned(),
-            name: "train-images-idx3-ubyte".into(),
-        });
     }
     Ok(files)
 }

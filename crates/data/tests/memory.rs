@@ -1,17 +1,23 @@
 //! Malformed files cost no memory worth speaking of. Alone in its process, because it reads the
 //! peak of the whole process from Linux.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "files"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use data::{DataError, LabelledImages, idx};
+use data::idx::{self, Input};
+use data::{Classes, DataError, ImageShape};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 const LIMIT: u64 = 64 << 20;
+const SHAPE: ImageShape = ImageShape {
+    channels: 1,
+    height: 28,
+    width: 28,
+};
 
 fn peak_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -45,7 +51,12 @@ fn a_malformed_file_costs_less_than_64_mib() {
     let [images, labels] = ["images", "labels"].map(|name| folder.path().join(name));
     let baseline = peak_bytes();
     let refused = |what: &str| {
-        let error = LabelledImages::read(&images, &labels).unwrap_err();
+        let read = || {
+            idx::read_split(Input::open(&images)?, Input::open(&labels)?, |_| {
+                Classes::numbered((0..10).collect())
+            })
+        };
+        let error = read().unwrap_err();
         let used = peak_bytes() - baseline;
         assert!(used < LIMIT, "{what}: {used} bytes");
         error
@@ -53,27 +64,27 @@ fn a_malformed_file_costs_less_than_64_mib() {
     let write_labels = |count: usize| {
         fs::write(
             &labels,
-            [&idx::label_header(count as u32)[..], &vec![0; count]].concat(),
+            [&idx::label_header(count as u32, false)[..], &vec![0; count]].concat(),
         )
         .unwrap();
     };
 
     write_labels(60_000);
-    bomb(&images, &idx::image_header(60_000), 1 << 29);
+    bomb(&images, &idx::image_header(60_000, SHAPE), 1 << 29);
     assert!(matches!(
         refused("a bomb after the promised images"),
         DataError::Trailing { .. }
     ));
 
     write_labels(20_000);
-    bomb(&images, &idx::image_header(20_000), 1 << 29);
+    bomb(&images, &idx::image_header(20_000, SHAPE), 1 << 29);
     assert!(matches!(
         refused("a bomb that promises little"),
         DataError::Trailing { .. }
     ));
 
     write_labels(600_000);
-    bomb(&images, &idx::image_header(600_000), 600_000 * 784);
+    bomb(&images, &idx::image_header(600_000, SHAPE), 600_000 * 784);
     assert!(matches!(
         refused("a bomb that keeps its promise"),
         DataError::Implausible { .. }
@@ -81,7 +92,7 @@ fn a_malformed_file_costs_less_than_64_mib() {
 
     fs::write(
         &images,
-        [&idx::image_header(600_000)[..], &[0; 1000]].concat(),
+        [&idx::image_header(600_000, SHAPE)[..], &[0; 1000]].concat(),
     )
     .unwrap();
     assert!(matches!(
@@ -89,16 +100,29 @@ fn a_malformed_file_costs_less_than_64_mib() {
         DataError::Truncated { .. }
     ));
 
+    let huge = ImageShape {
+        height: 1 << 20,
+        width: 1 << 20,
+        ..SHAPE
+    };
+    bomb(&images, &idx::image_header(600_000, huge), 1 << 29);
+    assert!(matches!(
+        refused("a bomb of images that are too large"),
+        DataError::InFile { .. }
+    ));
+
     // A sparse file: terabytes in length, nothing on disk.
     let sparse = File::create(&images).unwrap();
-    (&sparse).write_all(&idx::image_header(600_000)).unwrap();
+    (&sparse)
+        .write_all(&idx::image_header(600_000, SHAPE))
+        .unwrap();
     sparse.set_len(1 << 40).unwrap();
     assert!(matches!(
         refused("a terabyte, plain"),
         DataError::Trailing { .. }
     ));
 
-    bomb(&labels, &idx::label_header(600_000), 1 << 29);
+    bomb(&labels, &idx::label_header(600_000, false), 1 << 29);
     assert!(matches!(
         refused("a bomb of labels"),
         DataError::Trailing { .. }

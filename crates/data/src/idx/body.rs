@@ -1,8 +1,8 @@
 use std::io::{ErrorKind, Read};
 
 use super::limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
-use crate::DataError;
 use crate::header::{BYTES, INTS, SHORTS};
+use crate::{DataError, ImageShape};
 
 /// No deflate stream expands further (RFC 1951: 258 bytes out of two bits).
 const GZIP_LIMIT: u64 = 1032;
@@ -124,6 +124,11 @@ impl<R: Read> Body<R> {
         // As NumPy and TensorFlow lay colours out.
         if dimensions == 4 && ![1, 3].contains(&item[0]) && [1, 3].contains(&item[2]) {
             return Err(DataError::ChannelsLast { file, item });
+        }
+        if content == Content::Images {
+            let [channels, height, width] = item.map(|side| side as usize);
+            ImageShape::new(channels, height, width)
+                .map_err(|error| error.of_file(file.clone()))?;
         }
         if count > MAX_ITEMS {
             return Err(DataError::TooMany {

@@ -1,6 +1,10 @@
-use data::{Augmentation, DataError, PIXELS, WIDTH};
+use data::{Augmentation, DataError, ImageShape, Random};
+use sha2::{Digest, Sha256};
 
-use crate::numbered_images;
+use crate::{COLOUR, GREY, digits, numbered, numbered_images};
+
+const WIDTH: usize = GREY.width;
+const PIXELS: usize = GREY.len();
 
 const STRONG: Augmentation = Augmentation {
     rotation: 20.0,
@@ -16,9 +20,27 @@ fn bent(
     epoch: usize,
     index: usize,
 ) -> Vec<u8> {
-    let mut out = vec![1; PIXELS];
-    augmentation.apply(image, seed, epoch, index, &mut out);
+    bent_as(
+        GREY,
+        augmentation,
+        image,
+        [seed, epoch as u64, index as u64],
+    )
+}
+
+/// The image of that shape, bent as drawn for a seed, an epoch and an index.
+fn bent_as(shape: ImageShape, augmentation: Augmentation, image: &[u8], key: [u64; 3]) -> Vec<u8> {
+    let mut out = vec![1; shape.len()];
+    let [seed, epoch, index] = key;
+    augmentation.apply(shape, image, seed, epoch as usize, index as usize, &mut out);
     out
+}
+
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random::keyed(&[seed]);
+    (0..length)
+        .map(|_| (random.next_u64() >> 56) as u8)
+        .collect()
 }
 
 /// A bright square of 8×8 whose upper left corner is at (`x`, `y`).
@@ -80,6 +102,129 @@ fn the_drawn_images_never_change_between_versions() {
 }
 
 const GOLDEN: [u64; 3] = [4_415_868, 5_242_081, 6_290_130];
+
+#[test]
+fn bent_noise_never_changes_between_versions() {
+    let mut hasher = Sha256::new();
+    for index in 0..500 {
+        hasher.update(bent(STRONG, &noise(PIXELS, index), 42, 3, index as usize));
+    }
+    let digest = hasher.finalize();
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        digest,
+        "7dcd02befc389325533f676be71d490fe8d062392e283bd1ce6ac1b9fed21620"
+    );
+}
+
+#[test]
+fn all_channels_are_bent_alike() {
+    for shape in [COLOUR, ImageShape::new(3, 40, 23).unwrap()] {
+        let plane = ImageShape {
+            channels: 1,
+            ..shape
+        };
+        for index in 0..50 {
+            let image = noise(shape.len(), index);
+            let whole = bent_as(shape, STRONG, &image, [7, 1, index]);
+            let planes = image.chunks_exact(shape.plane());
+            let apart: Vec<u8> = planes
+                .flat_map(|channel| bent_as(plane, STRONG, channel, [7, 1, index]))
+                .collect();
+            assert_eq!(whole, apart);
+            assert_ne!(whole, image);
+        }
+    }
+}
+
+#[test]
+fn no_amount_changes_no_byte_of_any_shape() {
+    for (height, width) in [(1, 1), (1, 256), (256, 1), (5, 7), (256, 256)] {
+        let shape = ImageShape::new(3, height, width).unwrap();
+        let set = numbered(shape, digits(), 2);
+        let image = set.image(1);
+        let same = bent_as(shape, Augmentation::default(), image, [1, 2, 1]);
+        assert_eq!(same, image, "{shape}");
+    }
+}
+
+/// A bright square of 8×8 in the middle of an image that isn't square.
+fn oblong() -> (ImageShape, Vec<u8>) {
+    let shape = ImageShape::new(1, 40, 80).unwrap();
+    let image = (0..shape.len()).map(|at| {
+        let inside = (36..44).contains(&(at % 80)) && (16..24).contains(&(at / 80));
+        if inside { 200 } else { 0 }
+    });
+    (shape, image.collect())
+}
+
+/// The centre of mass of an image, from its upper left corner: `[x, y]`.
+fn centre(shape: ImageShape, image: &[u8]) -> [f64; 2] {
+    let (mut mass, mut centre) = (0.0, [0.0; 2]);
+    for (at, &pixel) in image.iter().enumerate() {
+        let weight = f64::from(pixel);
+        mass += weight;
+        centre[0] += weight * (at % shape.width) as f64;
+        centre[1] += weight * (at / shape.width) as f64;
+    }
+    centre.map(|sum| sum / mass)
+}
+
+#[test]
+fn a_shift_is_a_fraction_of_the_side_that_it_goes_along() {
+    let (shape, image) = oblong();
+    let shift = Augmentation {
+        shift: 0.2,
+        ..Default::default()
+    };
+    let mut furthest = [0.0_f64; 2];
+    for index in 0..300 {
+        let [x, y] = centre(shape, &bent_as(shape, shift, &image, [0, 1, index]));
+        furthest[0] = furthest[0].max((x - 39.5).abs());
+        furthest[1] = furthest[1].max((y - 19.5).abs());
+    }
+    assert!((15.0..16.1).contains(&furthest[0]), "{furthest:?} of 16");
+    assert!((7.5..8.1).contains(&furthest[1]), "{furthest:?} of 8");
+}
+
+#[test]
+fn rotation_shear_and_zoom_leave_the_middle_of_an_oblong_image_where_it_is() {
+    let (shape, image) = oblong();
+    let others = Augmentation {
+        shift: 0.0,
+        rotation: 180.0,
+        zoom: 0.5,
+        shear: 30.0,
+    };
+    let mut changed = 0;
+    for index in 0..200 {
+        let drawn = bent_as(shape, others, &image, [0, 1, index]);
+        let [x, y] = centre(shape, &drawn);
+        assert!((x - 39.5).abs() < 0.1 && (y - 19.5).abs() < 0.1, "{x} {y}");
+        changed += usize::from(drawn != image);
+    }
+    assert_eq!(changed, 200);
+}
+
+#[test]
+fn the_largest_images_are_bent_by_the_largest_amounts() {
+    let shape = ImageShape::new(1, 256, 256).unwrap();
+    let all = Augmentation {
+        rotation: 180.0,
+        shift: 1.0,
+        zoom: 0.9,
+        shear: 60.0,
+    };
+    // Whatever is shown of an image of one colour is that colour, or what lies beside it.
+    let image = vec![200; shape.len()];
+    let mut shown = 0;
+    for index in 0..200 {
+        let drawn = bent_as(shape, all, &image, [0, 1, index]);
+        assert!(drawn.iter().all(|&pixel| pixel <= 200));
+        shown += usize::from(drawn.contains(&200));
+    }
+    assert!(shown > 100, "{shown} of 200");
+}
 
 #[test]
 fn a_shift_moves_the_image_as_a_whole_and_no_further_than_asked() {
@@ -158,50 +303,47 @@ fn a_shear_leans_the_image_and_keeps_its_rows() {
 }
 
 #[test]
-fn amounts_out_of_range_are_named_and_never_panic() {
-    for (augmentation, field) in [
-        (
-            Augmentation {
-                rotation: 181.0,
-                ..STRONG
-            },
-            "rotation",
-        ),
-        (
-            Augmentation {
-                shift: -0.1,
-                ..STRONG
-            },
-            "shift",
-        ),
-        (
-            Augmentation {
-                zoom: 1.0,
-                ..STRONG
-            },
-            "zoom",
-        ),
-        (
-            Augmentation {
-                shear: f64::NAN,
-                ..STRONG
-            },
-            "shear",
-        ),
-    ] {
-        let error = augmentation.validate().unwrap_err();
-        assert!(matches!(error, DataError::Augmentation { name, .. } if name == field));
-        bent(augmentation, &square(0, 0), 0, 1, 0);
-    }
-    let extreme = f64::INFINITY;
-    let extreme = Augmentation {
-        rotation: extreme,
-        shift: extreme,
-        zoom: extreme,
-        shear: extreme,
+fn amounts_out_of_range_are_named_and_count_as_the_nearest_end() {
+    let image = noise(PIXELS, 1);
+    let with = |field: &str, value: f64| {
+        let mut amounts = STRONG;
+        match field {
+            "rotation" => amounts.rotation = value,
+            "shift" => amounts.shift = value,
+            "zoom" => amounts.zoom = value,
+            _ => amounts.shear = value,
+        }
+        amounts
     };
-    for index in 0..100 {
-        bent(extreme, &square(0, 0), 0, 1, index);
+    for (field, most) in [
+        ("rotation", 180.0),
+        ("shift", 1.0),
+        ("zoom", 0.9),
+        ("shear", 60.0),
+    ] {
+        for (beyond, nearest) in [
+            (most + 0.01, most),
+            (f64::INFINITY, most),
+            (-0.1, 0.0),
+            (f64::NEG_INFINITY, 0.0),
+        ] {
+            let error = with(field, beyond).validate().unwrap_err();
+            assert!(matches!(error, DataError::Augmentation { name, .. } if name == field));
+            for index in 0..20 {
+                assert_eq!(
+                    bent(with(field, beyond), &image, 0, 1, index),
+                    bent(with(field, nearest), &image, 0, 1, index),
+                    "{field} {beyond}"
+                );
+            }
+        }
+        // What is no number is refused too; drawn all the same it gives an image.
+        assert!(with(field, f64::NAN).validate().is_err());
+        assert_eq!(
+            bent(with(field, f64::NAN), &image, 0, 1, 0).len(),
+            image.len()
+        );
+        assert!(with(field, most).validate().is_ok() && with(field, 0.0).validate().is_ok());
     }
     assert!(STRONG.validate().is_ok() && Augmentation::default().validate().is_ok());
 }

@@ -130,7 +130,7 @@ fn where_all_mirrors_fail_each_reason_and_the_way_out_are_told() {
         "more than the published 19",
         "404",
         "SHA-256",
-        "--data-dir",
+        "check the network",
     ] {
         assert!(message.contains(part), "{part} is missing: {message}");
     }

@@ -3,15 +3,19 @@ use std::sync::Arc;
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
-use data::{Augmentation, Batch, Loader, Normalization, PIXELS};
+use data::{Augmentation, Batch, ImageShape, Loader, Normalization};
 
-use crate::numbered_images;
+use crate::{COLOUR, GREY, digits, numbered, numbered_images};
+
+const PIXELS: usize = GREY.len();
 
 /// Leaves a pixel its value of 0 to 255, so that a batch can be read back as bytes.
-const RAW: Normalization = Normalization {
-    mean: 0.0,
-    std: 1.0 / 255.0,
-};
+fn raw(channels: usize) -> Normalization {
+    Normalization {
+        mean: vec![0.0; channels],
+        std: vec![1.0 / 255.0; channels],
+    }
+}
 
 const BENT: Augmentation = Augmentation {
     rotation: 10.0,
@@ -21,7 +25,12 @@ const BENT: Augmentation = Augmentation {
 };
 
 fn loader(count: usize, batch_size: usize) -> Loader {
-    Loader::whole(numbered_images(count), RAW, batch_size, &Device::ndarray())
+    Loader::whole(
+        numbered_images(count),
+        &raw(1),
+        batch_size,
+        &Device::ndarray(),
+    )
 }
 
 fn pixels(batch: &Batch) -> Vec<u8> {
@@ -50,21 +59,12 @@ fn a_batch_is_the_images_and_their_labels_in_order_and_the_last_may_be_short() {
     assert_eq!((loader.num_batches(), loader.num_items()), (3, 70));
     let mut start = 0;
     for (batch, size) in loader.epoch(1).map(Result::unwrap).zip([32, 32, 6]) {
-        assert_eq!(batch.images.dims(), [size, 28, 28]);
-        assert_eq!(batch.targets.dims(), [size]);
+        assert_eq!(batch.images.dims(), [size, 1, 28, 28]);
         assert_eq!(
             pixels(&batch),
             set.pixels()[start * PIXELS..][..size * PIXELS]
         );
         assert_eq!(batch.labels[..], set.labels()[start..][..size]);
-        let targets: Vec<i64> = batch
-            .targets
-            .into_data()
-            .convert::<i64>()
-            .try_to_vec()
-            .unwrap();
-        let labels: Vec<i64> = batch.labels.iter().map(|&label| label.into()).collect();
-        assert_eq!(targets, labels);
         start += size;
     }
     assert_eq!(start, 70);
@@ -96,7 +96,7 @@ fn a_single_last_image_joins_the_batch_before_it() {
 fn a_shuffled_epoch_shows_each_image_once_in_an_order_of_its_own() {
     let set = numbered_images(300);
     let indices: Arc<[u32]> = (50..250).collect();
-    let loader = Loader::new(set, indices.clone(), RAW, 32, &Device::ndarray()).shuffled(7);
+    let loader = Loader::new(set, indices.clone(), &raw(1), 32, &Device::ndarray()).shuffled(7);
     let first = numbers(loader.epoch(1));
     let mut sorted = first.clone();
     sorted.sort_unstable();
@@ -191,7 +191,7 @@ fn the_last_epochs_are_plain_where_asked() {
 fn any_number_of_threads_gives_the_same_bits() {
     let loader = Loader::whole(
         numbered_images(300),
-        Normalization::MNIST,
+        &Normalization::of(&numbered_images(300)),
         128,
         &Device::ndarray(),
     )
@@ -226,4 +226,57 @@ fn burns_dataset_tools_see_the_same_images() {
     assert_eq!(dataset.len(), 12);
     let item = dataset.get(11).unwrap();
     assert_eq!((&item.image[..], item.label), (set.image(11), 1));
+}
+
+#[test]
+fn images_of_any_shape_keep_it() {
+    for shape in [COLOUR, ImageShape::new(1, 3, 11).unwrap()] {
+        let set = numbered(shape, digits(), 40);
+        let loader = Loader::whole(set.clone(), &raw(shape.channels), 32, &Device::ndarray());
+        let ImageShape {
+            channels,
+            height,
+            width,
+        } = shape;
+        let batches: Vec<Batch> = loader.epoch(1).map(Result::unwrap).collect();
+        for (batch, size) in batches.iter().zip([32, 8]) {
+            assert_eq!(batch.images.dims(), [size, channels, height, width]);
+        }
+        let found: Vec<u8> = batches.iter().flat_map(pixels).collect();
+        assert_eq!(found, set.pixels());
+    }
+}
+
+#[test]
+fn each_channel_is_normalized_by_its_own_numbers() {
+    let set = numbered(COLOUR, digits(), 20);
+    let normalization = Normalization {
+        mean: vec![0.0, 0.5, -1.0],
+        std: vec![1.0, 0.25, 4.0],
+    };
+    let loader = Loader::whole(set.clone(), &normalization, 20, &Device::ndarray());
+    let batch = loader.epoch(1).next().unwrap().unwrap();
+    let values: Vec<f32> = batch.images.into_data().try_to_vec().unwrap();
+    for (at, (value, &pixel)) in values.iter().zip(set.pixels()).enumerate() {
+        let channel = at / COLOUR.plane() % 3;
+        let expected =
+            (f64::from(pixel) / 255.0 - normalization.mean[channel]) / normalization.std[channel];
+        assert!((f64::from(*value) - expected).abs() < 1e-6, "{at}");
+    }
+}
+
+#[test]
+fn augmented_colour_images_are_what_the_augmentation_draws() {
+    let set = numbered(COLOUR, digits(), 16);
+    let loader =
+        Loader::whole(set.clone(), &raw(3), 5, &Device::ndarray()).augmented(BENT, 3, None);
+    let found: Vec<u8> = loader
+        .epoch(2)
+        .flat_map(|batch| pixels(&batch.unwrap()))
+        .collect();
+    for (index, image) in found.chunks_exact(COLOUR.len()).enumerate() {
+        let mut expected = vec![0; COLOUR.len()];
+        BENT.apply(COLOUR, set.image(index), 3, 2, index, &mut expected);
+        assert_eq!(image, expected);
+    }
 }

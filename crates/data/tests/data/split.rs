@@ -2,15 +2,15 @@ use std::collections::HashSet;
 
 use data::{DataError, split};
 
-fn labels(counts: &[usize]) -> Vec<u8> {
+fn labels(counts: &[usize]) -> Vec<u16> {
     counts
         .iter()
         .enumerate()
-        .flat_map(|(label, &count)| std::iter::repeat_n(label as u8, count))
+        .flat_map(|(label, &count)| std::iter::repeat_n(label as u16, count))
         .collect()
 }
 
-fn count(labels: &[u8], indices: &[u32], label: u8) -> usize {
+fn count(labels: &[u16], indices: &[u32], label: u16) -> usize {
     indices
         .iter()
         .filter(|&&index| labels[index as usize] == label)
@@ -64,14 +64,6 @@ fn a_split_that_leaves_nothing_to_train_on_is_an_error() {
         );
     }
     assert!(matches!(split(&[], 0, 0), Err(DataError::Split { .. })));
-    assert!(matches!(
-        split(&[3, 10], 1, 0),
-        Err(DataError::Label {
-            index: 1,
-            label: 10,
-            ..
-        })
-    ));
 }
 
 #[test]
@@ -80,7 +72,7 @@ fn a_limit_keeps_the_proportions_of_the_labels_even_if_they_are_sorted() {
     let whole = split(&labels, 100, 3).unwrap();
     let limited = |limit, seed| {
         let mut parts = whole.clone();
-        parts.limit_training(&labels, limit, seed).unwrap();
+        parts.limit_training(&labels, limit, seed);
         assert_eq!(parts.validation, whole.validation);
         parts.train
     };

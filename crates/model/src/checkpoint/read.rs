@@ -67,6 +67,14 @@ impl Checkpoint {
         let names: Vec<_> = files.iter().map(|(name, _)| OsString::from(name)).collect();
         let origin = Path::new(origin);
         is_checkpoint(origin, &names)?;
+        // A folder has each name once.
+        let twice = (1..).zip(files).find_map(|(next, (name, _))| {
+            let again = files[next..].iter().any(|(other, _)| other == name);
+            again.then_some(name)
+        });
+        if let Some(name) = twice {
+            return Err(damaged(origin, name, "the file is there twice"));
+        }
         Self::verify(origin, names, |name, limit| {
             let file = files.iter().find(|(known, _)| *known == name);
             match file {

@@ -40,10 +40,18 @@ impl Manifest {
             _ => serde_json::from_slice(bytes),
         };
         let manifest: Manifest = read.map_err(|error| invalid(error.to_string()))?;
+        if version == 1 && !manifest.classes.iter().eq(&DIGITS) {
+            return Err(invalid(
+                "version 1 has the classes 0 to 9 and no others".into(),
+            ));
+        }
         manifest.check().map_err(invalid)?;
         Ok(manifest)
     }
 }
+
+/// The classes of the first version.
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// The first version: ten digits of 28×28 and nothing else.
 #[derive(Deserialize)]

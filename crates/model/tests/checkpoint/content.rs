@@ -11,7 +11,7 @@ use model::{
 use serde_json::json;
 
 use crate::{
-    common::{Folder, device, manifest, refused, seeded, tiny, weights},
+    common::{Folder, device, json_of, manifest, network, refused, seeded, tiny, weights},
     with,
 };
 
@@ -19,14 +19,14 @@ use crate::{
 fn a_newer_format_is_refused_by_its_version_whatever_else_it_holds() {
     let path = Path::new("checkpoint.json");
     for text in [
-        r#"{"version": 2}"#,
+        r#"{"version": 3}"#,
         r#"{"version": 987, "architecture": "a graph"}"#,
     ] {
         let error = Manifest::parse(text.as_bytes(), path).unwrap_err();
         assert!(matches!(error, CheckpointError::Newer { .. }), "{error}");
         let line = error.to_string();
         assert!(
-            line.contains("version 2") || line.contains("version 987"),
+            line.contains("version 3") || line.contains("version 987"),
             "{line}"
         );
         assert!(
@@ -54,7 +54,7 @@ fn a_newer_format_is_refused_by_its_version_whatever_else_it_holds() {
 fn a_newer_format_may_have_other_files() {
     let folder = Folder::new();
     let files = [
-        (MANIFEST, &br#"{"version": 2}"#[..]),
+        (MANIFEST, &br#"{"version": 3}"#[..]),
         ("model.safetensors", &[0; 9]),
     ];
     let error = Checkpoint::open(folder.write("a", &files)).unwrap_err();
@@ -62,7 +62,7 @@ fn a_newer_format_may_have_other_files() {
     // A damaged version isn't believed.
     let path = folder.training("b", 7);
     let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
-    fs::write(path.join(MANIFEST), text.replacen("1", "2", 1)).unwrap();
+    fs::write(path.join(MANIFEST), text.replacen("2", "3", 1)).unwrap();
     let error = Checkpoint::open(path).unwrap_err();
     assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
 }
@@ -116,7 +116,15 @@ fn values_that_make_no_sense_are_refused() {
         ("/architecture/dropout", json!(1.5)),
         ("/architecture/order", json!("norm-conv")),
         ("/normalization/std", json!(0.0)),
-        ("/classes", json!(["0", "1"])),
+        ("/classes", json!(["0"])),
+        ("/classes", json!([])),
+        ("/classes", json!(["0", "0"])),
+        ("/classes", json!(["0", ""])),
+        ("/input/channels", json!(2)),
+        ("/input/height", json!(0)),
+        ("/input/width", json!(257)),
+        ("/input", json!([1, 28, 28])),
+        ("/picture", json!("cropped")),
         ("/metrics", json!({"accuracy": "high"})),
         ("/provenance/seed", json!(-1)),
         ("/provenance/versions", json!({})),
@@ -143,8 +151,7 @@ fn weights_that_do_not_fit_are_refused_and_their_file_named() {
     deeper.dense = vec![4, 4];
     let mut without_norm = tiny();
     without_norm.norm = false;
-    let other =
-        [wider, deeper, without_norm].map(|network| weights(network.init(7, &device()).unwrap()));
+    let other = [wider, deeper, without_norm].map(|config| weights(network(&config, 7)));
     let infinite = {
         let mut bytes = seeded(7);
         let last = bytes.len() - 4;
@@ -171,7 +178,7 @@ fn weights_that_do_not_fit_are_refused_and_their_file_named() {
         ("text", &b"weights".repeat(1_000)),
         ("cut", &whole[..whole.len() - 1]),
     ] {
-        let files = [(MANIFEST, &manifest(tiny()).to_json()[..]), (MODEL, bytes)];
+        let files = [(MANIFEST, &json_of(&manifest(tiny()))[..]), (MODEL, bytes)];
         let path = folder.write("a", &files);
         let error = Classifier::load(&path, &device()).expect_err(what);
         assert!(

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     ALL,
-    common::{Folder, manifest, refused, seeded, tiny},
+    common::{Folder, json_of, manifest, refused, seeded, tiny},
 };
 
 /// Overwrites one byte in place, which costs the disk nothing.
@@ -84,7 +84,7 @@ fn files_of_a_training_checkpoint_are_there_together_or_not_at_all() {
     let folder = Folder::new();
     let mut training = manifest(tiny());
     training.training = Some(json!({ "epoch": 1 }));
-    let (training, published) = (training.to_json(), manifest(tiny()).to_json());
+    let (training, published) = (json_of(&training), json_of(&manifest(tiny())));
     let weights = seeded(7);
     for (manifest, extra) in [
         (&training, vec![]),
@@ -277,7 +277,7 @@ fn what_is_no_checkpoint_is_called_so() {
     for (name, hint) in [
         ("file", "this is a file"),
         ("empty", "no checkpoint.json"),
-        ("run", "its trained model is in `model`"),
+        ("run", "no checkpoint.json"),
     ] {
         let error = Checkpoint::open(folder.path(name)).unwrap_err();
         assert!(matches!(error, CheckpointError::Foreign { .. }), "{error}");

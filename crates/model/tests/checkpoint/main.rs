@@ -5,14 +5,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod content;
+mod contradictions;
 mod damage;
+mod memory;
 mod properties;
+mod versions;
 mod write;
 
 use std::fs;
 
 use burn::tensor::Tensor;
-use common::{Folder, device, manifest, names, seeded, tiny};
+use common::{Folder, device, json_of, manifest, names, network, seeded, tiny};
 use model::checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS};
 use serde_json::{Value, json};
 
@@ -20,7 +23,7 @@ const ALL: [&str; 5] = [SUMS, MANIFEST, MODEL, OPTIMIZER, SCHEDULER];
 
 /// A manifest with one value changed.
 fn with(pointer: &str, value: Value) -> Vec<u8> {
-    let mut json: Value = serde_json::from_slice(&manifest(tiny()).to_json()).unwrap();
+    let mut json: Value = serde_json::from_slice(&json_of(&manifest(tiny()))).unwrap();
     *json.pointer_mut(pointer).unwrap() = value;
     serde_json::to_vec(&json).unwrap()
 }
@@ -36,18 +39,14 @@ fn what_was_written_is_read() {
     assert_eq!(checkpoint.file(MODEL), Some(&seeded(7)[..]));
     assert_eq!(checkpoint.file(OPTIMIZER), Some(&[7; 300][..]));
     assert_eq!(checkpoint.files().count(), 5);
-    let images = || Tensor::<3>::ones([3, 28, 28], &device());
+    let images = || Tensor::<4>::ones([3, 1, 28, 28], &device());
     assert_eq!(
         checkpoint
             .network(&device())
             .unwrap()
             .forward(images())
             .into_data(),
-        tiny()
-            .init(7, &device())
-            .unwrap()
-            .forward(images())
-            .into_data(),
+        network(&tiny(), 7).forward(images()).into_data(),
     );
     let mut sorted = ALL;
     sorted.sort();

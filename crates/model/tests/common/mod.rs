@@ -9,9 +9,11 @@ use std::{
 };
 
 use burn::module::Module;
-use data::{Normalization, SplitDigest};
+use data::{ImageShape, Normalization, SplitDigest, mnist};
+use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels};
 use model::{
-    Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, Provenance,
+    Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput,
+    Provenance,
     checkpoint::{
         self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
         Versions,
@@ -43,14 +45,27 @@ pub fn tiny() -> NetworkConfig {
     }
 }
 
+/// Neither grey nor square, and just large enough for the tiny network.
+pub const COLOUR: ImageShape = ImageShape {
+    channels: 3,
+    height: 20,
+    width: 31,
+};
+
+/// The manifest of a network for MNIST.
 pub fn manifest(architecture: NetworkConfig) -> Manifest {
     Manifest {
         version: FORMAT_VERSION,
         architecture,
-        normalization: Normalization::MNIST,
+        input: mnist::SHAPE,
+        picture: PictureInput::Framed,
+        normalization: Normalization {
+            mean: vec![0.13],
+            std: vec![0.31],
+        },
         classes: (0..10).map(|class| class.to_string()).collect(),
+        labels: None,
         calibration: None,
-        ink: None,
         metrics: BTreeMap::from([("validation.accuracy".into(), 0.1)]),
         provenance: Provenance {
             seed: 0,
@@ -69,13 +84,66 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
     }
 }
 
+/// The manifest of a network for other images, with everything that a manifest may have.
+pub fn full_manifest() -> Manifest {
+    Manifest {
+        input: COLOUR,
+        picture: PictureInput::Whole,
+        normalization: Normalization {
+            mean: vec![0.1, 0.2, 0.3],
+            std: vec![0.4, 0.5, 0.6],
+        },
+        classes: ["cat", "dog", "кит"].map(String::from).into(),
+        labels: Some(vec![1, 2, 7]),
+        calibration: Some(calibration(3, 2, COLOUR)),
+        training: Some(json!({ "epoch": 1 })),
+        ..manifest(tiny())
+    }
+}
+
+/// A calibration of images that are all alike, with all limits.
+pub fn calibration(classes: usize, features: usize, shape: ImageShape) -> Calibration {
+    let mut random = data::Random::keyed(&[11]);
+    let (mut values, mut labels, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for image in 0..400 {
+        let label = image % classes;
+        labels.push(label as u16);
+        values.extend((0..classes).map(|class| {
+            let bonus = if class == label { 3.0 } else { 0.0 };
+            bonus + 2.0 * random.symmetric()
+        }));
+        rows.push((0..features).map(|_| random.symmetric() as f32).collect());
+    }
+    let logits = Logits::new(classes, values, labels).unwrap();
+    let config = CalibrationConfig::default();
+    let fitted = Calibration::fit_with_features(&logits, &rows, &config).unwrap();
+    assert!(fitted.distance.is_some());
+    let image: Vec<u8> = (0..shape.len()).map(|at| at as u8).collect();
+    let pixels = PixelLimits::of([Pixels {
+        bytes: &image,
+        height: shape.height,
+        width: shape.width,
+    }]);
+    Calibration { pixels, ..fitted }
+}
+
+/// `checkpoint.json` of a manifest.
+pub fn json_of(manifest: &Manifest) -> Vec<u8> {
+    manifest.to_json().unwrap()
+}
+
 pub fn weights(network: Network) -> Vec<u8> {
     network.into_record().into_bytes().unwrap().to_vec()
 }
 
+/// A network for MNIST with the weights that a seed gives.
+pub fn network(config: &NetworkConfig, seed: u64) -> Network {
+    config.init(seed, mnist::SHAPE, 10, &device()).unwrap()
+}
+
 /// The weights that a seed gives, as `model.bpk`.
 pub fn seeded(seed: u64) -> Vec<u8> {
-    weights(tiny().init(seed, &device()).unwrap())
+    weights(network(&tiny(), seed))
 }
 
 /// A temporary folder with checkpoints in it.
@@ -99,7 +167,7 @@ impl Folder {
 
     /// A published checkpoint of the tiny network.
     pub fn published(&self, name: &str, seed: u64) -> PathBuf {
-        let manifest = manifest(tiny()).to_json();
+        let manifest = json_of(&manifest(tiny()));
         self.write(name, &[(MANIFEST, &manifest), (MODEL, &seeded(seed))])
     }
 
@@ -110,7 +178,7 @@ impl Folder {
         self.write(
             name,
             &[
-                (MANIFEST, &manifest.to_json()),
+                (MANIFEST, &json_of(&manifest)),
                 (MODEL, &seeded(seed)),
                 (OPTIMIZER, &[seed as u8; 300]),
                 (SCHEDULER, &[seed as u8; 30]),

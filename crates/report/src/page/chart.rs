@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use maud::{Markup, PreEscaped, html};
 use plotters::coord::{
     Shift,
     cartesian::Cartesian2d,
@@ -10,7 +11,7 @@ use plotters::coord::{
 };
 use plotters::prelude::*;
 
-use super::{PageError, markup::escape};
+use super::error::PageError;
 
 /// Units of the drawing; the page scales it to the width that there is.
 const SIZE: (u32, u32) = (960, 560);
@@ -108,7 +109,7 @@ pub struct Chart {
 
 impl Chart {
     /// The chart as an `svg` element.
-    pub fn svg(&self) -> Result<String, PageError> {
+    pub fn svg(&self) -> Result<Markup, PageError> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| PageError::Chart {
             title: self.title,
@@ -119,16 +120,19 @@ impl Chart {
             let variable = format!("var({})", colour.variable());
             svg = svg.replace(&format!("#{r:02X}{g:02X}{b:02X}"), &variable);
         }
-        let id = self.id;
         let (width, height) = SIZE;
+        let [name, text] = ["name", "text"].map(|part| format!("{}-{part}", self.id));
+        // The element is this page's, what is drawn in it the library's.
         let body = svg.split_once('>').map_or("", |(_, body)| body);
-        Ok(format!(
-            "<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-labelledby=\"{id}-name {id}-text\"><title id=\"{id}-name\">{}</title>\
-             <desc id=\"{id}-text\">{}</desc>{body}",
-            escape(self.title),
-            escape(&self.description),
-        ))
+        let body = body.trim_end().trim_end_matches("</svg>");
+        Ok(html! {
+            svg.chart viewBox={ "0 0 " (width) " " (height) } role="img"
+                aria-labelledby={ (name) " " (text) } {
+                title id=(name) { (self.title) }
+                desc id=(text) { (self.description) }
+                (PreEscaped(body))
+            }
+        })
     }
 
     fn draw(&self, svg: &mut String) -> Result<(), Error> {
@@ -236,16 +240,15 @@ pub fn whole_percent(share: f64) -> String {
 }
 
 /// A legend for people who see colours: name and colour of each series.
-pub fn legend(entries: &[(&str, Colour)]) -> String {
-    let items: String = entries
-        .iter()
-        .map(|(name, colour)| {
-            format!(
-                "<li><span class=\"swatch\" style=\"background:var({})\"></span>{}</li>",
-                colour.variable(),
-                escape(name)
-            )
-        })
-        .collect();
-    format!("<ul class=\"legend\">{items}</ul>")
+pub fn legend(entries: &[(&str, Colour)]) -> Markup {
+    html! {
+        ul.legend {
+            @for (name, colour) in entries {
+                li {
+                    span.swatch style={ "background:var(" (colour.variable()) ")" } {}
+                    (name)
+                }
+            }
+        }
+    }
 }

@@ -2,13 +2,14 @@
 
 use evaluation::{Predictions, selective};
 
-use super::{
-    Page, PageError,
-    chart::{Axis, Chart, Colour, Mark, whole_percent},
-    markup::{data_table, figure, percent},
-};
+use maud::{Markup, html};
 
-pub fn risk_coverage(page: &Page, predictions: &Predictions) -> Result<String, PageError> {
+use super::chart::{Axis, Chart, Colour, Mark, whole_percent};
+use super::error::PageError;
+use super::findings::Page;
+use super::markup::{data_table, figure, percent};
+
+pub fn risk_coverage(page: &Page, predictions: &Predictions) -> Result<Markup, PageError> {
     let title = "Risk and coverage";
     let chosen = &page.examination.evaluation.selective;
     let curve = selective::risk_coverage_curve(predictions);
@@ -87,13 +88,13 @@ pub fn risk_coverage(page: &Page, predictions: &Predictions) -> Result<String, P
         &["Risk", "Coverage"],
         &rows,
     );
-    Ok(figure(title, &chart.svg()?, &(caption + &table)))
+    Ok(figure(title, chart.svg()?, html! { (caption) (table) }))
 }
 
-pub fn sets(page: &Page) -> String {
+pub fn sets(page: &Page) -> Markup {
     let sets = &page.examination.evaluation.conformal;
     if sets.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let rows: Vec<Vec<String>> = sets
         .iter()

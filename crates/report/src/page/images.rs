@@ -3,53 +3,63 @@
 use data::mnist;
 use evaluation::Predictions;
 
-use super::{
-    Page, PageError,
-    markup::{Section, class_name, escape, isolated, section as html_section},
-    picture::{self, Look},
-    probabilities::{bars, floor_percent},
-};
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::findings::Page;
+use super::markup::{Section, class_name, isolated};
+use super::picture::{self, Look};
+use super::probabilities::{bars, floor_percent};
 
 /// How many of each kind.
 const SHOWN: usize = 25;
 
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
-    let card = |row: usize| card(page, predictions, row, page.accepts(row));
     let worst = worst_errors(predictions, SHOWN);
     let least = least_certain(predictions, SHOWN);
-    let worst_cards: String = worst
-        .iter()
-        .map(|&row| card(row))
-        .collect::<Result<_, _>>()?;
-    let least_cards: String = least
-        .iter()
-        .map(|&row| card(row))
-        .collect::<Result<_, _>>()?;
-    let content = group(
-        worst.len(),
-        "worst mistakes",
-        "Wrong, and surest of it. Where you would have answered like the network, suspect the label; \
-         else, such images are missing from the training images.",
-        &worst_cards,
-    ) + &group(
-        least.len(),
-        "least certain",
-        "These should be hard for you, too, and should go to a person.",
-        &least_cards,
-    );
-    let lead = "Bars are probabilities: green the labelled class, red a wrong answer.";
-    Ok(Section {
-        id: "images",
-        title: "Images",
-        html: html_section("images", "Look at the hard ones", lead, content),
-    })
+    let content = html! {
+        (group(
+            page,
+            predictions,
+            &worst,
+            "worst mistakes",
+            "Wrong, and surest of it. Where you would have answered like the network, suspect the label; \
+             else, such images are missing from the training images.",
+        )?)
+        (group(
+            page,
+            predictions,
+            &least,
+            "least certain",
+            "These should be hard for you, too, and should go to a person.",
+        )?)
+    };
+    Ok(Section::new(
+        "images",
+        "Images",
+        "Look at the hard ones",
+        "Bars are probabilities: green the labelled class, red a wrong answer.",
+        content,
+    ))
 }
 
-fn group(count: usize, what: &str, meaning: &str, cards: &str) -> String {
-    if count == 0 {
-        return format!("<h3>No {what}</h3>");
+fn group(
+    page: &Page,
+    predictions: &Predictions,
+    rows: &[usize],
+    what: &str,
+    meaning: &str,
+) -> Result<Markup, PageError> {
+    if rows.is_empty() {
+        return Ok(html! { h3 { "No " (what) } });
     }
-    format!("<h3>The {count} {what}</h3><p>{meaning}</p><ol class=\"cards\">{cards}</ol>")
+    Ok(html! {
+        h3 { "The " (rows.len()) " " (what) }
+        p { (meaning) }
+        ol.cards {
+            @for &row in rows { (card(page, predictions, row)?) }
+        }
+    })
 }
 
 /// The rows of wrong answers by falling confidence.
@@ -76,31 +86,29 @@ fn by_confidence(predictions: &Predictions) -> Vec<usize> {
     rows
 }
 
-fn card(
-    page: &Page,
-    predictions: &Predictions,
-    row: usize,
-    accepted: bool,
-) -> Result<String, PageError> {
+fn card(page: &Page, predictions: &Predictions, row: usize) -> Result<Markup, PageError> {
     let (answer, label) = (predictions.predicted()[row], predictions.labels()[row]);
-    let of_classes = predictions.rows().nth(row).unwrap_or_default();
-    let confidence = of_classes.get(usize::from(answer)).copied();
+    let probabilities = predictions.rows().nth(row).unwrap_or_default();
+    let confidence = probabilities.get(usize::from(answer)).copied();
     let alt = format!("Test image {row}, labelled {}", isolated(page.name(label)));
     let verdict = if answer == label { "right" } else { "wrong" };
-    let fate = if accepted { "accepted" } else { "to a person" };
-    let disputed = if mnist::is_test(page.images) && mnist::MISLABELLED.contains(&row) {
-        " <span class=\"tag\">label disputed</span>"
-    } else {
-        ""
+    let fate = match page.accepts(row) {
+        true => "accepted",
+        false => "to a person",
     };
-    Ok(format!(
-        "<li class=\"card {verdict}\">{picture}{bars}\
-         <p><strong>{label_name} → {answer_name}</strong> <span class=\"number\">{confidence}</span>{disputed}</p>\
-         <p class=\"note\">no. {row}, {verdict}, {fate}</p></li>\n",
-        picture = picture::image(Look::of(page), page.images.image(row), &alt)?,
-        bars = bars(page.classifier.classes(), of_classes, answer, label),
-        label_name = class_name(page.name(label)),
-        answer_name = class_name(page.name(answer)),
-        confidence = escape(&floor_percent(confidence.unwrap_or_default())),
-    ))
+    let disputed = mnist::is_test(page.images) && mnist::MISLABELLED.contains(&row);
+    let names = page.classifier.classes();
+    Ok(html! {
+        li.card.(verdict) {
+            (picture::image(Look::of(page), page.images.image(row), &alt)?)
+            (bars(names, probabilities, answer, label))
+            p {
+                strong { (class_name(page.name(label))) " → " (class_name(page.name(answer))) }
+                " "
+                span.number { (floor_percent(confidence.unwrap_or_default())) }
+                @if disputed { " " span.tag { "label disputed" } }
+            }
+            p.note { "no. " (row) ", " (verdict) ", " (fate) }
+        }
+    })
 }

@@ -1,37 +1,48 @@
-//! Pieces of HTML: text that is safe, tables, figures, sections.
+//! Pieces of HTML: names, numbers, tables, figures, sections.
 
-use std::fmt::{Display, Write as _};
+use maud::{Markup, Render, html};
 
 /// A section and its entry in the table of contents.
 pub struct Section {
     pub id: &'static str,
     pub title: &'static str,
-    pub html: String,
+    pub html: Markup,
 }
 
-/// Text that means itself wherever it stands in HTML, attributes included.
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // HTML knows no control characters but these.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
+impl Section {
+    /// A section under a heading; `lead` says what matters in it.
+    pub fn new(
+        id: &'static str,
+        title: &'static str,
+        heading: &str,
+        lead: impl Render,
+        content: impl Render,
+    ) -> Self {
+        let name = format!("{id}-title");
+        let html = html! {
+            section id=(id) aria-labelledby=(name) {
+                h2 id=(name) { (heading) }
+                p.lead { (lead) }
+                (content)
+            }
+        };
+        Self { id, title, html }
     }
-    safe
 }
 
-/// A class name as HTML: of any script, apart from the direction of the text around it. Where there is
-/// no room for all of it the page shows its beginning, and the rest on pointing at it.
-pub fn class_name(name: &str) -> String {
-    let name = escape(name);
-    format!("<bdi class=\"name\" title=\"{name}\">{name}</bdi>")
+/// Text from outside without control characters, of which HTML knows none but line breaks and tabs.
+pub fn visible(text: &str) -> String {
+    let shown = |c: char| match c.is_control() && !matches!(c, '\n' | '\t') {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+/// A class name: of any script, apart from the direction of the text around it. Where there is no room
+/// for all of it the page shows its beginning, and the rest on pointing at it.
+pub fn class_name(name: &str) -> Markup {
+    html! { bdi.name title=(name) { (name) } }
 }
 
 /// A class name in plain text, such as an attribute: Unicode's isolates keep the text around it in its
@@ -61,67 +72,63 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// A table of text with a caption, folded away below its figure; the first cell of a row is its
-/// head. Cells are escaped.
-pub fn data_table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
-    folded(caption, &table(caption, heads, rows))
+/// A table with a caption, folded away below its figure; the first cell of a row is its head.
+pub fn data_table<T: Render>(caption: &str, heads: &[&str], rows: &[Vec<T>]) -> Markup {
+    folded(caption, table(caption, heads, rows))
 }
 
-/// HTML folded away below its title.
-pub fn folded(title: &str, html: &str) -> String {
-    let title = escape(title);
-    format!("<details><summary>{title}</summary>{html}</details>\n")
-}
-
-/// A table of text that scrolls by itself where it is too wide.
-pub fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
-    let cells = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    html_table(caption, heads, &rows)
-}
-
-/// The same with cells that are HTML.
-pub fn html_table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
-    let caption = escape(caption);
-    let mut html = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\"><table>\
-         <caption class=\"unseen\">{caption}</caption><thead><tr>"
-    );
-    for head in heads {
-        html.push_str(&format!("<th scope=\"col\">{}</th>", escape(head)));
-    }
-    html.push_str("</tr></thead><tbody>\n");
-    for row in rows {
-        html.push_str("<tr>");
-        for (index, cell) in row.iter().enumerate() {
-            html.push_str(&if index == 0 {
-                format!("<th scope=\"row\">{cell}</th>")
-            } else {
-                format!("<td>{cell}</td>")
-            });
+/// Something folded away below its title.
+pub fn folded(title: &str, content: impl Render) -> Markup {
+    html! {
+        details {
+            summary { (title) }
+            (content)
         }
-        html.push_str("</tr>\n");
     }
-    html.push_str("</tbody></table></div>");
-    html
 }
 
-/// A figure with a heading above and, below, what it means. All but `title` is HTML.
-pub fn figure(title: &str, content: &str, caption: &str) -> String {
-    format!(
-        "<figure><h3>{}</h3>{content}<figcaption>{caption}</figcaption></figure>\n",
-        escape(title),
-    )
+/// A table that scrolls by itself where it is too wide.
+pub fn table<T: Render>(caption: &str, heads: &[&str], rows: &[Vec<T>]) -> Markup {
+    let content = html! {
+        thead {
+            tr { @for head in heads { th scope="col" { (head) } } }
+        }
+        tbody {
+            @for row in rows {
+                tr {
+                    @for (index, cell) in row.iter().enumerate() {
+                        @if index == 0 {
+                            th scope="row" { (cell) }
+                        } @else {
+                            td { (cell) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    scrolling(caption, None, content)
 }
 
-/// A section of the page; `content` is HTML.
-pub fn section(id: &str, title: &str, lead: &str, content: impl Display) -> String {
-    let mut html = String::new();
-    let _ = write!(
-        html,
-        "<section id=\"{id}\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{}</h2>\
-         <p class=\"lead\">{lead}</p>\n{content}</section>\n",
-        escape(title),
-    );
-    html
+/// The head and body of a table of a CSS class, with its caption.
+pub fn scrolling(caption: &str, class: Option<&str>, content: Markup) -> Markup {
+    html! {
+        div.scroll role="region" tabindex="0" aria-label=(caption) {
+            table class=[class] {
+                caption.unseen { (caption) }
+                (content)
+            }
+        }
+    }
+}
+
+/// A figure with a heading above and, below, what it means.
+pub fn figure(title: &str, content: impl Render, caption: impl Render) -> Markup {
+    html! {
+        figure {
+            h3 { (title) }
+            (content)
+            figcaption { (caption) }
+        }
+    }
 }

@@ -3,9 +3,10 @@
 mod about;
 mod away;
 mod chart;
+mod confusion;
 mod decisions;
 mod error;
-mod errors;
+
 mod findings;
 mod images;
 mod markup;
@@ -21,6 +22,7 @@ pub use error::PageError;
 pub use findings::Page;
 
 use markup::Section;
+use maud::{DOCTYPE, PreEscaped, html};
 
 impl Page<'_> {
     /// The page as the text of an HTML file. The same findings give the same bytes.
@@ -48,7 +50,7 @@ impl Page<'_> {
         }
         let predictions = logits.predictions(self.classifier.calibration().temperature);
         let mut sections = vec![
-            errors::section(self)?,
+            confusion::section(self),
             trust::section(self, &predictions)?,
             images::section(self, &predictions)?,
             network::section(self, &predictions)?,
@@ -64,23 +66,35 @@ impl Page<'_> {
     }
 
     fn assemble(&self, sections: &[Section]) -> String {
-        let contents: String = sections
-            .iter()
-            .map(|s| format!("<li><a href=\"#{}\">{}</a></li>", s.id, s.title))
-            .collect();
-        let body: String = sections.iter().map(|s| s.html.as_str()).collect();
-        format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-             <meta name=\"color-scheme\" content=\"light dark\"/>\n\
-             <link rel=\"icon\" href=\"data:,\"/>\n\
-             <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
-             <a class=\"skip\" href=\"#main\">Skip to the findings</a>\n\
-             <header>{overview}<nav aria-label=\"Contents\"><ul>{contents}</ul></nav></header>\n\
-             <main id=\"main\">\n{body}</main>\n</body>\n</html>\n",
-            title = overview::title(self),
-            style = include_str!("style.css"),
-            overview = overview::html(self),
-        )
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    link rel="icon" href="data:,";
+                    title { (overview::title(self)) }
+                    style { (PreEscaped(include_str!("style.css"))) }
+                }
+                body {
+                    a.skip href="#main" { "Skip to the findings" }
+                    header {
+                        (overview::html(self))
+                        nav aria-label="Contents" {
+                            ul {
+                                @for section in sections {
+                                    li { a href={ "#" (section.id) } { (section.title) } }
+                                }
+                            }
+                        }
+                    }
+                    main id="main" {
+                        @for section in sections { (section.html) }
+                    }
+                }
+            }
+        };
+        page.into_string()
     }
 }

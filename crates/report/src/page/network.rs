@@ -2,14 +2,15 @@
 
 use evaluation::Predictions;
 
-use super::{
-    Page, PageError,
-    images::{least_certain, worst_errors},
-    markup::{Section, class_name, data_table, figure, isolated, section as html_section},
-    occlusion::{occlusion, patch},
-    picture::{self, Look},
-};
 use data::ImageShape;
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::findings::Page;
+use super::images::{least_certain, worst_errors};
+use super::markup::{Section, class_name, data_table, figure, isolated};
+use super::occlusion::{occlusion, patch};
+use super::picture::{self, Look};
 
 /// Mistakes, and uncertain answers, whose pixels are explained.
 const EXPLAINED: usize = 3;
@@ -19,15 +20,20 @@ const FILTERS: usize = 64;
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
     let lead =
         "What the first layer searches for, and which pixels carried the answer for some images.";
-    let content = explained(page, predictions)? + &filters(page)?;
-    Ok(Section {
-        id: "network",
-        title: "Network",
-        html: html_section("network", "What does the network look at?", lead, content),
-    })
+    let content = html! {
+        (explained(page, predictions)?)
+        (filters(page)?)
+    };
+    Ok(Section::new(
+        "network",
+        "Network",
+        "What does the network look at?",
+        lead,
+        content,
+    ))
 }
 
-fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError> {
+fn explained(page: &Page, predictions: &Predictions) -> Result<Markup, PageError> {
     let correct: Vec<bool> = predictions.correct().collect();
     let typical = (0..predictions.len())
         .filter(|&row| page.accepts(row) && correct[row])
@@ -38,38 +44,12 @@ fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError
         .copied()
         .filter(|&row| correct[row])
         .take(EXPLAINED);
-    let rows: Vec<usize> = typical
+    let rows = typical
         .chain(worst_errors(predictions, EXPLAINED))
-        .chain(uncertain)
-        .collect();
-    let shape = page.classifier.shape();
-    let mut items = String::new();
-    for row in rows {
-        let (answer, label) = (predictions.predicted()[row], predictions.labels()[row]);
-        let image = page.images.image(row);
-        let falls = occlusion(page.classifier, image, usize::from(answer));
-        let falls = falls.map_err(|error| PageError::Picture {
-            problem: error.to_string(),
-        })?;
-        let most = falls
-            .iter()
-            .fold(0.0, |most: f64, fall| most.max(fall.abs()));
-        let (answer, label) = (page.name(answer), page.name(label));
-        let alt = format!(
-            "Test image {row}, labelled {}, answered {}: {}",
-            isolated(label),
-            isolated(answer),
-            describe(&falls, shape),
-        );
-        items.push_str(&format!(
-            "<li class=\"card\"><div class=\"stack\">{}{}</div>\
-             <p><strong>{} → {}</strong></p><p class=\"note\">no. {row}, up to {most:.1} nats</p></li>\n",
-            picture::image(Look::of(page), image, &alt)?,
-            picture::signed(&falls, shape.width, most, "")?,
-            class_name(label),
-            class_name(answer),
-        ));
-    }
+        .chain(uncertain);
+    let cards: Vec<Markup> = rows
+        .map(|row| card(page, predictions, row))
+        .collect::<Result<_, _>>()?;
     let ground = match page.is_ink() {
         true => " Orange on the empty ground means that the absence of ink counts.",
         false => "",
@@ -78,13 +58,43 @@ fn explained(page: &Page, predictions: &Predictions) -> Result<String, PageError
         "A square of {0} × {0} pixels is covered at every place in turn. Orange: covering it weakens the \
          answer, so these pixels spoke for it. Blue: they spoke against it.{ground} First two typical \
          images, then the worst mistakes, then right answers that were close.",
-        patch(shape),
+        patch(page.classifier.shape()),
     );
     Ok(figure(
         "Pixels that spoke for the answer (label → answer)",
-        &format!("<ul class=\"cards explained\">{items}</ul>"),
-        &caption,
+        html! { ul.cards.explained { @for card in &cards { (card) } } },
+        caption,
     ))
+}
+
+fn card(page: &Page, predictions: &Predictions, row: usize) -> Result<Markup, PageError> {
+    let shape = page.classifier.shape();
+    let (answer, label) = (predictions.predicted()[row], predictions.labels()[row]);
+    let image = page.images.image(row);
+    let falls = occlusion(page.classifier, image, usize::from(answer));
+    let falls = falls.map_err(|error| PageError::Picture {
+        problem: error.to_string(),
+    })?;
+    let most = falls
+        .iter()
+        .fold(0.0, |most: f64, fall| most.max(fall.abs()));
+    let (answer, label) = (page.name(answer), page.name(label));
+    let alt = format!(
+        "Test image {row}, labelled {}, answered {}: {}",
+        isolated(label),
+        isolated(answer),
+        describe(&falls, shape),
+    );
+    Ok(html! {
+        li.card {
+            div.stack {
+                (picture::image(Look::of(page), image, &alt)?)
+                (picture::signed(&falls, shape.width, most, "")?)
+            }
+            p { strong { (class_name(label)) " → " (class_name(answer)) } }
+            p.note { "no. " (row) ", up to " (format!("{most:.1}")) " nats" }
+        }
+    })
 }
 
 /// Where the pixels that speak for the answer are, in words.
@@ -112,31 +122,30 @@ fn describe(falls: &[f64], ImageShape { height, width, .. }: ImageShape) -> Stri
 }
 
 /// The first layer's filters, if it is a convolution.
-fn filters(page: &Page) -> Result<String, PageError> {
+fn filters(page: &Page) -> Result<Markup, PageError> {
     let Some(block) = page.classifier.network().blocks.first() else {
-        return Ok(String::new());
+        return Ok(Markup::default());
     };
     let weight = block.conv.weight.val();
     let [filters, channels, height, width] = weight.dims();
     let length = channels * height * width;
     let values: Vec<f64> = weight.into_data().iter::<f64>().collect();
     if values.len() != filters * length || ![1, 3].contains(&channels) {
-        return Ok(String::new());
+        return Ok(Markup::default());
     }
     let values = &values[..filters.min(FILTERS) * length];
     let most = values
         .iter()
         .fold(0.0, |most: f64, value| most.max(value.abs()));
-    let mut items = String::new();
+    let mut pictures = Vec::new();
     let mut rows = Vec::new();
     for (index, filter) in values.chunks(length).enumerate() {
         let number = index + 1;
         let alt = format!("Filter {number} of {filters}, {height} by {width} weights");
-        let picture = match channels {
+        pictures.push(match channels {
             1 => picture::signed(filter, width, most, &alt)?,
             _ => picture::coloured(filter, width, most, &alt)?,
-        };
-        items.push_str(&format!("<li>{picture}</li>"));
+        });
         let weights: Vec<String> = filter.iter().map(|weight| format!("{weight:.2}")).collect();
         rows.push(vec![number.to_string(), weights.join(" ")]);
     }
@@ -156,12 +165,12 @@ fn filters(page: &Page) -> Result<String, PageError> {
         true => format!(" The first {FILTERS} of {filters} are shown."),
         false => String::new(),
     };
-    let caption = format!(
-        "{colours}; several alike, or a pale one, mean that fewer filters would do.{shown}{table}"
-    );
+    let caption = html! {
+        (colours) "; several alike, or a pale one, mean that fewer filters would do." (shown) (table)
+    };
     Ok(figure(
         "Filters of the first layer",
-        &format!("<ul class=\"filters\">{items}</ul>"),
-        &caption,
+        html! { ul.filters { @for picture in &pictures { li { (picture) } } } },
+        caption,
     ))
 }

@@ -2,9 +2,10 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use data::ImageShape;
+use maud::{Markup, html};
 use png::{BitDepth, ColorType};
 
-use super::{PageError, findings::Page, markup::escape};
+use super::{error::PageError, findings::Page};
 
 /// How the images of a classifier are shown.
 #[derive(Clone, Copy)]
@@ -25,7 +26,7 @@ impl Look {
 
 /// An image, `[channels, height, width]` bytes, as an `img` element: ink on paper, whatever the theme,
 /// others as they are.
-pub fn image(Look { shape, ink }: Look, image: &[u8], alt: &str) -> Result<String, PageError> {
+pub fn image(Look { shape, ink }: Look, image: &[u8], alt: &str) -> Result<Markup, PageError> {
     let ImageShape { height, width, .. } = shape;
     let data = match shape.channels {
         1 => png(image, width, height, ColorType::Grayscale)?,
@@ -42,7 +43,7 @@ pub fn image(Look { shape, ink }: Look, image: &[u8], alt: &str) -> Result<Strin
 
 /// Signed values, row by row, as an `img` element: orange above zero, blue below, and the more
 /// solid the further from it. `most` is as solid as it gets.
-pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<String, PageError> {
+pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Markup, PageError> {
     let scale = if most > 0.0 { 1.0 / most } else { 0.0 };
     let pixels: Vec<u8> = values
         .iter()
@@ -63,7 +64,7 @@ pub fn signed(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Stri
 
 /// Signed values of three channels, `[3, height, width]`, as an `img` element: grey for zero, and red,
 /// green and blue the lighter the greater. `most` is as light as it gets.
-pub fn coloured(values: &[f64], width: usize, most: f64, alt: &str) -> Result<String, PageError> {
+pub fn coloured(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Markup, PageError> {
     let scale = if most > 0.0 { 127.0 / most } else { 0.0 };
     let bytes: Vec<u8> = values
         .iter()
@@ -83,11 +84,8 @@ fn interleaved(image: &[u8], plane: usize) -> Vec<u8> {
         .collect()
 }
 
-fn img(class: &str, [width, height]: [usize; 2], data: &str, alt: &str) -> String {
-    let alt = escape(alt);
-    format!(
-        "<img class=\"{class}\" width=\"{width}\" height=\"{height}\" src=\"{data}\" alt=\"{alt}\"/>"
-    )
+fn img(class: &str, [width, height]: [usize; 2], data: &str, alt: &str) -> Markup {
+    html! { img class=(class) width=(width) height=(height) src=(data) alt=(alt); }
 }
 
 fn png(pixels: &[u8], width: usize, height: usize, colour: ColorType) -> Result<String, PageError> {

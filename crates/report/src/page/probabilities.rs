@@ -1,6 +1,8 @@
 //! The probabilities of the classes for one image.
 
-use super::markup::{class_name, escape, isolated, percent};
+use maud::{Markup, html};
+
+use super::markup::{class_name, isolated, percent};
 
 /// Most classes whose probabilities stand side by side, and most characters of their names.
 const SIDE_BY_SIDE: [usize; 2] = [12, 2];
@@ -9,7 +11,7 @@ const SHOWN: usize = 4;
 
 /// Bars for the probabilities: of all classes if they are few and of short names, else of the likeliest,
 /// and the label. `answer` is the class that was chosen, `label` the true one.
-pub fn bars(names: &[String], probabilities: &[f64], answer: u16, label: u16) -> String {
+pub fn bars(names: &[String], probabilities: &[f64], answer: u16, label: u16) -> Markup {
     let kind = |class: usize| match class {
         _ if class == usize::from(label) => "good",
         _ if class == usize::from(answer) => "bad",
@@ -31,19 +33,15 @@ pub fn bars(names: &[String], probabilities: &[f64], answer: u16, label: u16) ->
     } else {
         shown.truncate(SHOWN);
     }
-    let items: String = shown
-        .iter()
-        .map(|&class| {
-            format!(
-                "<li class=\"{}\" style=\"--share:{:.3}\">{} {}</li>",
-                kind(class),
-                probabilities[class],
-                class_name(&names[class]),
-                escape(&floor_percent(probabilities[class])),
-            )
-        })
-        .collect();
-    format!("<ol class=\"likeliest\">{items}</ol>")
+    html! {
+        ol.likeliest {
+            @for &class in &shown {
+                li class=(kind(class)) style=(format!("--share:{:.3}", probabilities[class])) {
+                    (class_name(&names[class])) " " (floor_percent(probabilities[class]))
+                }
+            }
+        }
+    }
 }
 
 /// A bar above each name; the likeliest in words for those who don't see it.
@@ -52,37 +50,29 @@ fn upright(
     probabilities: &[f64],
     order: &[usize],
     kind: impl Fn(usize) -> &'static str,
-) -> String {
+) -> Markup {
     const STEP: usize = 10;
     const HEIGHT: f64 = 40.0;
-    let mut drawn = String::new();
-    for (class, (&probability, name)) in probabilities.iter().zip(names).enumerate() {
-        let left = class * STEP;
-        let height = (HEIGHT * probability).max(0.6);
-        drawn.push_str(&format!(
-            "<rect class=\"{}\" x=\"{}\" y=\"{:.1}\" width=\"8\" height=\"{height:.1}\"/>\
-             <text x=\"{}\" y=\"52\">{}</text>",
-            kind(class),
-            left + 1,
-            HEIGHT + 2.0 - height,
-            left + STEP / 2,
-            escape(name),
-        ));
-    }
     let likeliest: Vec<String> = order
         .iter()
         .take(3)
         .map(|&class| {
             let name = isolated(&names[class]);
-            escape(&format!("{name} {}", floor_percent(probabilities[class])))
+            format!("{name} {}", floor_percent(probabilities[class]))
         })
         .collect();
-    format!(
-        "<svg class=\"bars\" viewBox=\"0 0 {} 55\" aria-hidden=\"true\">{drawn}</svg>\
-         <span class=\"unseen\">Likeliest: {}</span>",
-        STEP * names.len(),
-        likeliest.join(", "),
-    )
+    html! {
+        svg.bars viewBox={ "0 0 " (STEP * names.len()) " 55" } aria-hidden="true" {
+            @for (class, (&probability, name)) in probabilities.iter().zip(names).enumerate() {
+                @let height = (HEIGHT * probability).max(0.6);
+                @let top = HEIGHT + 2.0 - height;
+                rect class=(kind(class)) x=(class * STEP + 1) y=(format!("{top:.1}"))
+                    width="8" height=(format!("{height:.1}")) {}
+                text x=(class * STEP + STEP / 2) y="52" { (name) }
+            }
+        }
+        span.unseen { "Likeliest: " (likeliest.join(", ")) }
+    }
 }
 
 /// A probability that is never rounded up to 100 %.

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{
-    PageError,
-    chart::{Axis, Chart, Colour, Mark, legend},
-    markup::{Section, count, data_table, figure, percent, section as html_section},
-};
+use maud::{Markup, html};
 use runs::History;
+
+use super::chart::{Axis, Chart, Colour, Mark, legend};
+use super::error::PageError;
+use super::markup::{Section, count, data_table, figure, percent};
 
 /// Most points of a curve over steps.
 const POINTS: usize = 240;
@@ -38,25 +38,21 @@ pub fn section(history: &History) -> Result<Section, PageError> {
                 with augmentation, are harder: their curve may lie below.",
         },
     )?;
-    let content = [
-        "<div class=\"pair\">".to_owned(),
-        loss,
-        accuracy,
-        rate(history)?,
-        speed(history)?,
-        "</div>".to_owned(),
-        numbers(history),
-    ]
-    .concat();
+    let content = html! {
+        div.pair { (loss) (accuracy) (rate(history)?) (speed(history)?) }
+        (numbers(history))
+    };
     let lead = format!(
         "{} epochs. Lines over steps are means over short stretches.",
         history.epochs()
     );
-    Ok(Section {
-        id: "training",
-        title: "Training",
-        html: html_section("training", "How did training go?", &lead, content),
-    })
+    Ok(Section::new(
+        "training",
+        "Training",
+        "How did training go?",
+        lead,
+        content,
+    ))
 }
 
 struct Curves {
@@ -68,7 +64,7 @@ struct Curves {
 }
 
 /// A figure of a value on training images, over steps, and on validation images, over epochs.
-fn curves(history: &History, name: &str, shape: Curves) -> Result<String, PageError> {
+fn curves(history: &History, name: &str, shape: Curves) -> Result<Markup, PageError> {
     let train = history.by_step("train", name, POINTS);
     let validation = history.by_epoch("validation", name);
     let late: Vec<_> = validation
@@ -112,15 +108,15 @@ fn curves(history: &History, name: &str, shape: Curves) -> Result<String, PageEr
         },
         marks,
     };
-    let caption = legend(&[
+    let entries = [
         ("training", Colour::First),
         ("validation (dots)", Colour::Second),
-    ]) + shape.caption
-        + &last;
-    Ok(figure(shape.title, &chart.svg()?, &caption))
+    ];
+    let caption = html! { (legend(&entries)) (shape.caption) (last) };
+    Ok(figure(shape.title, chart.svg()?, caption))
 }
 
-fn rate(history: &History) -> Result<String, PageError> {
+fn rate(history: &History) -> Result<Markup, PageError> {
     let rates = history.by_step("train", "learning_rate", POINTS);
     let top = rates.iter().map(|(_, rate)| *rate).fold(1e-12, f64::max);
     let chart = Chart {
@@ -144,10 +140,10 @@ fn rate(history: &History) -> Result<String, PageError> {
     };
     let caption = "The size of a step, as the schedule sets it. The last stretch near zero is where \
         the errors fall most.";
-    Ok(figure(chart.title, &chart.svg()?, caption))
+    Ok(figure(chart.title, chart.svg()?, caption))
 }
 
-fn speed(history: &History) -> Result<String, PageError> {
+fn speed(history: &History) -> Result<Markup, PageError> {
     let speeds = history.by_epoch("train", "images_per_second");
     let top = speeds.iter().map(|(_, speed)| *speed).fold(1.0, f64::max);
     let mut marks = vec![Mark::Dots(Colour::First, speeds.clone())];
@@ -172,10 +168,10 @@ fn speed(history: &History) -> Result<String, PageError> {
     };
     let caption = "Training steps with loading, validation left out. A dip means that the machine was \
         busy with something else.";
-    Ok(figure(chart.title, &chart.svg()?, caption))
+    Ok(figure(chart.title, chart.svg()?, caption))
 }
 
-fn numbers(history: &History) -> String {
+fn numbers(history: &History) -> Markup {
     let columns = [
         ("train", "loss", false),
         ("validation", "loss", false),

@@ -2,12 +2,13 @@
 
 use evaluation::{Predictions, Report, interval};
 
-use super::{
-    Page, PageError,
-    chart::{Axis, Chart, Colour, Mark, legend, whole_percent},
-    decisions,
-    markup::{Section, count, data_table, figure, percent, section as html_section},
-};
+use maud::{Markup, html};
+
+use super::chart::{Axis, Chart, Colour, Mark, legend, whole_percent};
+use super::decisions;
+use super::error::PageError;
+use super::findings::Page;
+use super::markup::{Section, count, data_table, figure, percent};
 
 pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageError> {
     let evaluation = &page.examination.evaluation;
@@ -17,38 +18,30 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
         "A confidence of 99 % should be right 99 times in 100. The threshold for accepting an answer is \
          {promise}."
     );
-    let content = [
-        "<div class=\"pair\">".to_owned(),
-        reliability(
-            "reliability-before",
-            "Reliability before calibration",
-            before,
-        )?,
-        reliability("reliability-after", "Reliability after calibration", after)?,
-        decisions::risk_coverage(page, predictions)?,
-        histogram(after)?,
-        "</div>".to_owned(),
-        figures(before, after),
-        decisions::sets(page),
-    ]
-    .concat();
-    Ok(Section {
-        id: "trust",
-        title: "Trust",
-        html: html_section(
-            "trust",
-            "How far can its confidence be trusted?",
-            &lead,
-            content,
-        ),
-    })
+    let content = html! {
+        div.pair {
+            (reliability("reliability-before", "Reliability before calibration", before)?)
+            (reliability("reliability-after", "Reliability after calibration", after)?)
+            (decisions::risk_coverage(page, predictions)?)
+            (histogram(after)?)
+        }
+        (figures(before, after))
+        (decisions::sets(page))
+    };
+    Ok(Section::new(
+        "trust",
+        "Trust",
+        "How far can its confidence be trusted?",
+        lead,
+        content,
+    ))
 }
 
 fn reliability(
     id: &'static str,
     title: &'static str,
     report: &Report,
-) -> Result<String, PageError> {
+) -> Result<Markup, PageError> {
     let mut dots = Vec::new();
     let mut whiskers = Vec::new();
     let mut rows = Vec::new();
@@ -105,10 +98,10 @@ fn reliability(
         &["Confidence", "Images", "Mean confidence", "Right"],
         &rows,
     );
-    Ok(figure(title, &chart.svg()?, &(caption + &table)))
+    Ok(figure(title, chart.svg()?, html! { (caption) (table) }))
 }
 
-fn histogram(report: &Report) -> Result<String, PageError> {
+fn histogram(report: &Report) -> Result<Markup, PageError> {
     let title = "How sure it is";
     let bins = &report.confidence_histogram;
     let most = bins
@@ -168,21 +161,21 @@ fn histogram(report: &Report) -> Result<String, PageError> {
             Mark::Bars(Colour::Second, bars(0.3, |bin| bin.wrong)),
         ],
     };
-    let caption = legend(&[
+    let entries = [
         ("right", Colour::First),
         ("wrong (narrow bars)", Colour::Second),
-    ]) + &description
-        + " Each step upwards is ten times as many. Wrong answers belong on the left; those on the \
-           right are the dangerous ones, shown among the worst mistakes below."
-        + &data_table(
-            "Numbers of this figure",
-            &["Confidence", "Right", "Wrong"],
-            &rows,
-        );
-    Ok(figure(title, &chart.svg()?, &caption))
+    ];
+    let heads = ["Confidence", "Right", "Wrong"];
+    let caption = html! {
+        (legend(&entries)) (description)
+        " Each step upwards is ten times as many. Wrong answers belong on the left; those on the right \
+         are the dangerous ones, shown among the worst mistakes below."
+        (data_table("Numbers of this figure", &heads, &rows))
+    };
+    Ok(figure(title, chart.svg()?, caption))
 }
 
-fn figures(before: &Report, after: &Report) -> String {
+fn figures(before: &Report, after: &Report) -> Markup {
     let row = |name: &str, before: String, after: String| vec![name.to_owned(), before, after];
     let plain = |value: f64| format!("{value:.6}");
     let share = |value: f64| percent(value, 3);

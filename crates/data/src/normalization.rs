@@ -6,8 +6,8 @@ use crate::{DataError, ImageShape, LabelledImages};
 /// into the network's input, `(pixel / 255 - mean) / std`.
 ///
 /// Both are in units of pixel / 255; `std` is the population's (divided by n, not n - 1). A file has a
-/// number where there is one channel and a list where there are three. Reading one back checks it: as
-/// many means as deviations, all finite, the deviations above 0.
+/// number where there is one channel and a list where there are three. Reading one back checks it: at
+/// least one, as many means as deviations, all finite, the deviations above 0.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(try_from = "Unchecked")]
 pub struct Normalization {
@@ -110,7 +110,8 @@ impl TryFrom<Unchecked> for Normalization {
     fn try_from(Unchecked { mean, std }: Unchecked) -> Result<Self, DataError> {
         let (mean, std) = (Vec::from(mean), Vec::from(std));
         let finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
-        let valid = mean.len() == std.len() && finite(&mean) && finite(&std);
+        let as_many = mean.len() == std.len() && !mean.is_empty();
+        let valid = as_many && finite(&mean) && finite(&std);
         if valid && std.iter().all(|&std| std > 0.0) {
             Ok(Self { mean, std })
         } else {

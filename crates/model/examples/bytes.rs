@@ -1,5 +1,5 @@
 //! Loads a checkpoint from bytes that came from anywhere, such as a store of objects:
-//! `cargo run --release -p train -p model --example bytes -- artifacts/pretrained`.
+//! `cargo run --release --example bytes -- artifacts/pretrained`.
 
 use std::{error::Error, io};
 

@@ -1,5 +1,5 @@
 //! A program that carries its checkpoint in itself and needs no file beside it:
-//! `cargo run --release -p train -p model --example embedded`.
+//! `cargo run --release --example embedded`.
 
 use std::error::Error;
 

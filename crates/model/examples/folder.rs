@@ -1,5 +1,5 @@
 //! Classifies an image with a checkpoint that lies in a folder:
-//! `cargo run --release -p train -p model --example folder -- artifacts/pretrained`.
+//! `cargo run --release --example folder -- artifacts/pretrained`.
 
 use std::error::Error;
 

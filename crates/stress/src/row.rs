@@ -1,5 +1,6 @@
 use evaluation::{Classification, Estimate, interval};
 use model::{Classifier, Decision, ReviewReason};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::StressError;
@@ -51,14 +52,15 @@ impl StressRow {
         classifier: &Classifier,
         name: &str,
         count: usize,
-        image: impl Fn(usize) -> Vec<u8>,
+        image: impl Fn(usize) -> Vec<u8> + Sync,
         labels: Option<&[u16]>,
     ) -> Result<Self, StressError> {
         let mut tally = Tally::default();
         let chunk = (CHUNK / classifier.shape().len()).max(1);
         for start in (0..count).step_by(chunk) {
             let chunk = start..count.min(start + chunk);
-            let images: Vec<u8> = chunk.clone().flat_map(&image).collect();
+            let images = chunk.clone().into_par_iter().flat_map_iter(&image);
+            let images: Vec<u8> = images.collect();
             for (index, answer) in chunk.zip(classifier.classify_all(&images)?) {
                 let correct = labels.is_some_and(|labels| labels[index] == answer.class);
                 tally.count(classifier, &answer, correct);

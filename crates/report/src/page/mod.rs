@@ -6,7 +6,6 @@ mod chart;
 mod confusion;
 mod decisions;
 mod error;
-
 mod findings;
 mod images;
 mod markup;
@@ -21,8 +20,9 @@ mod trust;
 pub use error::PageError;
 pub use findings::Page;
 
-use markup::Section;
 use maud::{DOCTYPE, PreEscaped, html};
+
+use markup::Section;
 
 impl Page<'_> {
     /// The page as the text of an HTML file. The same findings give the same bytes.

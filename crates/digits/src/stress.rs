@@ -84,7 +84,7 @@ impl Stress {
         let report_to = self.report.as_deref().map(Output::open).transpose()?;
         let mut stress = stress::Stress::new(&classifier, &images, limit, self.seed)?;
         for (name, others) in &others {
-            stress.add(&classifier, name, others)?;
+            stress.add(&classifier, name, &others.concat())?;
         }
         let undamaged = stress.rows.first().and_then(|row| row.accuracy);
         let accuracy = undamaged.map_or(1.0, |accuracy| accuracy.value);

@@ -79,12 +79,26 @@ impl CheckpointSet {
     }
 
     /// Says where the next checkpoint goes and what it states.
-    pub fn prepare(&self, destination: PathBuf, manifest: &Manifest) {
+    ///
+    /// # Errors
+    /// [`CheckpointError::Invalid`] for a manifest that JSON can't hold.
+    pub fn prepare(
+        &self,
+        destination: PathBuf,
+        manifest: &Manifest,
+    ) -> Result<(), CheckpointError> {
+        let manifest = manifest
+            .to_json()
+            .map_err(|error| CheckpointError::Invalid {
+                path: destination.join(MANIFEST),
+                problem: error.to_string(),
+            })?;
         *lock(&self.shared.next) = Set {
             destination,
-            manifest: manifest.to_json(),
+            manifest,
             files: BTreeMap::new(),
         };
+        Ok(())
     }
 
     /// Waits until the checkpoint that Burn was asked for is on disk.

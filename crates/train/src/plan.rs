@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use data::{LabelledImages, Normalization, Source, Spec, Split, mnist};
 use model::{
-    Backend, Device, Manifest, Provenance, Shapes, Summary,
+    Backend, Device, Manifest, Provenance, Summary,
     checkpoint::{DataDigests, FORMAT_VERSION, Versions},
 };
 
@@ -30,7 +30,6 @@ pub(crate) struct Plan {
     pub(crate) images: LabelledImages,
     /// Read before training, so that what is wrong with them is said then; looked at when it is done.
     pub(crate) test: LabelledImages,
-    pub(crate) shapes: Shapes,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
     pub(crate) restored: Option<Restored>,
@@ -81,7 +80,6 @@ impl Plan {
             source,
             images,
             test,
-            shapes,
             split,
             restored,
             passed_over,

@@ -306,10 +306,11 @@ impl Run<'_> {
         let run = &self.plan.run;
         let mut manifest = self.plan.manifest.clone();
         manifest.metrics = metrics(&record);
-        manifest.training = serde_json::to_value(&outcome.state).ok();
+        let state = serde_json::to_value(&outcome.state);
+        manifest.training = Some(state.map_err(|error| TrainingError::Burn(error.to_string()))?);
         self.plan
             .checkpoints
-            .prepare(run.checkpoint(epoch), &manifest);
+            .prepare(run.checkpoint(epoch), &manifest)?;
         run.check()?;
         if let Some(checkpointer) = &mut self.components.checkpointer {
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);

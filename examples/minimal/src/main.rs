@@ -4,7 +4,7 @@
 //! learning curves in the folder. Nothing of the other crates is needed but the images; what they add is
 //! speed, checkpoints that can be trusted, and answers that know what they don't know.
 
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{error::Error, path::PathBuf};
 
 use burn::{
     data::{dataloader::DataLoaderBuilder, dataloader::batcher::Batcher, dataset::Dataset},

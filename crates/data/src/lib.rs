@@ -2,8 +2,8 @@
 //!
 //! The way of the data, one module per step:
 //!
-//! 1. [`Source`] finds the files: MNIST compiled in, IDX files or pictures in a folder, or downloaded.
-//! 2. [`idx`] checks every byte of them and gives [`LabelledImages`], kept once as bytes.
+//! 1. `Source` finds the files: MNIST compiled in, IDX files or pictures in a folder, or downloaded.
+//! 2. `idx` checks every byte of them and gives [`LabelledImages`], kept once as bytes.
 //! 3. [`split`] divides the training images into training and validation, evenly by class.
 //! 4. [`Normalization`] maps a byte to the network's input; [`Augmentation`] bends an image.
 //! 5. [`Loader`] shuffles, augments, normalizes and gives each [`Batch`] as one tensor.
@@ -12,7 +12,7 @@
 //! What is known of one data set and no other is in [`mnist`].
 //!
 #![cfg_attr(feature = "bundled", doc = "```")]
-#![cfg_attr(not(feature = "bundled"), doc = "```no_run")]
+#![cfg_attr(not(feature = "bundled"), doc = "```ignore")]
 //! # fn main() -> Result<(), data::DataError> {
 //! use data::{Normalization, Source, mnist};
 //!
@@ -37,22 +37,26 @@ mod classes;
 #[cfg(feature = "download")]
 mod download;
 mod error;
+#[cfg(feature = "files")]
 mod folder;
 mod header;
+#[cfg(feature = "files")]
 pub mod idx;
 mod images;
 mod loader;
 pub mod mnist;
+#[cfg(feature = "files")]
 mod names;
 mod normalization;
 mod random;
 mod reading;
 mod shape;
+#[cfg(feature = "files")]
 mod source;
 mod split;
 #[cfg(feature = "pictures")]
 mod tree;
-#[cfg(not(feature = "pictures"))]
+#[cfg(all(feature = "files", not(feature = "pictures")))]
 #[path = "no_tree.rs"]
 mod tree;
 
@@ -67,5 +71,6 @@ pub use normalization::Normalization;
 pub use random::Random;
 pub use reading::{FolderOptions, Observer};
 pub use shape::ImageShape;
+#[cfg(feature = "files")]
 pub use source::Source;
 pub use split::{Split, split};

@@ -79,14 +79,16 @@ enum Command {
 /// The backend to compute on.
 #[derive(Args)]
 struct BackendArg {
-    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in
+    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in [default: DIGITS_BACKEND or the
+    /// first of these]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
 }
 
 impl BackendArg {
     fn device(&self) -> anyhow::Result<Device> {
-        let backend = match &self.backend {
+        let asked = self.backend.clone();
+        let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
             Some(name) => name.parse()?,
             None => Backend::default(),
         };

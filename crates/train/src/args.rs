@@ -48,7 +48,8 @@ pub struct Args {
     /// Go on with the run in this folder
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,
-    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in
+    /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in [default: DIGITS_BACKEND or the
+    /// first of these]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub backend: Option<String>,
     /// Print the resolved recipe and stop

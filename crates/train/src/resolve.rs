@@ -1,7 +1,7 @@
 //! From the command line to the recipe of a run.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,9 @@ use crate::{
     failure::usage,
     run_dir::RunDirError,
 };
+
+/// Names a backend where neither the command line nor the recipe does.
+const BACKEND: &str = "DIGITS_BACKEND";
 
 /// The recipe with everything that the command line adds.
 pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
@@ -51,7 +54,8 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         .as_deref()
         .map(|dir| data_dir(dir, args.download))
         .transpose()?;
-    let backend = match args.backend.as_ref().or(config.backend.as_ref()) {
+    let asked = args.backend.clone().or_else(|| config.backend.clone());
+    let backend = match asked.or_else(|| env::var(BACKEND).ok()) {
         Some(name) => name.parse().map_err(usage)?,
         None => Backend::default(),
     };

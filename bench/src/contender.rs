@@ -38,9 +38,7 @@ impl Contender {
     pub fn new(layers: Layers, norm: Option<Order>, device: &Device) -> Result<Self, ConfigError> {
         let block = |channels| BlockConfig {
             channels,
-            kernel: 3,
-            padding: 0,
-            pool: true,
+            ..BlockConfig::default()
         };
         let order = norm.unwrap_or(Order::ConvPoolNormRelu);
         let config = NetworkConfig {

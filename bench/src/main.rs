@@ -91,7 +91,10 @@ fn measure(args: &Args) -> anyhow::Result<()> {
             "train-plain" => train(None)?,
             "inference" => effort.inference(&trained, &test, &normalization),
             "latency" => {
-                results.insert(name.clone(), effort.latency(&trained, &test, &normalization));
+                results.insert(
+                    name.clone(),
+                    effort.latency(&trained, &test, &normalization),
+                );
                 continue;
             }
             "peak" => {

@@ -144,7 +144,11 @@ impl Effort {
                 height,
                 width,
             } = images.shape();
-            normalization.apply(images.shape(), images.image(index % images.len()), &mut input);
+            normalization.apply(
+                images.shape(),
+                images.image(index % images.len()),
+                &mut input,
+            );
             let data = TensorData::new(input.clone(), [1, channels, height, width]);
             let image = Tensor::from_data(data, &contender.device);
             black_box(contender.forward(&network, image).into_data());

@@ -39,6 +39,18 @@ fn yes() -> bool {
     true
 }
 
+/// 16 filters of 3×3 without padding, then a pool.
+impl Default for BlockConfig {
+    fn default() -> Self {
+        Self {
+            channels: 16,
+            kernel: 3,
+            padding: 0,
+            pool: true,
+        }
+    }
+}
+
 /// In which order a block applies its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

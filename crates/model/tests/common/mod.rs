@@ -30,8 +30,7 @@ pub fn block(channels: usize, kernel: usize) -> BlockConfig {
     BlockConfig {
         channels,
         kernel,
-        padding: 0,
-        pool: true,
+        ..BlockConfig::default()
     }
 }
 

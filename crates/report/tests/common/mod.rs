@@ -21,9 +21,8 @@ pub fn rewritten(original: &Checkpoint, change: impl FnOnce(&mut Manifest)) -> C
 pub fn random(like: &Manifest, shape: ImageShape, names: &[String]) -> Classifier {
     let block = BlockConfig {
         channels: 4,
-        kernel: 3,
         padding: 1,
-        pool: true,
+        ..BlockConfig::default()
     };
     let architecture = NetworkConfig {
         blocks: vec![block],

@@ -49,6 +49,8 @@ fn link(from: &Path, to: &Path) {
 fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .current_dir(folder)
+        // The copy is no part of the repository that it lies in.
+        .env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap())
         .args(arguments)
         .output()
         .unwrap();

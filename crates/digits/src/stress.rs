@@ -162,7 +162,10 @@ impl Others {
             |file: &Path| fs::read(file).with_context(|| format!("{}: can't read", file.display()));
         let file = dir.join(name);
         let (shape, pixels) = idx::read_images(&read(&file)?, &file.display().to_string())?;
-        let mut images: Vec<Vec<u8>> = pixels.chunks_exact(shape.len()).map(<[u8]>::to_vec).collect();
+        let mut images: Vec<Vec<u8>> = pixels
+            .chunks_exact(shape.len())
+            .map(<[u8]>::to_vec)
+            .collect();
         if split.starts_with("emnist-") {
             errln!(
                 "{}: EMNIST's files hold rows and columns exchanged: the images are turned",

@@ -137,7 +137,9 @@ impl<'a> Dense<'a> {
             [Step::Relu] => dense_block(x, linear, None, true),
             [Step::Norm(norm)] => dense_block(x, linear, Some(norm), false),
             [Step::Norm(norm), Step::Relu] => dense_block(x, linear, Some(norm), true),
-            _ => steps.iter().fold(linear.forward(x), |x, step| step.alone(x)),
+            _ => steps
+                .iter()
+                .fold(linear.forward(x), |x, step| step.alone(x)),
         }
     }
 }

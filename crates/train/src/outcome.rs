@@ -3,11 +3,7 @@
 use model::CheckpointError;
 use thiserror::Error;
 
-use crate::{
-    journal::Journal,
-    state::TrainingState,
-    run_dir::RunDirError,
-};
+use crate::{journal::Journal, run_dir::RunDirError, state::TrainingState};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

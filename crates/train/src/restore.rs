@@ -9,11 +9,11 @@ use model::{
 use crate::{
     Config, Failure,
     failure::usage,
-    state::{EpochRecord, TrainingState},
     progress::say,
     records,
     resolve::{extended, keeps_what_is_done},
     run_dir::RunDir,
+    state::{EpochRecord, TrainingState},
 };
 
 /// A checkpoint to go on from.

@@ -22,7 +22,6 @@ use crate::{
     failure::usage,
     interrupt::Interrupt,
     journal::Journal,
-    state::TrainingState,
     learner::Trainee,
     live,
     outcome::{Outcome, Stop},
@@ -32,6 +31,7 @@ use crate::{
     restore::Restored,
     run_dir::{behind_links, shell_word},
     schedule::Schedule,
+    state::TrainingState,
     strategy::Loop,
 };
 

@@ -71,7 +71,8 @@ impl RunDir {
         for entry in fs::read_dir(path).map_err(io_error(path))? {
             let name = entry.map_err(io_error(path))?.file_name();
             // A run that died before it had a config.toml may have left part of one.
-            let ours = run.lock().file_name() == Some(&name) || name.to_string_lossy().starts_with(PARTIAL);
+            let ours = run.lock().file_name() == Some(&name)
+                || name.to_string_lossy().starts_with(PARTIAL);
             if !ours && !checkpoint::is_strewn(&name) {
                 return Err(RunDirError::NotEmpty(path.to_owned()));
             }

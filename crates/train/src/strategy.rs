@@ -26,12 +26,12 @@ use crate::{
     checkpointer::CheckpointSet,
     config::{ScheduleConfig, TrainingConfig},
     interrupt::Interrupt,
-    state::EpochRecord,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
     progress::say,
     run_dir::RunDir,
     schedule::Schedule,
+    state::EpochRecord,
     terminal,
 };
 

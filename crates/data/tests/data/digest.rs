@@ -14,11 +14,13 @@ fn letters() -> Classes {
 }
 
 fn sets() -> Vec<LabelledImages> {
-    let wide = Classes::numbered(vec![0, 7, 255, 256, 40_000]).unwrap();
+    // Bytes hold labels up to 255.
+    let [byte, wide, wider] = [vec![0, 255], vec![0, 256], vec![0, 7, 300, 40_000]]
+        .map(|labels| Classes::numbered(labels).unwrap());
     let mut sets = Vec::new();
     for shape in [GREY, COLOUR, ImageShape::new(1, 3, 2).unwrap()] {
-        for classes in [digits(), letters(), wide.clone()] {
-            sets.push(numbered(shape, classes, 17));
+        for classes in [&digits(), &letters(), &byte, &wide, &wider] {
+            sets.push(numbered(shape, classes.clone(), 17));
         }
     }
     sets

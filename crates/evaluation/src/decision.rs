@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conformal::PredictionSet;
 use crate::evidence::Evidence;
-use crate::predictions::{argmax, check_logits};
+use crate::scores::{argmax, check_logits};
 use crate::{Calibration, Error};
 
 /// What becomes of an image.

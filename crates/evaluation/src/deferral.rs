@@ -1,72 +1,10 @@
 //! Which images the machine may keep: a confidence threshold with a guarantee on the errors among
 //! the accepted.
 
-use crate::interval::{binomial_cdf, clopper_pearson_upper};
+use crate::interval::clopper_pearson_upper;
 use crate::selective::{Tie, group_ties};
-use crate::{Error, Predictions, SelectiveReport};
+use crate::{Error, Predictions, RiskTarget};
 use serde::{Deserialize, Serialize};
-
-/// The promise asked for: an error rate among accepted images, and how sure it must be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RiskTarget {
-    /// Greatest error rate among accepted images, a fraction; 0.001 by default.
-    pub target_risk: f64,
-    /// Probability, over the draw of the validation images, that a certified threshold keeps to it;
-    /// 0.95 by default.
-    pub confidence_level: f64,
-}
-
-impl Default for RiskTarget {
-    fn default() -> Self {
-        Self {
-            target_risk: 0.001,
-            confidence_level: 0.95,
-        }
-    }
-}
-
-impl RiskTarget {
-    /// The least target that is taken: below it no data set could certify anything.
-    pub const LEAST: f64 = 1e-9;
-
-    /// # Errors
-    /// If a value is not between 0 and 1, or the target below [`Self::LEAST`].
-    pub fn validate(&self) -> Result<(), Error> {
-        Error::check_open_unit("target_risk", self.target_risk)?;
-        let valid = self.target_risk >= Self::LEAST;
-        Error::check(
-            valid,
-            "target_risk",
-            self.target_risk,
-            "at least 0.000000001",
-        )?;
-        Error::check_open_unit("confidence_level", self.confidence_level)
-    }
-
-    /// Whether `errors` among `accepted` images certify the target, if the set was declared before
-    /// they were seen: as few are less likely than `1 - confidence_level` at the target rate.
-    fn passes(&self, errors: u64, accepted: u64) -> bool {
-        binomial_cdf(errors, accepted, self.target_risk) <= 1.0 - self.confidence_level
-    }
-
-    /// Whether `errors` among `accepted` images contradict the target: as many are less likely than
-    /// `1 - confidence_level` at the target rate. That is, the lower bound of Clopper and Pearson is
-    /// above the target.
-    ///
-    /// ```
-    /// use evaluation::RiskTarget;
-    /// let target = RiskTarget::default();
-    /// assert!(!target.is_contradicted(15, 9_609));
-    /// assert!(target.is_contradicted(16, 9_609)); // 0.167 %, at least 0.105 % with 95 % certainty
-    /// ```
-    pub fn is_contradicted(&self, errors: u64, accepted: u64) -> bool {
-        let fewer = errors.checked_sub(1);
-        fewer.is_some_and(|fewer| {
-            binomial_cdf(fewer, accepted, self.target_risk) >= self.confidence_level
-        })
-    }
-}
 
 /// A confidence threshold, and what it did on the validation images.
 ///
@@ -204,82 +142,11 @@ impl Deferral {
         self.certified || (allowed >= 1.0 && self.errors as f64 <= allowed)
     }
 
-    /// What can be counted on, as a sentence for people.
-    pub fn promise(&self) -> String {
-        let Self {
-            n,
-            errors,
-            accepted,
-            ..
-        } = *self;
-        let least = smallest_certifiable(&self.target());
-        let [target, level] = self.percentages();
-        let surest = match self.is_reliable() {
-            true => "only the surest answers are accepted",
-            false => "nothing is accepted",
-        };
-        match (self.certified, n) {
-            (true, _) => format!(
-                "certified on {n} validation images: with {level} % certainty, at most {target} % of \
-                 what is accepted is wrong",
-            ),
-            (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
-            (false, _) if accepted == 0 => format!(
-                "not certified: none of {n} validation images may be accepted, whatever its confidence \
-                 (raise in_distribution_share)",
-            ),
-            (false, _) if n < least => format!(
-                "not certified: {n} validation images are too few to promise {target} %, which takes \
-                 {least} at least; {surest}",
-            ),
-            (false, _) if !self.is_reliable() => format!(
-                "not certified, and nothing is accepted: {errors} of the {accepted} surest of {n} \
-                 validation images {} wrong, where {target} % may be (train a better network or raise \
-                 target_risk)",
-                if errors == 1 { "was" } else { "were" },
-            ),
-            (false, _) => format!(
-                "not certified: too many of the surest of {n} validation images were wrong to promise \
-                 {target} %; the strictest threshold is used (more validation images may forgive them)",
-            ),
-        }
-    }
-
-    /// What is left of the promise after images with labels were decided by it: where they contradict
-    /// it, it is withdrawn.
-    pub fn held_against(&self, found: &SelectiveReport) -> Promise {
-        let target = self.target();
-        let contradicted = self.certified && target.is_contradicted(found.errors, found.accepted);
-        let [percent, level] = self.percentages();
-        Promise {
-            deferral: Self {
-                certified: self.certified && !contradicted,
-                ..self.clone()
-            },
-            certified_on_validation: self.certified,
-            contradicted,
-            statement: match contradicted {
-                false => self.promise(),
-                true => format!(
-                    "not certified: {} of {} accepted are wrong here, which contradicts the {percent} % \
-                     that {} validation images certified (with {level} % certainty); these images are \
-                     unlike those",
-                    found.errors, found.accepted, self.n,
-                ),
-            },
-        }
-    }
-
-    fn target(&self) -> RiskTarget {
+    pub(crate) fn target(&self) -> RiskTarget {
         RiskTarget {
             target_risk: self.target_risk,
             confidence_level: self.confidence_level,
         }
-    }
-
-    /// Target and level in percent, rounded to what was meant: 100 times 0.007 is 0.7.
-    fn percentages(&self) -> [f32; 2] {
-        [self.target_risk, self.confidence_level].map(|share| (100.0 * share) as f32)
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -292,21 +159,6 @@ impl Deferral {
         let expected = "at least `errors` and at most `n`";
         Error::check(counts, "deferral.accepted", self.accepted as f64, expected)
     }
-}
-
-/// A threshold and its promise, held against labelled images by [`Deferral::held_against`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Promise {
-    /// The threshold; `certified` only if validation certified it and these images don't contradict it.
-    #[serde(flatten)]
-    pub deferral: Deferral,
-    /// Whether the validation images certified it.
-    pub certified_on_validation: bool,
-    /// Whether the errors among the accepted of these images contradict the certificate, by
-    /// [`RiskTarget::is_contradicted`].
-    pub contradicted: bool,
-    /// What can be counted on, as a sentence for people.
-    pub statement: String,
 }
 
 /// The smallest number of accepted images that can certify `target`, which takes them all to be

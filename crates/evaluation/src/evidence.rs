@@ -1,6 +1,6 @@
 //! What is known of an image, and whether that is like what is known of the calibration's images.
 
-use crate::predictions::argmax;
+use crate::scores::argmax;
 use crate::{DistanceLimit, EnergyLimit, PixelLimits, Pixels};
 
 /// What is known of an image: all that a decision depends on.

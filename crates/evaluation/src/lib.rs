@@ -32,7 +32,7 @@
 //! assert!(!calibration.deferral.certified, "four images certify nothing");
 //!
 //! let classification = calibration.decide(&[1.0, 0.9, 0.8])?;
-//! assert_eq!(classification.image, 0);
+//! assert_eq!(classification.class, 0);
 //! assert!(matches!(classification.decision, Decision::Review { runner_up: 1, .. }));
 //! # Ok::<(), evaluation::Error>(())
 //! ```
@@ -50,18 +50,21 @@ pub mod interval;
 pub mod metrics;
 mod pixels;
 mod predictions;
+mod promise;
 mod random;
 pub mod reliability;
 mod report;
 mod resplit;
 pub mod review;
+mod risk;
+mod scores;
 pub mod selective;
 mod temperature;
 
 pub use calibration::{Calibration, CalibrationConfig};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};
-pub use deferral::{Deferral, Promise, RiskTarget, first_tested, smallest_certifiable};
+pub use deferral::{Deferral, first_tested, smallest_certifiable};
 pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;
@@ -70,6 +73,8 @@ pub use evidence::Evidence;
 pub use interval::Estimate;
 pub use pixels::{PixelLimits, Pixels};
 pub use predictions::{Logits, MAX_CLASSES, Predictions};
+pub use promise::Promise;
 pub use report::Report;
 pub use resplit::{Resplit, resplit};
+pub use risk::RiskTarget;
 pub use temperature::Temperature;

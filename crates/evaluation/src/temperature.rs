@@ -1,6 +1,6 @@
 //! One number that makes probabilities mean what they say.
 
-use crate::predictions::log_softmax;
+use crate::scores::log_softmax;
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
 

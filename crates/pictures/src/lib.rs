@@ -44,6 +44,7 @@ mod digits;
 mod erase;
 mod error;
 mod formats;
+mod framing;
 mod ground;
 mod ink;
 mod jpeg;
@@ -76,6 +77,7 @@ use image::{DynamicImage, GrayImage};
 
 pub use error::FrameError;
 pub use formats::{is_litter, is_picture};
+pub use framing::{Framed, Framing, Region};
 pub use limits::{MAX_BYTES, MAX_MEMORY, MAX_PIXELS, MAX_SIDE};
 pub use memory::Budget;
 
@@ -85,45 +87,6 @@ pub const HEIGHT: usize = 28;
 pub const WIDTH: usize = 28;
 /// Pixels of the frame, stored row by row.
 pub const PIXELS: usize = HEIGHT * WIDTH;
-
-/// What a picture shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// One digit, as far as its shape tells; whether it is a digit at all, the network decides.
-    Digit(Box<Framed>),
-    /// One thing that carries a mark: a circle around it, a line under it or through it, a tick. What
-    /// digit it would be is no use: the mark changes it. A person has to look.
-    Marked(Box<Framed>),
-    /// Nothing that stands out from its ground.
-    Nothing,
-    /// Several digits or other things of like size, from left to right.
-    Several(Vec<Region>),
-    /// Unknown which way is up: the file notes how the camera was held where some viewers look and
-    /// others don't, or contradicts itself. A 9 may be a 6.
-    OrientationUnclear,
-}
-
-/// One digit in MNIST's frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framed {
-    /// `[28, 28]`, row by row, 0 for ground and 255 for ink.
-    pub pixels: [u8; PIXELS],
-    /// Where the digit is in the picture.
-    pub region: Region,
-}
-
-/// A rectangle in pixels of the picture as it is shown, upright.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// Columns left of it.
-    pub left: u32,
-    /// Rows above it.
-    pub top: u32,
-    /// Columns of it, at least 1.
-    pub width: u32,
-    /// Rows of it, at least 1.
-    pub height: u32,
-}
 
 /// Reads a file in PNG, JPEG, WebP or BMP and finds its digit. What the file is follows from its bytes,
 /// not its name.

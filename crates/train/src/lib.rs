@@ -5,8 +5,10 @@
 #![recursion_limit = "256"]
 
 mod args;
+mod check;
 pub mod checkpointer;
 pub mod config;
+mod epoch;
 mod failure;
 mod finish;
 mod inputs;
@@ -16,8 +18,10 @@ mod keys;
 pub mod learner;
 mod live;
 mod outcome;
+mod paths;
 mod plan;
 mod progress;
+mod recipe;
 pub mod records;
 mod resolve;
 mod restore;

@@ -24,14 +24,13 @@ use model::Manifest;
 
 use crate::{
     checkpointer::CheckpointSet,
-    config::{ScheduleConfig, TrainingConfig},
+    config::TrainingConfig,
     interrupt::Interrupt,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
     progress::say,
     run_dir::RunDir,
     schedule::Schedule,
-    state::EpochRecord,
     terminal,
 };
 
@@ -87,9 +86,9 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
     }
 }
 
-struct Run<'a> {
-    plan: &'a Loop,
-    components: TrainingComponents<Trainee>,
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Loop,
+    pub(crate) components: TrainingComponents<Trainee>,
     train: TrainLoader<Trainee>,
     valid: ValidLoader<Trainee>,
     began: Instant,
@@ -250,86 +249,6 @@ impl Run<'_> {
         Ok(Some(total))
     }
 
-    /// Notes what the epoch achieved and saves it.
-    fn finish_epoch(
-        &mut self,
-        learner: &Learner<Trainee>,
-        outcome: &mut Outcome,
-        epoch: usize,
-        trained: BatchResult,
-        validated: BatchResult,
-    ) -> Result<(), TrainingError> {
-        let record = EpochRecord {
-            train_loss: trained.mean_loss(),
-            train_accuracy: trained.accuracy(),
-            validation_loss: validated.mean_loss(),
-            validation_accuracy: validated.accuracy(),
-        };
-        let step = outcome.state.step;
-        if !record.validation_loss.is_finite() {
-            let what = format!("the validation loss became {}", record.validation_loss);
-            return Err(self.diverged(what, step, epoch, step));
-        }
-        // No loss has seen what the last step made of them if nothing is held out.
-        let network = learner.model().valid().0;
-        let Manifest {
-            input,
-            normalization,
-            ..
-        } = &self.plan.manifest;
-        if !network.is_finite(*input, normalization) {
-            let what = "weights became so large that they give infinity or NaN".to_owned();
-            return Err(self.diverged(what, step, epoch, step));
-        }
-        outcome.state.history.push(record);
-        outcome.state.epoch = epoch;
-        let seconds = self.seconds();
-        for (split, name, value) in [
-            ("train", "loss", record.train_loss),
-            ("train", "accuracy", record.train_accuracy),
-            ("validation", "loss", record.validation_loss),
-            ("validation", "accuracy", record.validation_accuracy),
-        ] {
-            outcome.journal.epoch(epoch, split, name, value, seconds);
-        }
-        self.plan.run.check()?;
-        let journal = self.plan.run.metrics();
-        outcome
-            .journal
-            .flush()
-            .map_err(|source| TrainingError::Journal {
-                path: journal,
-                source,
-            })?;
-        self.send(LearnerEvent::EndEpoch(epoch))?;
-
-        let run = &self.plan.run;
-        let mut manifest = self.plan.manifest.clone();
-        manifest.metrics = metrics(&record);
-        let state = serde_json::to_value(&outcome.state);
-        manifest.training = Some(state.map_err(|error| TrainingError::Burn(error.to_string()))?);
-        self.plan
-            .checkpoints
-            .prepare(run.checkpoint(epoch), &manifest)?;
-        run.check()?;
-        if let Some(checkpointer) = &mut self.components.checkpointer {
-            checkpointer.checkpoint(learner, epoch, &self.components.event_store);
-            self.plan.checkpoints.wait()?;
-        }
-        let best = outcome.state.best().unwrap_or(epoch);
-        run.keep_only(&[epoch, best])?;
-        self.log(format!(
-            "epoch {epoch:>3}/{}  train loss {:.4}, accuracy {:.2} %  validation loss {:.4}, accuracy {:.2} %{}",
-            self.plan.config.epochs,
-            record.train_loss,
-            100.0 * record.train_accuracy,
-            record.validation_loss,
-            100.0 * record.validation_accuracy,
-            if best == epoch { "  (best)" } else { "" },
-        ));
-        Ok(())
-    }
-
     /// Whether to begin no further epoch.
     fn should_stop(&self, outcome: &Outcome) -> Option<Stop> {
         let TrainingConfig {
@@ -352,33 +271,22 @@ impl Run<'_> {
         (epochs > 0 && time_budget.is_some_and(|budget| next > budget)).then_some(Stop::TimeBudget)
     }
 
-    /// What was found at a step after `changes` steps had changed the weights.
-    fn diverged(&self, what: String, step: usize, epoch: usize, changes: usize) -> TrainingError {
-        TrainingError::Diverged {
-            what,
-            step,
-            epoch,
-            rate: self.plan.schedule.rate(changes.saturating_sub(1)),
-            warmup: matches!(self.plan.schedule.config(), ScheduleConfig::OneCycle { .. }),
-        }
-    }
-
     fn interrupted(&self) -> bool {
         interrupted(&self.plan.interrupt, &self.components.interrupter)
     }
 
-    fn send(&mut self, event: LearnerEvent<BatchResult>) -> Result<(), TrainingError> {
+    pub(crate) fn send(&mut self, event: LearnerEvent<BatchResult>) -> Result<(), TrainingError> {
         self.components
             .event_processor
             .process_train(event)
             .map_err(|error| TrainingError::Burn(error.to_string()))
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
-    fn log(&self, line: String) {
+    pub(crate) fn log(&self, line: String) {
         if let Some(bar) = &self.plan.report {
             // Above the bar where there is one; a hidden bar swallows what it is given.
             match bar.is_hidden() {
@@ -396,16 +304,3 @@ fn interrupted(signals: &Interrupt, dashboard: &Interrupter) -> bool {
 
 /// Keeps the device's stream apart from the other uses of the seed.
 const DEVICE: u64 = u64::from_be_bytes(*b"dropout\0");
-
-/// The metrics that a checkpoint states.
-fn metrics(record: &EpochRecord) -> std::collections::BTreeMap<String, f64> {
-    [
-        ("train.loss", record.train_loss),
-        ("train.accuracy", record.train_accuracy),
-        ("validation.loss", record.validation_loss),
-        ("validation.accuracy", record.validation_accuracy),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
-}

@@ -8,14 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use data::{ImageShape, LabelledImages};
+use data::LabelledImages;
 use model::Classification;
-use png::{BitDepth, ColorType};
 
 use super::columns::{INDEX, Names, SOURCE, TABLE, test_name};
 use crate::{
     answer::{self, Answer},
-    files,
+    files, png,
     table::{self, Table},
 };
 
@@ -185,7 +184,7 @@ impl Folder {
                 continue;
             }
             let (name, file) = self.new_file(Path::new(&test_name(index)))?;
-            write_png(images, index, file)
+            png::write(images, index, file)
                 .with_context(|| format!("{}: can't write", self.path.join(&name).display()))?;
             self.row(
                 &name,
@@ -273,25 +272,6 @@ impl Folder {
             self.path.display()
         )
     }
-}
-
-/// An image as it is.
-fn write_png(images: &LabelledImages, index: usize, file: File) -> Result<(), png::EncodingError> {
-    let ImageShape {
-        channels,
-        height,
-        width,
-    } = images.shape();
-    let mut encoder = png::Encoder::new(file, width as u32, height as u32);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_color(match channels {
-        1 => ColorType::Grayscale,
-        _ => ColorType::Rgb,
-    });
-    let planes = images.image(index);
-    let pixel = |at: usize| (0..channels).map(move |channel| planes[channel * height * width + at]);
-    let pixels: Vec<u8> = (0..height * width).flat_map(pixel).collect();
-    encoder.write_header()?.write_image_data(&pixels)
 }
 
 /// Whether two files hold the same bytes.

@@ -11,9 +11,13 @@
 //! [`Checkpoint::open`] believes no byte before it has compared it with `SHA256SUMS`. A file of another
 //! name is damage, unless a desktop or a server strews it ([`is_strewn`]).
 
+mod disk;
+mod folder;
 mod manifest;
+mod problem;
 mod read;
 mod strewn;
+mod sums;
 mod versions;
 mod write;
 

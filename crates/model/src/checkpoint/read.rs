@@ -3,8 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs::{self, File},
-    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -14,9 +12,10 @@ use burn::{
     tensor::{Bytes, DType, Device},
 };
 
-use super::{
-    CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn, write::sums,
-};
+use super::folder::{identity, is_checkpoint, list, read_part};
+use super::problem::{damaged, too_large};
+use super::sums::{changed_file, changed_sums, first_difference, sums};
+use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn};
 use crate::network::Network;
 
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
@@ -234,145 +233,4 @@ fn check_tensors(file: Bytes, weights: usize) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Which folder has the name at the moment; none where it isn't there or where that can't be asked for.
-fn identity(path: &Path) -> Option<[i128; 4]> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        // Numbers of folders are used again, so the time at which it got its name belongs to it.
-        fs::metadata(path).ok().map(|folder| {
-            [
-                folder.dev().into(),
-                folder.ino().into(),
-                folder.ctime().into(),
-                folder.ctime_nsec().into(),
-            ]
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
-}
-
-/// The names in the folder of a checkpoint.
-fn list(path: &Path) -> Result<Vec<OsString>, CheckpointError> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => {
-            return Err(CheckpointError::Foreign {
-                path: path.to_owned(),
-                problem: "a checkpoint is a folder and this is a file".into(),
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(CheckpointError::Missing {
-                path: path.to_owned(),
-            });
-        }
-        Err(error) => return Err(unreadable(path)(error)),
-    }
-    let names: Vec<_> = fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
-        .map_err(unreadable(path))?;
-    is_checkpoint(path, &names)?;
-    Ok(names)
-}
-
-/// Whether files of these names can be those of a checkpoint.
-fn is_checkpoint(path: &Path, names: &[OsString]) -> Result<(), CheckpointError> {
-    if names.iter().any(|name| name == MANIFEST || name == SUMS) {
-        return Ok(());
-    }
-    Err(CheckpointError::Foreign {
-        path: path.to_owned(),
-        problem: format!("there is no {MANIFEST} in it"),
-    })
-}
-
-/// Reads a file of the checkpoint, of at most `limit` bytes; none if it isn't there.
-fn read_part(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, CheckpointError> {
-    let path = folder.join(name);
-    // Asked before opening: opening a pipe would wait for a writer.
-    match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(damaged(folder, name, "not a regular file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(&path)(error)),
-    }
-    match read_file(&path, limit).map_err(unreadable(&path))? {
-        Some(bytes) => Ok(Some(bytes)),
-        None => Err(too_large(folder, name, limit)),
-    }
-}
-
-/// Reads a file of at most `limit` bytes; none if it is larger, whatever its metadata says.
-fn read_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > limit {
-        return Ok(None);
-    }
-    let mut bytes = Vec::with_capacity(length as usize + 1);
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= limit).then_some(bytes))
-}
-
-/// Says which file differs from what `SHA256SUMS` states.
-fn first_difference(path: &Path, stated: &[u8], actual: &str) -> CheckpointError {
-    let text = String::from_utf8_lossy(stated);
-    let missing = digests_and_names(&text).find(|(_, name)| {
-        !actual
-            .lines()
-            .any(|line| line.ends_with(&format!("  {name}")))
-    });
-    changed_file(path, stated, actual).unwrap_or_else(|| match missing {
-        Some((_, name)) if !name.contains(|c: char| c == '/' || c.is_control()) => {
-            damaged(path, name, "the file is missing, SHA256SUMS lists it")
-        }
-        _ => changed_sums(path),
-    })
-}
-
-/// The first file whose digest `SHA256SUMS` doesn't state.
-fn changed_file(path: &Path, stated: &[u8], actual: &str) -> Option<CheckpointError> {
-    let stated = String::from_utf8_lossy(stated);
-    digests_and_names(actual).find_map(|(digest, name)| {
-        let problem = match digests_and_names(&stated).find(|(_, stated)| *stated == name) {
-            Some((stated, _)) if stated.len() == 64 && stated != digest => {
-                "its SHA-256 is not the one in SHA256SUMS"
-            }
-            Some(_) => return None,
-            None => "it is not listed in SHA256SUMS",
-        };
-        Some(damaged(path, name, problem))
-    })
-}
-
-fn digests_and_names(sums: &str) -> impl Iterator<Item = (&str, &str)> {
-    sums.lines().filter_map(|line| line.split_once("  "))
-}
-
-fn changed_sums(path: &Path) -> CheckpointError {
-    damaged(path, SUMS, "its text is not as it was written")
-}
-
-fn damaged(folder: &Path, name: impl AsRef<Path>, problem: impl Into<String>) -> CheckpointError {
-    CheckpointError::Damaged {
-        path: folder.join(name),
-        problem: problem.into(),
-    }
-}
-
-fn too_large(folder: &Path, name: &str, limit: u64) -> CheckpointError {
-    let problem = format!("more than the {limit} bytes that such a file may have");
-    damaged(folder, name, problem)
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
-    let path = path.to_owned();
-    move |source| CheckpointError::Read { path, source }
 }

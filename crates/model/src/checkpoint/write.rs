@@ -1,14 +1,13 @@
 //! Writing: all files under a temporary name beside the destination, synced, then one rename.
 
 use std::{
-    fmt::Write as _,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
-
+use super::disk::{check_removable, parent_of, remove_any, sync_folder, write_file};
+use super::sums::sums;
 use super::{Checkpoint, CheckpointError, SUMS, is_strewn};
 
 /// What the names of unfinished folders and files start with.
@@ -142,21 +141,6 @@ fn is_lost(path: &Path, replaced: &Path) -> Result<bool, CheckpointError> {
     }
 }
 
-/// The content of `SHA256SUMS` for these files: names sorted, lower-case digests, two spaces.
-pub(super) fn sums(files: &[(&str, &[u8])]) -> String {
-    let mut files = files.to_vec();
-    files.sort_by_key(|(name, _)| *name);
-    let mut out = String::new();
-    for (name, bytes) in files {
-        for byte in Sha256::digest(bytes) {
-            // Writing to a String can't fail.
-            let _ = write!(out, "{byte:02x}");
-        }
-        let _ = writeln!(out, "  {name}");
-    }
-    out
-}
-
 /// Gives the new checkpoint the name of the old one.
 fn commit(partial: &Path, destination: &Path) -> Result<(), CheckpointError> {
     match fs::rename(partial, destination) {
@@ -244,66 +228,6 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(copy.path(), to)?;
     sync_folder(&parent_of(to))?;
     remove_any(from)
-}
-
-/// Refuses a folder whose files may not be removed, while it still has its name.
-fn check_removable(path: &Path) -> io::Result<()> {
-    let Ok(metadata) = fs::metadata(path) else {
-        return Ok(());
-    };
-    #[cfg(target_os = "linux")]
-    let protected = {
-        use rustix::fs::{Access, access};
-        access(path, Access::WRITE_OK | Access::EXEC_OK).is_err()
-    };
-    #[cfg(not(target_os = "linux"))]
-    let protected = metadata.permissions().readonly();
-    if metadata.is_dir() && protected {
-        let problem = "what is there is write-protected, make it writable";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
-    }
-    Ok(())
-}
-
-/// Removes a folder, file or link, if it is there.
-fn remove_any(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes the names in a folder durable, where the file system can: some can't sync a folder, and say
-/// so each in its own way. Windows has no such call and needs none.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let synced = File::open(path)?.sync_all();
-        let unable = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
-        if let Err(error) = synced
-            && !unable.contains(&error.kind())
-        {
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-fn parent_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// The name of `path` with a prefix that [`remove_partial`] knows.

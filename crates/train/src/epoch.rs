@@ -1,0 +1,127 @@
+//! The end of an epoch: what it achieved is noted and saved.
+
+use burn::{
+    module::Module,
+    train::{Learner, LearnerEvent},
+};
+use model::Manifest;
+
+use crate::{
+    config::ScheduleConfig,
+    learner::{BatchResult, Trainee},
+    outcome::{Outcome, TrainingError},
+    state::EpochRecord,
+    strategy::Run,
+};
+
+impl Run<'_> {
+    /// Notes what the epoch achieved and saves it.
+    pub(crate) fn finish_epoch(
+        &mut self,
+        learner: &Learner<Trainee>,
+        outcome: &mut Outcome,
+        epoch: usize,
+        trained: BatchResult,
+        validated: BatchResult,
+    ) -> Result<(), TrainingError> {
+        let record = EpochRecord {
+            train_loss: trained.mean_loss(),
+            train_accuracy: trained.accuracy(),
+            validation_loss: validated.mean_loss(),
+            validation_accuracy: validated.accuracy(),
+        };
+        let step = outcome.state.step;
+        if !record.validation_loss.is_finite() {
+            let what = format!("the validation loss became {}", record.validation_loss);
+            return Err(self.diverged(what, step, epoch, step));
+        }
+        // No loss has seen what the last step made of them if nothing is held out.
+        let network = learner.model().valid().0;
+        let Manifest {
+            input,
+            normalization,
+            ..
+        } = &self.plan.manifest;
+        if !network.is_finite(*input, normalization) {
+            let what = "weights became so large that they give infinity or NaN".to_owned();
+            return Err(self.diverged(what, step, epoch, step));
+        }
+        outcome.state.history.push(record);
+        outcome.state.epoch = epoch;
+        let seconds = self.seconds();
+        for (split, name, value) in [
+            ("train", "loss", record.train_loss),
+            ("train", "accuracy", record.train_accuracy),
+            ("validation", "loss", record.validation_loss),
+            ("validation", "accuracy", record.validation_accuracy),
+        ] {
+            outcome.journal.epoch(epoch, split, name, value, seconds);
+        }
+        self.plan.run.check()?;
+        let journal = self.plan.run.metrics();
+        outcome
+            .journal
+            .flush()
+            .map_err(|source| TrainingError::Journal {
+                path: journal,
+                source,
+            })?;
+        self.send(LearnerEvent::EndEpoch(epoch))?;
+
+        let run = &self.plan.run;
+        let mut manifest = self.plan.manifest.clone();
+        manifest.metrics = metrics(&record);
+        let state = serde_json::to_value(&outcome.state);
+        manifest.training = Some(state.map_err(|error| TrainingError::Burn(error.to_string()))?);
+        self.plan
+            .checkpoints
+            .prepare(run.checkpoint(epoch), &manifest)?;
+        run.check()?;
+        if let Some(checkpointer) = &mut self.components.checkpointer {
+            checkpointer.checkpoint(learner, epoch, &self.components.event_store);
+            self.plan.checkpoints.wait()?;
+        }
+        let best = outcome.state.best().unwrap_or(epoch);
+        run.keep_only(&[epoch, best])?;
+        self.log(format!(
+            "epoch {epoch:>3}/{}  train loss {:.4}, accuracy {:.2} %  validation loss {:.4}, accuracy {:.2} %{}",
+            self.plan.config.epochs,
+            record.train_loss,
+            100.0 * record.train_accuracy,
+            record.validation_loss,
+            100.0 * record.validation_accuracy,
+            if best == epoch { "  (best)" } else { "" },
+        ));
+        Ok(())
+    }
+
+    /// What was found at a step after `changes` steps had changed the weights.
+    pub(crate) fn diverged(
+        &self,
+        what: String,
+        step: usize,
+        epoch: usize,
+        changes: usize,
+    ) -> TrainingError {
+        TrainingError::Diverged {
+            what,
+            step,
+            epoch,
+            rate: self.plan.schedule.rate(changes.saturating_sub(1)),
+            warmup: matches!(self.plan.schedule.config(), ScheduleConfig::OneCycle { .. }),
+        }
+    }
+}
+
+/// The metrics that a checkpoint states.
+fn metrics(record: &EpochRecord) -> std::collections::BTreeMap<String, f64> {
+    [
+        ("train.loss", record.train_loss),
+        ("train.accuracy", record.train_accuracy),
+        ("validation.loss", record.validation_loss),
+        ("validation.accuracy", record.validation_accuracy),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

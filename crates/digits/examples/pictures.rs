@@ -35,10 +35,10 @@ fn main() {
                 labels.push(handwriting.labels[index]);
             }
         }
-        let answers = classifier.classify_all(&framed);
+        let answers = classifier.classify_all(framed.as_flattened()).unwrap();
         let (mut right, mut accepted, mut wrong) = (0, 0, 0);
         for (answer, label) in answers.iter().zip(&labels) {
-            let correct = answer.digit == *label;
+            let correct = answer.class == u16::from(*label);
             right += usize::from(correct);
             if answer.decision == Decision::Accept {
                 accepted += 1;

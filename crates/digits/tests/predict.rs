@@ -9,10 +9,10 @@ use std::{
     process::{Command, Output},
 };
 
-use data::{LabelledImages, PIXELS, Source};
+use data::{LabelledImages, Source};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, imageops};
 use model::{Backend, Classifier};
-use pictures::Framing;
+use pictures::{Framing, PIXELS};
 use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -22,7 +22,8 @@ fn pretrained() -> PathBuf {
 }
 
 fn test_images() -> LabelledImages {
-    Source::Bundled.test().unwrap()
+    let train = Source::Bundled.train(&()).unwrap();
+    Source::Bundled.test(&train.spec(), &()).unwrap()
 }
 
 /// A test digit drawn `size` pixels high in ink on paper, with the paper's light from `light(x, y)`.
@@ -102,7 +103,7 @@ fn drawn_digits_keep_the_answer_that_their_original_has() {
     let classifier = Classifier::load(pretrained(), &Backend::default().device().unwrap()).unwrap();
     let images = test_images();
     let originals: Vec<[u8; PIXELS]> = images.pixels().as_chunks::<PIXELS>().0[..200].to_vec();
-    let expected = classifier.classify_all(&originals);
+    let expected = classifier.classify_all(originals.as_flattened()).unwrap();
     for (name, kind) in kinds {
         let framings: Vec<Framing> = (0..originals.len())
             .into_par_iter()
@@ -119,13 +120,13 @@ fn drawn_digits_keep_the_answer_that_their_original_has() {
             .iter()
             .filter(|framing| matches!(framing, Framing::Digit(_)))
             .count();
-        let answers = classifier.classify_all(&framed);
+        let answers = classifier.classify_all(framed.as_flattened()).unwrap();
         let kept = answers
             .iter()
             .zip(&expected)
             .zip(&framings)
             .filter(|((answer, expected), framing)| {
-                answer.digit == expected.digit && matches!(framing, Framing::Digit(_))
+                answer.class == expected.class && matches!(framing, Framing::Digit(_))
             })
             .count();
         println!("{name}: {found} of 200 found, {kept} as their original");

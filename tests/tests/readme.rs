@@ -7,15 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{Read as _, Write as _},
-    path::Path,
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, io::Read as _, path::Path, process::Command};
 
-use flate2::{Compression, Crc, read::GzDecoder, write::ZlibEncoder};
+use flate2::read::GzDecoder;
+use image::{GrayImage, Luma};
 use tests::{Sandbox, binary, root};
 
 /// What is done about a command.
@@ -68,6 +63,14 @@ const COMMANDS: &[(&str, How)] = &[
     ("target/release/digits inspect artifacts/latest/model", Run),
     ("target/release/digits verify artifacts/latest", Run),
     ("target/release/digits stress artifacts/pretrained", Run),
+    (
+        "target/release/train --data-dir flowers",
+        Shortened(&["--set", "training.epochs=2"], LONG),
+    ),
+    (
+        "target/release/digits predict artifacts/latest/model garden.jpg",
+        Run,
+    ),
     ("target/release/train --resume artifacts/latest", Run),
     ("train --config configs/fast.toml", Shortened(MOMENT, LONG)),
     (
@@ -210,12 +213,28 @@ fn lay_out(sandbox: &Sandbox) {
     let images = unpack("t10k-images-idx3-ubyte.gz");
     let labels = unpack("t10k-labels-idx1-ubyte.gz");
     let three = labels[8..].iter().position(|&label| label == 3).unwrap();
-    let picture = png(&images[16 + three * 28 * 28..][..28 * 28], 28);
-    fs::write(sandbox.path("three.png"), &picture).unwrap();
+    let picture = |index: usize| {
+        let pixels = images[16 + index * 28 * 28..][..28 * 28].to_vec();
+        GrayImage::from_raw(28, 28, pixels).unwrap()
+    };
+    picture(three).save(sandbox.path("three.png")).unwrap();
     fs::create_dir_all(sandbox.path("scans/blank")).unwrap();
-    fs::write(sandbox.path("scans/three.png"), &picture).unwrap();
-    let blank = png(&[255; 64 * 64], 64);
-    fs::write(sandbox.path("scans/blank/page.png"), blank).unwrap();
+    picture(three)
+        .save(sandbox.path("scans/three.png"))
+        .unwrap();
+    let blank = GrayImage::from_pixel(64, 64, Luma([255]));
+    blank.save(sandbox.path("scans/blank/page.png")).unwrap();
+    // As good as flowers, for a network.
+    for (digit, name) in [(0, "rose"), (1, "tulip")] {
+        let folder = sandbox.path("flowers").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let shown = (0..10_000).filter(|&index| labels[8 + index] == digit);
+        for index in shown.take(300) {
+            let file = folder.join(format!("{index}.jpg"));
+            picture(index).save(file).unwrap();
+        }
+    }
+    picture(three).save(sandbox.path("garden.jpg")).unwrap();
     // Any set in MNIST's format.
     let other = sandbox.path("fashion-mnist");
     fs::create_dir(&other).unwrap();
@@ -223,35 +242,6 @@ fn lay_out(sandbox: &Sandbox) {
         fs::write(other.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
         fs::write(other.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
     }
-}
-
-/// A grey picture as PNG, `pixels` row by row.
-fn png(pixels: &[u8], width: u32) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut chunk = |kind: &[u8], content: &[u8]| {
-        let body = [kind, content].concat();
-        let mut crc = Crc::new();
-        crc.update(&body);
-        bytes.extend((content.len() as u32).to_be_bytes());
-        bytes.extend(body);
-        bytes.extend(crc.sum().to_be_bytes());
-    };
-    let height = pixels.len() as u32 / width;
-    let header = [
-        &width.to_be_bytes()[..],
-        &height.to_be_bytes(),
-        &[8, 0, 0, 0, 0],
-    ]
-    .concat();
-    chunk(b"IHDR", &header);
-    let mut rows = ZlibEncoder::new(Vec::new(), Compression::fast());
-    for row in pixels.chunks(width as usize) {
-        rows.write_all(&[0]).unwrap();
-        rows.write_all(row).unwrap();
-    }
-    chunk(b"IDAT", &rows.finish().unwrap());
-    chunk(b"IEND", &[]);
-    bytes
 }
 
 /// One seed in the place of many, with the binaries as they are, and nothing written down.

@@ -219,9 +219,8 @@ def update_readme(path: pathlib.Path, result: dict) -> None:
         lines += ["", f"Against Burn alone, training with BatchNorm is {' and '.join(burn)}."]
     full, needed = (results.values(name, "ours-ndarray") for name in ("share.train-plain", "share.train-plain.needed"))
     if full:
-        lines += [f"Training without BatchNorm runs at {percent(median(full))} of the multiply-adds that the cores could do in the "
-                  f"same processor time; {percent(median(needed))} without the gradients that a max-pool makes zero, which are not "
-                  "computed."]
+        lines += [f"Training without BatchNorm runs at {percent(median(needed))} of the multiply-adds that the cores could do in the "
+                  f"same processor time; counting the gradients that a max-pool makes zero, which are not computed, {percent(median(full))}."]
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
     path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use crate::{PIXELS, WIDTH};
 
-/// Log-odds above which a mark is seen: of digits without one, two in a hundred are beyond it.
+/// Log-odds above which a mark is seen: of digits without one, two or three in a hundred are beyond it.
 const LEAST: f32 = -1.5;
 /// Log-odds above which ink that is deep inside is a mark around the digit.
 const LEAST_AROUND: f32 = -3.0;

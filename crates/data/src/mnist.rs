@@ -2,7 +2,7 @@
 //!
 //! All that this project knows of one data set and of no other is here.
 
-use crate::{Classes, DataError, ImageShape, LabelledImages, SplitDigest};
+use crate::{Classes, DataError, ImageShape, LabelledImages, Spec, SplitDigest};
 
 /// The shape of an image.
 pub const SHAPE: ImageShape = ImageShape {
@@ -18,6 +18,18 @@ pub const SHAPE: ImageShape = ImageShape {
 /// None: the names are fixed.
 pub fn classes() -> Result<Classes, DataError> {
     Classes::numbered((0..10).collect())
+}
+
+/// Shape and classes.
+///
+/// # Errors
+///
+/// None: the names are fixed.
+pub fn spec() -> Result<Spec, DataError> {
+    Ok(Spec {
+        shape: SHAPE,
+        classes: classes()?,
+    })
 }
 
 /// The SHA-256 digests (hexadecimal, of the uncompressed IDX files) of a published split.

@@ -100,8 +100,13 @@ impl Join {
             self.print(file, by, (names, class.as_deref()), &prediction.reason)?;
         }
         stdout().flush()?;
+        let what = if digits {
+            "without a single digit"
+        } else {
+            "of no class"
+        };
         errln!(
-            "{} pictures: {machine} by the machine, {person} by a person ({none} of no class), {} by nobody yet",
+            "{} pictures: {machine} by the machine, {person} by a person ({none} {what}), {} by nobody yet",
             predictions.len(),
             pending.len()
         );

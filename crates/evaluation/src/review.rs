@@ -155,6 +155,7 @@ pub struct AnswersReport {
     /// The share of `agreed` in `guessed`, with Wilson's 95 % interval; none if there are none.
     pub accuracy: Option<Estimate>,
     /// Those that show none of the classes, or several, by the answer.
+    #[serde(rename = "no_digit")]
     pub no_class: u64,
     /// Those without an answer.
     pub pending: u64,

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use data::{FolderOptions, LabelledImages, Observer, Source, Split, mnist};
+use data::{FolderOptions, LabelledImages, Observer, Source, Spec, Split, mnist};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{PictureInput, Shapes};
 
@@ -32,7 +32,8 @@ pub(crate) fn source(args: &Args, config: &Config) -> Source {
 /// Divides the images that may be learned from.
 pub(crate) fn split(config: &Config, images: &LabelledImages) -> Result<Split, Failure> {
     let (labels, asked) = (images.labels(), config.data.validation);
-    let validation = match 2 * asked < labels.len() {
+    // A recipe made for MNIST is no reason to refuse a smaller set.
+    let validation = match config.data.dir.is_none() || 2 * asked < labels.len() {
         true => asked,
         false => labels.len() / 5,
     };
@@ -60,22 +61,24 @@ pub(crate) fn split(config: &Config, images: &LabelledImages) -> Result<Split, F
     }
 }
 
-/// Refuses batches from which nothing is learned.
-pub(crate) fn check_batches(
-    config: &Config,
-    shapes: &Shapes,
-    split: &Split,
-) -> Result<(), Failure> {
-    if !config.network.normalizes_single_values(shapes) {
-        return Ok(());
-    }
-    if config.training.batch_size == 1 {
+/// Checks the network against the images that it is for.
+pub(crate) fn shapes(config: &Config, spec: &Spec) -> Result<Shapes, Failure> {
+    let network = &config.network;
+    let shapes = network
+        .shapes(spec.shape, spec.classes.len())
+        .map_err(usage)?;
+    if config.training.batch_size == 1 && network.normalizes_single_values(&shapes) {
         return Err(usage(anyhow::anyhow!(
             "training.batch_size: must be 2 or more where network.norm normalizes a single value of each \
              feature: of one image it makes zeros, and nothing is learned"
         )));
     }
-    if split.train.len() == 1 {
+    Ok(shapes)
+}
+
+/// Refuses a single image from which nothing is learned.
+pub(crate) fn check_single(config: &Config, shapes: &Shapes, split: &Split) -> Result<(), Failure> {
+    if split.train.len() == 1 && config.network.normalizes_single_values(shapes) {
         return Err(usage(anyhow::anyhow!(
             "there is a single image to train on, of which network.norm makes zeros, so that nothing is \
              learned; train on more, or with --set network.norm=false"

@@ -55,17 +55,14 @@ impl Plan {
         }
         let images = source.train(&Reading::new("training", args.quiet))?;
         let spec = images.spec();
-        let shapes = config
-            .network
-            .shapes(spec.shape, spec.classes.len())
-            .map_err(usage)?;
+        let shapes = inputs::shapes(&config, &spec)?;
         if !args.quiet && source != Source::Bundled {
             say(Summary::new(&config.network, &shapes));
         }
         // What is wrong with them is said now and not when the training is done.
         let test = source.test(&spec, &Reading::new("test", args.quiet))?;
         let split = inputs::split(&config, &images)?;
-        inputs::check_batches(&config, &shapes, &split)?;
+        inputs::check_single(&config, &shapes, &split)?;
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let (restored, passed_over) = Restored::newest(&run, &config, &images, &device)?;
@@ -171,9 +168,8 @@ fn open_run(args: &Args) -> Result<RunDir, Failure> {
 fn announce(source: &Source, config: &Config) -> Result<(), Failure> {
     match source {
         Source::Bundled => {
-            let classes = mnist::classes()?.len();
-            let shapes = config.network.shapes(mnist::SHAPE, classes);
-            say(Summary::new(&config.network, &shapes.map_err(usage)?));
+            let shapes = inputs::shapes(config, &mnist::spec()?)?;
+            say(Summary::new(&config.network, &shapes));
         }
         Source::Folder(folder, _) => say(format_args!("reading {}", folder.display())),
         Source::Download { cache, .. } => say(format_args!(

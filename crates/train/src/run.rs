@@ -11,7 +11,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::Loader;
+use data::{Loader, mnist};
 use kernels::AdamW;
 use model::Device;
 
@@ -20,6 +20,7 @@ use crate::{
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
     failure::usage,
+    inputs,
     interrupt::Interrupt,
     journal::Journal,
     learner::Trainee,
@@ -51,6 +52,10 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     };
     check_features(args)?;
     let config = resolve(args)?;
+    if config.data.dir.is_none() {
+        // What MNIST is like is known without a look at it.
+        inputs::shapes(&config, &mnist::spec()?)?;
+    }
     if args.print_config {
         let recipe = config.to_toml()?;
         write!(io::stdout(), "{recipe}").context("can't write to standard output")?;

@@ -41,7 +41,9 @@ mod verify;
 use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use model::{Backend, Device};
+use data::DataError;
+use model::{Backend, CheckpointError, Device};
+use runs::Layout;
 
 /// Evaluates, applies and inspects trained digit classifiers.
 #[derive(Parser)]
@@ -134,6 +136,30 @@ fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
+    line += &way_out(error);
     // Paths may hold line breaks.
     line.replace(char::is_control, " ")
+}
+
+/// What this program can add to what the libraries say.
+fn way_out(error: &anyhow::Error) -> String {
+    if let Some(error) = error.downcast_ref::<CheckpointError>() {
+        return match error {
+            CheckpointError::Missing { .. } => {
+                ", or train one with `cargo run -p train --release`".to_owned()
+            }
+            CheckpointError::Foreign { path, .. } if Layout::new(path).config().is_file() => {
+                "; this is a run folder: its trained model is in `model`, its checkpoints are in \
+                 `checkpoints`"
+                    .to_owned()
+            }
+            _ => String::new(),
+        };
+    }
+    match error.downcast_ref::<DataError>() {
+        Some(DataError::NoFolder { .. } | DataError::Missing { .. }) => {
+            " (--data-dir says which)".to_owned()
+        }
+        _ => String::new(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use data::{FolderOptions, LabelledImages, Observer, Source, Spec, Split, mnist};
+use data::{DataError, FolderOptions, LabelledImages, Observer, Source, Spec, Split, mnist};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{PictureInput, Shapes};
 
@@ -26,6 +26,16 @@ pub(crate) fn source(args: &Args, config: &Config) -> Source {
         },
         Some(dir) => Source::Folder(dir.clone(), options),
         None => Source::Bundled,
+    }
+}
+
+/// What is wrong with the images, and which option names others.
+pub(crate) fn unreadable(error: DataError) -> anyhow::Error {
+    match error {
+        DataError::NoFolder { .. } | DataError::Missing { .. } | DataError::Download { .. } => {
+            anyhow::anyhow!("{error} (--data-dir says which)")
+        }
+        other => other.into(),
     }
 }
 

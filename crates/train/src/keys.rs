@@ -40,7 +40,7 @@ pub(crate) const KEYS: [&str; 35] = [
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 44] = [
+const ELSEWHERE: [(&str, &str); 45] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -71,12 +71,13 @@ const ELSEWHERE: [(&str, &str); 44] = [
     ("validationsize", "data.validation"),
     ("subset", "data.limit"),
     ("maxsamples", "data.limit"),
+    ("imagesize", "data.size"),
+    ("resize", "data.size"),
     ("rotate", "data.augmentation.rotation"),
     ("degrees", "data.augmentation.rotation"),
     ("translate", "data.augmentation.shift"),
     ("scale", "data.augmentation.zoom"),
     ("layers", "network.blocks"),
-    ("channels", "network.blocks"),
     ("filters", "network.blocks"),
     ("hidden", "network.dense"),
     ("batchnorm", "network.norm"),
@@ -142,6 +143,10 @@ mod tests {
             "backend=ndarray",
             "data.dir=x",
             "data.limit=5",
+            "data.transpose=true",
+            "data.size=[64,48]",
+            "data.channels=3",
+            "data.picture=whole",
             "training.patience=1",
             "training.time_budget=1",
         ];

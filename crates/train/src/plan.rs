@@ -53,14 +53,16 @@ impl Plan {
             // Before anything that takes a moment: who starts it sees at once that it runs.
             announce(&source, &config)?;
         }
-        let images = source.train(&Reading::new("training", args.quiet))?;
+        let reading = Reading::new("training", args.quiet);
+        let images = source.train(&reading).map_err(inputs::unreadable)?;
         let spec = images.spec();
         let shapes = inputs::shapes(&config, &spec)?;
         if !args.quiet && source != Source::Bundled {
             say(Summary::new(&config.network, &shapes));
         }
         // What is wrong with them is said now and not when the training is done.
-        let test = source.test(&spec, &Reading::new("test", args.quiet))?;
+        let reading = Reading::new("test", args.quiet);
+        let test = source.test(&spec, &reading).map_err(inputs::unreadable)?;
         let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
         let run = Arc::new(open_run(args)?);

@@ -65,6 +65,37 @@ pub fn is_test(images: &LabelledImages) -> bool {
     images.shape() == SHAPE && images.digest().is(&TEST)
 }
 
+/// Whether an image, `[28, 28]`, is in the frame into which MNIST's digits were brought: scaled into a box
+/// of 20×20 pixels and placed with their centre of mass in the middle (LeCun, Bottou, Bengio and Haffner
+/// 1998, "Gradient-Based Learning Applied to Document Recognition", section III.A). All 70,000 images have a
+/// box of 19 or 20 pixels and their centre within 0.52 of the middle.
+pub fn is_framed(image: &[u8]) -> bool {
+    let sides = [SHAPE.width, SHAPE.height];
+    let (mut low, mut high) = (sides, [0, 0]);
+    let (mut mass, mut moments) = (0.0, [0.0; 2]);
+    for (at, &pixel) in image.iter().enumerate().filter(|&(_, &pixel)| pixel > 0) {
+        mass += f64::from(pixel);
+        for (axis, place) in [at % SHAPE.width, at / SHAPE.width].into_iter().enumerate() {
+            low[axis] = low[axis].min(place);
+            high[axis] = high[axis].max(place);
+            moments[axis] += f64::from(pixel) * place as f64;
+        }
+    }
+    let centred = |axis: usize| {
+        let middle = (sides[axis] - 1) as f64 / 2.0;
+        // The middle of 28 pixels is after the 14th, as MNIST counts them.
+        (moments[axis] / mass - middle - 0.5).abs() < 0.55
+    };
+    let box_side = (0..2)
+        .map(|axis| high[axis].saturating_sub(low[axis]) + 1)
+        .max();
+    image.len() == SHAPE.len()
+        && mass > 0.0
+        && centred(0)
+        && centred(1)
+        && box_side.is_some_and(|side| (19..=20).contains(&side))
+}
+
 /// The test images, counted from 0, whose label is wrong or undecidable by the vote of several people
 /// (Northcutt, Athalye and Mueller 2021, "Pervasive Label Errors in Test Sets").
 pub const MISLABELLED: [usize; 15] = [

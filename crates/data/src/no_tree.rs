@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::folder::entries;
 use crate::{DataError, FolderOptions, LabelledImages, Observer, Spec};
 
 pub(crate) enum Part {
@@ -16,8 +17,20 @@ pub(crate) fn read(
     _: Option<&Spec>,
     _: &dyn Observer,
 ) -> Result<LabelledImages, DataError> {
-    Err(DataError::Missing {
-        folder: folder.to_owned(),
-        name: "train-images-idx3-ubyte".into(),
+    let folders = entries(folder)?.into_iter().filter(|name| {
+        let place = folder.join(name);
+        !name.starts_with('.')
+            && place.is_dir()
+            && entries(&place).is_ok_and(|in_it| !in_it.is_empty())
+    });
+    // A folder for each class, or `train` and `test`.
+    Err(match folders.count() {
+        0 | 1 => DataError::Missing {
+            folder: folder.to_owned(),
+            name: "train-images-idx3-ubyte".into(),
+        },
+        _ => DataError::FeatureMissing {
+            feature: "pictures",
+        },
     })
 }

@@ -76,5 +76,6 @@ pub(crate) enum Purpose {
     Shuffle = 2,
     Augmentation = 3,
     Limit = 6,
+    #[cfg(feature = "pictures")]
     HoldOut = 7,
 }

@@ -421,7 +421,7 @@ fn tables_that_other_programs_have_saved_are_read_or_say_what_to_do() {
         (plain.replace(",8\n", ",8.5\n").into(), "row 2"),
         (
             plain.replace(",8,0.9", ",eight,0.9").into(),
-            "the digit \"eight\"",
+            "the class \"eight\"",
         ),
         (plain.replace("answer", "reply").into(), "no column answer"),
     ] {

@@ -73,7 +73,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage};
+use image::DynamicImage;
 
 pub use error::FrameError;
 pub use formats::{is_litter, is_picture};
@@ -278,10 +278,4 @@ pub fn find(picture: &DynamicImage) -> Framing {
         },
         digits::Digits::Several(all) => Framing::Several(all.into_iter().map(in_picture).collect()),
     }
-}
-
-/// Whether an image, `[28, 28]`, is in MNIST's frame: what [`find`] takes as it is.
-pub fn is_framed(pixels: &[u8]) -> bool {
-    let image = GrayImage::from_raw(WIDTH as u32, HEIGHT as u32, pixels.to_vec());
-    image.is_some_and(|image| render::already_framed(&image.into()).is_some())
 }

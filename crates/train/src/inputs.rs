@@ -35,6 +35,9 @@ pub(crate) fn unreadable(error: DataError) -> anyhow::Error {
         DataError::NoFolder { .. } | DataError::Missing { .. } | DataError::Download { .. } => {
             anyhow::anyhow!("{error} (--data-dir says which)")
         }
+        DataError::FeatureMissing { feature } => {
+            anyhow::anyhow!("{error}: cargo build -p train --release --features {feature}")
+        }
         other => other.into(),
     }
 }
@@ -100,7 +103,7 @@ pub(crate) fn check_single(config: &Config, shapes: &Shapes, split: &Split) -> R
 /// Pictures are framed as MNIST's were where the training images are.
 pub(crate) fn picture(images: &LabelledImages) -> PictureInput {
     let tried = images.len().min(FRAMES);
-    let framed = |index: &usize| pictures::is_framed(images.image(*index));
+    let framed = |index: &usize| mnist::is_framed(images.image(*index));
     let framed = (0..tried).filter(framed).count();
     match images.shape() == mnist::SHAPE && 10 * framed >= 9 * tried {
         true => PictureInput::Framed,

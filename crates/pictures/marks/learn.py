@@ -5,7 +5,7 @@
     python3 learn.py 1.bin 2.bin
 
 Needs numpy and torch; the drawing takes six minutes of one core for each file, the learning three. A tenth
-of the digits is kept for the figures that it prints: the threshold LEAST in src/marks.rs lets two digits in
+of the digits is kept for the figures that it prints: the threshold LEAST in src/marks.rs lets one digit in
 a hundred without a mark be taken for one with.
 """
 

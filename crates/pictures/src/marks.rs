@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 
 use crate::{PIXELS, WIDTH};
 
-/// Log-odds above which a mark is seen: of digits without one, two in a hundred are beyond it.
-const LEAST: f32 = -0.6;
+/// Log-odds above which a mark is seen: of digits without one, one in a hundred is beyond it.
+const LEAST: f32 = 0.0;
 /// Log-odds above which ink that is deep inside is a mark around the digit.
-const LEAST_AROUND: f32 = -2.0;
+const LEAST_AROUND: f32 = -1.5;
 /// Steps from outside of the strokes, and pixels of ink so deep inside, of which 0.4 % of digits have
 /// more, and 0.15 %.
 const DEEP: (usize, usize) = (5, 8);

@@ -49,7 +49,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let device = Backend::Flex.device().expect("flex is compiled in");
     if let Ok(classifier) = Classifier::from_checkpoint(&checkpoint, &device) {
-        let image: Vec<u8> = (0..classifier.shape().len()).map(|pixel| pixel as u8).collect();
+        let image: Vec<u8> = (0..classifier.shape().len())
+            .map(|pixel| pixel as u8)
+            .collect();
         let answer = classifier.classify(&image).expect("an image of its shape");
         let sum: f64 = answer.probabilities.iter().sum();
         assert!((sum - 1.0).abs() < 1e-6 && usize::from(answer.class) < classifier.classes().len());

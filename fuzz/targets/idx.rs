@@ -31,11 +31,25 @@ fuzz_target!(|bytes: &[u8]| {
     let split = read_split(
         Input::bytes(images, "images"),
         Input::bytes(labels, "labels"),
-        |labels| Classes::numbered(labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()),
+        |labels| {
+            Classes::numbered(
+                labels
+                    .iter()
+                    .copied()
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
+            )
+        },
     );
     if let Ok(split) = split {
         assert_eq!(split.pixels().len(), split.len() * split.shape().len());
-        assert!(split.labels().iter().all(|&class| usize::from(class) < split.classes().len()));
+        assert!(
+            split
+                .labels()
+                .iter()
+                .all(|&class| usize::from(class) < split.classes().len())
+        );
     }
 });
 

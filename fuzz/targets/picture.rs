@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use pictures::{Framing, decode};
 use libfuzzer_sys::fuzz_target;
+use pictures::{Framing, decode};
 
 fuzz_target!(|bytes: &[u8]| {
     match decode(bytes, "input.png") {

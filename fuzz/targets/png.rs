@@ -9,9 +9,9 @@
 
 use std::io::Write;
 
-use pictures::picture;
 use flate2::{Compression, Crc, write::ZlibEncoder};
 use libfuzzer_sys::fuzz_target;
+use pictures::picture;
 
 /// Larger pictures are only slower.
 const SIDE: u8 = 48;

@@ -29,7 +29,7 @@ pub enum ReviewReason {
     /// The energy or the distance is above its limit, or something else tells that the image is unlike
     /// the images the network knows.
     OutOfDistribution,
-    /// No confidence of this network is to be relied on: [`Deferral::is_reliable`] is false.
+    /// No confidence of this network is to be relied on: [`Deferral::is_reliable`](crate::Deferral::is_reliable) is false.
     Unreliable,
     /// The confidence is below the threshold.
     LowConfidence,

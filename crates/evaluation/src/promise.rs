@@ -85,7 +85,7 @@ pub struct Promise {
     /// Whether the validation images certified it.
     pub certified_on_validation: bool,
     /// Whether the errors among the accepted of these images contradict the certificate, by
-    /// [`RiskTarget::is_contradicted`].
+    /// [`RiskTarget::is_contradicted`](crate::RiskTarget::is_contradicted).
     pub contradicted: bool,
     /// What can be counted on, as a sentence for people.
     pub statement: String,

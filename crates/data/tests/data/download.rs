@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use data::{DataError, Downloader, PublishedFile};
+use data::mnist::PublishedFile;
+use data::{DataError, Downloader};
 
 const CONTENT: &[u8] = b"the published bytes";
 const FILE: PublishedFile = PublishedFile {

@@ -128,13 +128,13 @@ pub enum DataError {
         /// The shape expected, in words.
         expected: String,
     },
-    /// A size was asked for that the files state themselves.
-    #[error(
-        "{folder} holds IDX files, which state size and channels themselves: leave data.size and data.channels out"
-    )]
-    SizeOfIdx {
+    /// An option was given that is for another kind of folder.
+    #[error("{folder} holds {problem}")]
+    Misplaced {
         /// The folder.
         folder: PathBuf,
+        /// What it holds, and which options to leave out.
+        problem: &'static str,
     },
     /// A set of classes that can't be.
     #[error("{problem}")]

@@ -2,10 +2,10 @@
 //! class.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::idx::{self, Input};
+use crate::listing::entries;
 use crate::{
     Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec, names, tree,
 };
@@ -53,8 +53,10 @@ impl DataSet {
         observer: &dyn Observer,
     ) -> Result<LabelledImages, DataError> {
         if options.size.is_some() || options.channels.is_some() {
-            return Err(DataError::SizeOfIdx {
+            return Err(DataError::Misplaced {
                 folder: self.place.clone(),
+                problem: "IDX files, which state size and channels themselves: leave data.size and \
+                          data.channels out",
             });
         }
         let images = self.file(splits, &IMAGES)?;
@@ -219,27 +221,4 @@ fn set<'a>(name: &'a str, split: &str, content: &Content) -> Option<&'a str> {
         .find_map(|ending| name.strip_suffix(ending))?;
     let set = before.strip_suffix(split)?;
     (set.is_empty() || set.ends_with('-')).then_some(set)
-}
-
-/// The names in a folder, sorted: plain ones come before those with `.gz`. Names that are no text are
-/// none of a data set.
-pub(crate) fn entries(folder: &Path) -> Result<Vec<String>, DataError> {
-    let read = || {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            names.extend(entry?.file_name().into_string());
-        }
-        names.sort();
-        Ok(names)
-    };
-    read().map_err(|source: std::io::Error| match source.kind() {
-        ErrorKind::NotFound => DataError::NoFolder {
-            folder: folder.to_owned(),
-        },
-        _ => DataError::Io {
-            action: "read the folder",
-            file: folder.display().to_string(),
-            source,
-        },
-    })
 }

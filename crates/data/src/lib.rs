@@ -43,6 +43,8 @@ mod header;
 #[cfg(feature = "files")]
 pub mod idx;
 mod images;
+#[cfg(feature = "files")]
+mod listing;
 mod loader;
 pub mod mnist;
 #[cfg(feature = "files")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::folder::entries;
+use crate::listing::entries;
 use crate::{DataError, FolderOptions, LabelledImages, Observer, Spec};
 
 pub(crate) enum Part {

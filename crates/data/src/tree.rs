@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pictures::{Budget, FrameError};
 use rayon::prelude::*;
 
-use crate::folder::entries;
+use crate::listing::entries;
 use crate::split::hold_out;
 use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec};
 
@@ -30,6 +30,12 @@ pub(crate) fn read(
     like: Option<&Spec>,
     observer: &dyn Observer,
 ) -> Result<LabelledImages, DataError> {
+    if options.transpose == Some(true) {
+        return Err(DataError::Misplaced {
+            folder: folder.to_owned(),
+            problem: "pictures, which are turned by what their files say: leave data.transpose out",
+        });
+    }
     let (root, files) = files(folder, part, options, observer)?;
     let classes = match like {
         Some(spec) => spec.classes.clone(),

@@ -29,7 +29,7 @@ use crate::{
 Without --data-dir a checkpoint is examined on the test images of what it was trained on: MNIST's, or
 those in the folder that it records. Images of another data set are examined, too, and it is said.
 
-With --json the result is an object: checkpoint (path), test.accuracy and test.errors, and
+With --json the result is an object: checkpoint (path), classes (their names), test.accuracy and test.errors, and
 test.evaluation with every figure before and after calibration; shares are fractions. test.deferral is
 the threshold and its promise: certified, which validation decided on
 (test.deferral.certified_on_validation) unless these images contradict it (test.deferral.contradicted:
@@ -125,8 +125,11 @@ impl Evaluate {
             .map(|answers| answers.merge_test(&images, examination.answers(), classifier.classes()))
             .transpose()?;
         if self.json {
-            let mut json =
-                json!({ "checkpoint": self.checkpoint.display().to_string(), "test": examination });
+            let mut json = json!({
+                "checkpoint": self.checkpoint.display().to_string(),
+                "classes": classifier.classes(),
+                "test": examination,
+            });
             if let Some(found) = &resplits {
                 json["resplits"] = json!(found);
             }

@@ -10,11 +10,23 @@ use crate::{
     config::ScheduleConfig,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, TrainingError},
+    progress::say,
     state::EpochRecord,
     strategy::Run,
 };
 
 impl Run<'_> {
+    /// Prints a line about the run, unless it is quiet.
+    pub(crate) fn log(&self, line: String) {
+        if let Some(bar) = &self.plan.report {
+            // Above the bar where there is one; a hidden bar swallows what it is given.
+            match bar.is_hidden() {
+                true => say(line),
+                false => bar.println(line),
+            }
+        }
+    }
+
     /// Notes what the epoch achieved and saves it.
     pub(crate) fn finish_epoch(
         &mut self,

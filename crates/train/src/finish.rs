@@ -75,6 +75,7 @@ impl Plan {
             seed: self.config.seed,
             backend: self.backend.name().to_owned(),
             parameters: classifier.manifest().summary().parameters(),
+            classes: classifier.classes().to_vec(),
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');

@@ -15,6 +15,7 @@ mod inputs;
 mod interrupt;
 pub mod journal;
 mod keys;
+mod latest;
 pub mod learner;
 mod live;
 mod outcome;

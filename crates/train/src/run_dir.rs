@@ -267,26 +267,6 @@ impl RunDir {
     pub fn has_file(&self, path: &Path) -> Result<bool, RunDirError> {
         is_file(path).map_err(io_error(path))
     }
-
-    /// Points `artifacts/latest` to this run, if it lies in `artifacts` under a name of its own and
-    /// the file system has links.
-    pub fn point_latest(&self, artifacts: &Path) {
-        #[cfg(unix)]
-        if let Some(name) = self.path().file_name()
-            && let Some(Ok(parent)) = self.path().parent().map(fs::canonicalize)
-            && fs::canonicalize(artifacts).is_ok_and(|artifacts| artifacts == parent)
-            && !self.path().is_symlink()
-        {
-            let link = artifacts.join("latest");
-            let next = artifacts.join(format!(".latest-{}", std::process::id()));
-            // A convenience: a run without it is as good.
-            let _ = std::os::unix::fs::symlink(name, &next)
-                .and_then(|()| fs::rename(&next, &link))
-                .or_else(|_| fs::remove_file(&next));
-        }
-        #[cfg(not(unix))]
-        let _ = artifacts;
-    }
 }
 
 /// Whether a file can't be locked because its file system knows no locks, or no server that keeps them.

@@ -28,7 +28,6 @@ use crate::{
     interrupt::Interrupt,
     learner::{BatchResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
-    progress::say,
     run_dir::RunDir,
     schedule::Schedule,
     terminal,
@@ -284,16 +283,6 @@ impl Run<'_> {
 
     pub(crate) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
-    }
-
-    pub(crate) fn log(&self, line: String) {
-        if let Some(bar) = &self.plan.report {
-            // Above the bar where there is one; a hidden bar swallows what it is given.
-            match bar.is_hidden() {
-                true => say(line),
-                false => bar.println(line),
-            }
-        }
     }
 }
 

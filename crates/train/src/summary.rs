@@ -24,6 +24,8 @@ pub struct Summary {
     pub backend: String,
     /// Learned parameters.
     pub parameters: usize,
+    /// The names of the classes, in the order of their indices.
+    pub classes: Vec<String>,
 }
 
 /// The chosen epoch.

@@ -399,7 +399,7 @@ fn size_and_channels_of_idx_files_are_their_own() {
     ] {
         let source = Source::Folder(folder.path().into(), options);
         let error = source.train(&()).unwrap_err();
-        assert!(matches!(error, DataError::SizeOfIdx { .. }), "{error}");
+        assert!(matches!(error, DataError::Misplaced { .. }), "{error}");
     }
 }
 

@@ -53,14 +53,15 @@ pub(crate) fn read(
         Some(spec) => [spec.shape.height, spec.shape.width],
         None => options.size.unwrap_or(SIZE),
     };
-    let colour = ImageShape::new(3, height, width)?;
+    let known_channels = like.map(|spec| spec.shape.channels).or(options.channels);
+    let read_as = ImageShape::new(known_channels.unwrap_or(3), height, width)?;
     let total = files.pictures.len();
     let (budget, done) = (Budget::new(), AtomicUsize::new(0));
     let read: Vec<Result<Vec<u8>, FrameError>> = files
         .pictures
         .par_iter()
         .map(|(path, _)| {
-            let sides = [colour.channels, height, width];
+            let sides = [read_as.channels, height, width];
             let pixels = pictures::read_whole(path, sides, &budget);
             observer.progress(1 + done.fetch_add(1, Ordering::Relaxed), total);
             pixels
@@ -88,20 +89,13 @@ pub(crate) fn read(
             folder: root.join(name),
         });
     }
-    let channels = match like {
-        Some(spec) => spec.shape.channels,
-        None => options.channels.unwrap_or(match is_grey(&pixels, colour) {
-            true => 1,
-            false => 3,
-        }),
-    };
-    let shape = ImageShape::new(channels, height, width)?;
-    let pixels = if channels == 3 {
-        pixels
-    } else {
-        grey(&pixels, colour)
-    };
-    LabelledImages::new(shape, classes, pixels, labels)
+    if known_channels.is_some() || !is_grey(&pixels, read_as) {
+        return LabelledImages::new(read_as, classes, pixels, labels);
+    }
+    let images = pixels.chunks_exact(read_as.len());
+    let grey = images.flat_map(|image| &image[..read_as.plane()]).copied();
+    let shape = ImageShape::new(1, height, width)?;
+    LabelledImages::new(shape, classes, grey.collect(), labels)
 }
 
 /// The pictures of a part, each with its class as an index of the names.
@@ -217,18 +211,4 @@ fn is_grey(pixels: &[u8], shape: ImageShape) -> bool {
         let first = planes.next();
         planes.all(|plane| Some(plane) == first)
     })
-}
-
-/// The luma (ITU-R BT.601) of colour images, `[count, 1, height, width]`.
-fn grey(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
-    let plane = shape.plane();
-    let image = |image: &[u8]| -> Vec<u8> {
-        let weighed = |at: usize| {
-            let [red, green, blue] =
-                [0, plane, 2 * plane].map(|start| u32::from(image[start + at]));
-            ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
-        };
-        (0..plane).map(weighed).collect()
-    };
-    pixels.chunks_exact(shape.len()).flat_map(image).collect()
 }

@@ -245,7 +245,7 @@ fn channels_are_as_asked_for() {
     let [colour, test] = of(3);
     assert_eq!((grey.shape().channels, test.shape().channels), (1, 3));
     assert_eq!(colour.image(0), [grey.image(0); 3].concat());
-    // Grey is the luma of a colour.
+    // Grey is what `pictures` makes of a colour, which is what a picture becomes that is classified later.
     let pure = |red, green, blue| bmp(6, 4, move |_, _| [red, green, blue]);
     for (name, picture) in [
         ("0.bmp", pure(255, 0, 0)),
@@ -258,7 +258,12 @@ fn channels_are_as_asked_for() {
     fs::remove_file(folder.path().join("train/b/000.bmp")).unwrap();
     let [grey, _] = of(1);
     let values: Vec<u8> = (1..5).map(|index| grey.image(index)[0]).collect();
-    assert_eq!(values, [76, 150, 29, 255]);
+    assert_eq!(values, [54, 182, 18, 255]);
+    for index in 1..5 {
+        let path = folder.path().join(format!("train/b/{}.bmp", index - 1));
+        let later = pictures::read_whole(path, [1, 6, 4], &pictures::Budget::new()).unwrap();
+        assert_eq!(grey.image(index), later);
+    }
     for channels in [0, 2, 4] {
         let options = FolderOptions {
             channels: Some(channels),

@@ -136,9 +136,9 @@ fn marks_in_the_ink_of_the_digit_are_seen() {
         // it does not.
         let mild = ["diagonal", "horizontal", "tick"];
         let most = if mild.iter().any(|part| name.contains(part)) {
-            COUNT * 7 / 10
-        } else {
             COUNT * 3 / 10
+        } else {
+            COUNT * 15 / 100
         };
         assert!(
             other <= most,

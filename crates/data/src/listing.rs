@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -6,10 +7,16 @@ use crate::DataError;
 /// The names in a folder, sorted: plain ones come before those with `.gz`. Names that are no text are
 /// none of a data set.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<String>, DataError> {
+    let names = all_entries(folder)?.into_iter();
+    Ok(names.flat_map(OsString::into_string).collect())
+}
+
+/// The same with names that are no text.
+pub(crate) fn all_entries(folder: &Path) -> Result<Vec<OsString>, DataError> {
     let read = || {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {
-            names.extend(entry?.file_name().into_string());
+            names.push(entry?.file_name());
         }
         names.sort();
         Ok(names)

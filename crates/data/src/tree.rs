@@ -1,5 +1,6 @@
 //! A folder of pictures by class.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pictures::{Budget, FrameError};
 use rayon::prelude::*;
 
-use crate::listing::entries;
+use crate::listing::all_entries;
 use crate::split::hold_out;
 use crate::{Classes, DataError, FolderOptions, ImageShape, LabelledImages, Observer, Spec};
 
@@ -180,18 +181,29 @@ fn list(root: &Path) -> Result<Files, DataError> {
         pictures: Vec::new(),
         empty: Vec::new(),
     };
-    for name in entries(root)? {
+    for name in all_entries(root)? {
         let place = root.join(&name);
+        let name = name.to_string_lossy().into_owned();
         if pictures::is_litter(&name)
             || name.starts_with('.')
             || !fs::metadata(&place).is_ok_and(|entry| entry.is_dir())
         {
             continue;
         }
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(DataError::ClassName {
+                name,
+                problem: "it is not text in UTF-8",
+            });
+        }
         let class = files.names.len();
-        let found = entries(&place)?
+        let is_litter = |file: &OsString| {
+            let file = file.to_string_lossy();
+            pictures::is_litter(&file) || file.starts_with("._")
+        };
+        let found = all_entries(&place)?
             .into_iter()
-            .filter(|file| !pictures::is_litter(file) && !file.starts_with("._"))
+            .filter(|file| !is_litter(file))
             .map(|file| place.join(file))
             .filter(|file| file.is_file());
         let before = files.pictures.len();

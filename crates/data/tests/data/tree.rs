@@ -506,3 +506,19 @@ fn the_digest_is_that_of_the_images_and_not_of_their_files() {
     let [[first, _], [second, _]] = [&one, &other].map(|folder| read_both(folder, SMALL));
     assert_eq!(first.digest(), second.digest());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_picture_whose_name_is_no_text_is_a_picture_and_a_class_must_have_a_name() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let folder = pictures(&[("a", 4), ("b", 4)]);
+    let no_text = OsStr::from_bytes(b"\xff.bmp");
+    let picture = bmp(6, 4, |_, _| [9; 3]);
+    fs::write(folder.path().join("a").join(no_text), picture).unwrap();
+    let [train, test] = read_both(&folder, SMALL);
+    assert_eq!(train.len() + test.len(), 9);
+    fs::rename(folder.path().join("b"), folder.path().join(no_text)).unwrap();
+    let error = source(folder.path(), SMALL).train(&()).unwrap_err();
+    assert!(error.to_string().contains("not text in UTF-8"), "{error}");
+}

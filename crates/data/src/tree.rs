@@ -105,6 +105,8 @@ struct Files {
     pictures: Vec<(PathBuf, usize)>,
     /// Folders without a file, which are no classes.
     empty: Vec<String>,
+    /// Folders within a class, into which nobody looks.
+    nested: Vec<String>,
 }
 
 /// Finds the pictures of a part, and where the folders of their classes lie.
@@ -142,6 +144,13 @@ fn files(
             root.display()
         ));
     }
+    if !files.nested.is_empty() {
+        told.note(format!(
+            "left out: folders within a class, {} in {}",
+            files.nested.join(", "),
+            root.display()
+        ));
+    }
     let files = match divided {
         true => files,
         false => held_out(files, part, options.seed, told),
@@ -171,6 +180,7 @@ fn held_out(files: Files, part: Part, seed: u64, observer: &dyn Observer) -> Fil
         names,
         pictures: kept.collect(),
         empty: Vec::new(),
+        nested: Vec::new(),
     }
 }
 
@@ -180,6 +190,7 @@ fn list(root: &Path) -> Result<Files, DataError> {
         names: Vec::new(),
         pictures: Vec::new(),
         empty: Vec::new(),
+        nested: Vec::new(),
     };
     for name in all_entries(root)? {
         let place = root.join(&name);
@@ -201,13 +212,20 @@ fn list(root: &Path) -> Result<Files, DataError> {
             let file = file.to_string_lossy();
             pictures::is_litter(&file) || file.starts_with("._")
         };
-        let found = all_entries(&place)?
+        let before = files.pictures.len();
+        for file in all_entries(&place)?
             .into_iter()
             .filter(|file| !is_litter(file))
-            .map(|file| place.join(file))
-            .filter(|file| file.is_file());
-        let before = files.pictures.len();
-        files.pictures.extend(found.map(|file| (file, class)));
+        {
+            let path = place.join(&file);
+            if path.is_file() {
+                files.pictures.push((path, class));
+            } else if path.is_dir() {
+                files
+                    .nested
+                    .push(format!("{name}/{}", file.to_string_lossy()));
+            }
+        }
         match files.pictures.len() > before {
             true => files.names.push(name),
             false => files.empty.push(name),

@@ -326,6 +326,7 @@ fn what_cannot_be_read_is_left_out_and_named() {
         ("train/a/empty.png", &[]),
         ("train/b/notes.txt", b"mine"),
         ("train/b/cut.jpg", &JPEG[..JPEG.len() / 2]),
+        ("train/b/2019/1.bmp", &whole),
         ("test/a/photo.gif", b"GIF89a\x01\0\x01\0"),
     ] {
         put(folder.path(), name, bytes);
@@ -335,8 +336,14 @@ fn what_cannot_be_read_is_left_out_and_named() {
     let train = source.train(&notes).unwrap();
     assert_eq!(counts(&train), [3, 2]);
     let sentences = notes.sentences();
-    assert_eq!(sentences.len(), 4, "{sentences:?}");
-    for name in ["a/cut.bmp", "a/empty.png", "b/notes.txt", "b/cut.jpg"] {
+    assert_eq!(sentences.len(), 5, "{sentences:?}");
+    for name in [
+        "a/cut.bmp",
+        "a/empty.png",
+        "b/notes.txt",
+        "b/cut.jpg",
+        "b/2019",
+    ] {
         let told = sentences.iter().filter(|told| told.contains(name));
         assert_eq!(told.count(), 1, "{name}: {sentences:?}");
     }
@@ -371,8 +378,6 @@ fn what_desktops_leave_is_neither_a_picture_nor_a_class() {
     ] {
         put(folder.path(), name, b"litter");
     }
-    // Folders inside a class aren't looked into.
-    put(folder.path(), "train/a/more/1.bmp", &numbered(50, true));
     let notes = Notes::default();
     let source = source(folder.path(), SMALL);
     let train = source.train(&notes).unwrap();

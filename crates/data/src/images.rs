@@ -16,6 +16,7 @@ pub struct LabelledImages {
 struct Content {
     shape: ImageShape,
     classes: Classes,
+    digits: bool,
     pixels: Vec<u8>,
     labels: Vec<u16>,
     digest: OnceLock<SplitDigest>,
@@ -67,6 +68,7 @@ impl LabelledImages {
         Ok(Self {
             content: Arc::new(Content {
                 shape,
+                digits: classes.are_digits(),
                 classes,
                 pixels,
                 labels,
@@ -122,6 +124,16 @@ impl LabelledImages {
         self.content.labels[index]
     }
 
+    /// The digit that the image at `index` shows, where the classes are called 0 to 9.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len), like a slice.
+    pub fn digit(&self, index: usize) -> Option<u8> {
+        let label = self.label(index);
+        self.content.digits.then_some(label as u8)
+    }
+
     /// All images: `[count, channels, height, width]`.
     pub fn pixels(&self) -> &[u8] {
         &self.content.pixels
@@ -142,6 +154,7 @@ impl LabelledImages {
             pixels,
             labels,
             digest,
+            ..
         } = &*self.content;
         digest.get_or_init(|| {
             let count = labels.len() as u32;

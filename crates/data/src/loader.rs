@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::random::{Purpose, Random};
-use crate::{Augmentation, LabelledImages, Normalization};
+use crate::{Augmentation, Draw, LabelledImages, Normalization, Scratch};
 
 /// One batch on a device.
 #[derive(Clone, Debug)]
@@ -182,7 +182,9 @@ impl Loader {
             .par_chunks_exact_mut(shape.len())
             .zip(indices)
             .with_min_len(IMAGES_PER_TASK)
-            .for_each_init(Vec::new, |bent, (input, &index)| {
+            .for_each_init(Default::default, |(bent, scratch), (input, &index)| {
+                let bent: &mut Vec<u8> = bent;
+                let scratch: &mut Scratch = scratch;
                 let index = index as usize;
                 let image = self.images.image(index);
                 let shown = match augmentation {
@@ -191,7 +193,9 @@ impl Loader {
                             augmentation, seed, ..
                         } = options;
                         bent.resize(shape.len(), 0);
-                        augmentation.apply(shape, image, seed, epoch, index, bent);
+                        let digit = self.images.digit(index);
+                        let draw = Draw { seed, epoch, index };
+                        augmentation.apply(shape, image, digit, draw, scratch, bent);
                         bent
                     }
                     None => image,

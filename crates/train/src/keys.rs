@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 45] = [
     "seed",
     "backend",
     "data.dir",
@@ -15,6 +15,16 @@ pub(crate) const KEYS: [&str; 35] = [
     "data.augmentation.shift",
     "data.augmentation.zoom",
     "data.augmentation.shear",
+    "data.augmentation.elastic",
+    "data.augmentation.stroke",
+    "data.augmentation.resolution",
+    "data.augmentation.blur",
+    "data.augmentation.binarize",
+    "data.augmentation.contrast",
+    "data.augmentation.shade",
+    "data.augmentation.noise",
+    "data.augmentation.crop",
+    "data.augmentation.styles",
     "network.blocks",
     "network.dense",
     "network.norm",

@@ -29,6 +29,7 @@ mod restore;
 mod run;
 pub mod run_dir;
 pub mod schedule;
+mod sheet;
 pub mod state;
 mod strategy;
 mod summary;

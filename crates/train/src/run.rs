@@ -61,6 +61,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         write!(io::stdout(), "{recipe}").context("can't write to standard output")?;
         return Ok(0);
     }
+    if let Some(file) = &args.sheet {
+        return crate::sheet::draw(args, &config, file);
+    }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
     let loading = interrupt.leave_at_once("stopped before training began".into());
     let plan = Plan::new(args, config)?;

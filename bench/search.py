@@ -37,6 +37,15 @@ def parse():
     return parser.parse_args()
 
 
+def toml(value):
+    """A value as it stands in a recipe."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
 def attempt(args, target, plan, name, seed):
     """Trains one variant with one seed."""
     environment = dict(os.environ, RAYON_NUM_THREADS="1", MATMUL_NUM_THREADS="1")
@@ -45,7 +54,7 @@ def attempt(args, target, plan, name, seed):
         run = pathlib.Path(work) / "run"
         command = [target / "train", "--config", ROOT / plan["config"], "--seed", str(seed), "--run-dir", run, "--quiet", "--json"]
         for key, value in changes.items():
-            command += ["--set", f"{key}={json.dumps(value)}"]
+            command += ["--set", f"{key}={toml(value)}"]
         started = time.perf_counter()
         output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
         seconds = time.perf_counter() - started

@@ -83,4 +83,5 @@ pub(crate) enum Purpose {
     Limit = 6,
     #[cfg(feature = "pictures")]
     HoldOut = 7,
+    Negative = 8,
 }

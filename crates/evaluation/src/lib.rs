@@ -61,7 +61,7 @@ mod scores;
 pub mod selective;
 mod temperature;
 
-pub use calibration::{Calibration, CalibrationConfig};
+pub use calibration::{Calibration, CalibrationConfig, Fared};
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};
 pub use deferral::{Deferral, first_tested, smallest_certifiable};

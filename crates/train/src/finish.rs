@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use data::{Augmentation, Draw, Scratch};
 use evaluation::{Calibration, Logits, PixelLimits, Pixels};
 use model::{
     Classifier,
@@ -129,23 +130,64 @@ impl Plan {
         if labels.is_empty() {
             return Ok(None);
         }
-        let images: Vec<&[u8]> = held_out().map(|index| self.images.image(index)).collect();
-        let (logits, features): (Vec<_>, Vec<_>) = classifier
-            .outputs(&images.concat())?
-            .into_iter()
-            .map(|output| (output.logits, output.features))
-            .unzip();
-        let classes = self.images.classes().len();
-        let logits = Logits::new(classes, logits.concat(), labels)?;
-        let config = &self.config.calibration;
-        let mut calibration = Calibration::fit_with_features(&logits, &features, config)?;
         let shape = self.images.shape();
-        calibration.pixels = PixelLimits::of(images.into_iter().map(|bytes| Pixels {
-            bytes,
-            height: shape.height,
-            width: shape.width,
-        }));
+        let classes = self.images.classes().len();
+        let fitted = |images: &[u8]| -> Result<_, Failure> {
+            let (logits, features): (Vec<_>, Vec<_>) = classifier
+                .outputs(images)?
+                .into_iter()
+                .map(|output| (output.logits, output.features))
+                .unzip();
+            let logits = Logits::new(classes, logits.concat(), labels.clone())?;
+            Ok((logits, features))
+        };
+        let mut images: Vec<u8> = held_out()
+            .flat_map(|index| self.images.image(index))
+            .copied()
+            .collect();
+        let (logits, features) = fitted(&images)?;
+        let config = &self.config.calibration;
+        let mut calibration = match self.pens(self.config.data.validation_augmentation) {
+            kinds if kinds.is_identity() => {
+                Calibration::fit_with_features(&logits, &features, config)?
+            }
+            kinds => {
+                let augmented = self.augmented(&kinds);
+                let (others, theirs) = fitted(&augmented)?;
+                images.extend(augmented);
+                let validation = (&logits, &features[..]);
+                Calibration::fit_with_augmented(validation, (&others, &theirs), config)?
+            }
+        };
+        calibration.pixels =
+            PixelLimits::of(images.chunks_exact(shape.len()).map(|bytes| Pixels {
+                bytes,
+                height: shape.height,
+                width: shape.width,
+            }));
         Ok(Some(calibration))
+    }
+
+    /// The validation images, augmented.
+    fn augmented(&self, kinds: &Augmentation) -> Vec<u8> {
+        let shape = self.images.shape();
+        let mut scratch = Scratch::default();
+        let mut images = vec![0; self.split.validation.len() * shape.len()];
+        for (out, &index) in images
+            .chunks_exact_mut(shape.len())
+            .zip(&self.split.validation)
+        {
+            let index = index as usize;
+            // Before the first epoch.
+            let draw = Draw {
+                seed: self.config.seed,
+                epoch: 0,
+                index,
+            };
+            let (image, digit) = (self.images.image(index), self.images.digit(index));
+            kinds.apply(shape, image, digit, draw, &mut scratch, out);
+        }
+        images
     }
 
     fn print(&self, summary: &Summary) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 45] = [
+pub(crate) const KEYS: [&str; 60] = [
     "seed",
     "backend",
     "data.dir",
@@ -11,6 +11,7 @@ pub(crate) const KEYS: [&str; 45] = [
     "data.size",
     "data.channels",
     "data.picture",
+    "data.negatives",
     "data.augmentation.rotation",
     "data.augmentation.shift",
     "data.augmentation.zoom",
@@ -25,6 +26,20 @@ pub(crate) const KEYS: [&str; 45] = [
     "data.augmentation.noise",
     "data.augmentation.crop",
     "data.augmentation.styles",
+    "data.validation_augmentation.rotation",
+    "data.validation_augmentation.shift",
+    "data.validation_augmentation.zoom",
+    "data.validation_augmentation.shear",
+    "data.validation_augmentation.elastic",
+    "data.validation_augmentation.stroke",
+    "data.validation_augmentation.resolution",
+    "data.validation_augmentation.blur",
+    "data.validation_augmentation.binarize",
+    "data.validation_augmentation.contrast",
+    "data.validation_augmentation.shade",
+    "data.validation_augmentation.noise",
+    "data.validation_augmentation.crop",
+    "data.validation_augmentation.styles",
     "network.blocks",
     "network.dense",
     "network.norm",

@@ -166,9 +166,10 @@ impl Plan {
             )
         };
         let training = &self.config.training;
-        let augmentation = self.config.data.augmentation.unwrap_or_default();
+        let augmentation = self.pens(self.config.data.augmentation);
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(self.config.seed)
+            .with_negatives(self.negatives(), self.config.seed)
             .augmented(augmentation, self.config.seed, Some(training.plain_from()))
             .starting_at(first);
         (

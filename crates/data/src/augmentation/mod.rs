@@ -1,5 +1,7 @@
 //! Training images as other hands, pens, papers and scanners would have made them.
 
+mod negatives;
+mod pen;
 mod soften;
 mod stroke;
 mod styles;
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::random::{Purpose, Random};
 use crate::{DataError, ImageShape};
 
+pub(crate) use negatives::{Digit, negative};
 use soften::{Blur, Coarse};
 use stroke::{Crop, Stroke};
 use styles::Styles;

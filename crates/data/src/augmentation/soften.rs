@@ -24,20 +24,20 @@ impl Coarse {
     /// Writes the means, `[rows, columns]`, of `[height, width]` to `out`.
     pub(super) fn shrink(&self, plane: &[u8], out: &mut Vec<u8>) {
         let ([rows, columns], [height, width]) = (self.size, self.full);
+        let cells: Vec<Vec<(usize, u32)>> = (0..columns)
+            .map(|column| cell(column, columns, width).collect())
+            .collect();
         out.clear();
         let mut sums = vec![0; width];
         for row in 0..rows {
             sums.fill(0);
             for (line, weight) in cell(row, rows, height) {
-                let pixels = &plane[line * width..][..width];
-                for (sum, &pixel) in sums.iter_mut().zip(pixels) {
-                    *sum += weight * u32::from(pixel);
-                }
+                add(&mut sums, &plane[line * width..], weight);
             }
-            out.extend((0..columns).map(|column| {
-                let weighted = |(at, weight): (usize, u32)| weight * (sums[at] >> 8);
-                let sum: u32 = cell(column, columns, width).map(weighted).sum();
-                (sum + 0x80 >> 8).min(255) as u8
+            out.extend(cells.iter().map(|cell| {
+                let weighted = |&(at, weight): &(usize, u32)| weight * (sums[at] >> 8);
+                let sum: u32 = cell.iter().map(weighted).sum();
+                ((sum + 0x80) >> 8).min(255) as u8
             }));
         }
     }

@@ -4,6 +4,7 @@
 //! its stem, a 9 a hook at its end; a 4 is open here and closed there. What is painted has the width and
 //! the brightness of the strokes that are there.
 
+use super::pen::{Canvas, Point};
 use crate::random::Random;
 
 /// What is painted on one digit.
@@ -12,9 +13,6 @@ pub(super) struct Styles {
     /// Drawn evenly from 0 to 1, each for its own use.
     draws: [f64; 8],
 }
-
-/// A point, right and down from the top left corner, in pixels.
-type Point = [f64; 2];
 
 impl Styles {
     /// Draws whether a digit of which a `share` is painted is one of them, and how.
@@ -220,65 +218,5 @@ impl Hand {
         (rows.start as usize..=rows.end.min(self.bottom) as usize)
             .filter_map(|y| Some([find(canvas.row(y), &inked)? as f64, y as f64]))
             .max_by(|a, b| (sign * a[0]).total_cmp(&(sign * b[0])))
-    }
-}
-
-/// A pen of some width and brightness on a channel.
-struct Canvas<'a> {
-    plane: &'a mut [u8],
-    width: usize,
-    radius: f64,
-    ink: u8,
-}
-
-impl Canvas<'_> {
-    fn row(&self, y: usize) -> &[u8] {
-        self.plane
-            .get(y * self.width..)
-            .and_then(|rest| rest.get(..self.width))
-            .unwrap_or_default()
-    }
-
-    /// A quadratic Bézier curve, of a few lines.
-    fn curve(&mut self, start: Point, control: Point, end: Point) {
-        const LINES: usize = 4;
-        let at = |step: usize| {
-            let t = step as f64 / LINES as f64;
-            [0, 1].map(|axis| {
-                let inner = start[axis] * (1.0 - t) + control[axis] * t;
-                let outer = control[axis] * (1.0 - t) + end[axis] * t;
-                inner * (1.0 - t) + outer * t
-            })
-        };
-        for step in 0..LINES {
-            self.line(at(step), at(step + 1));
-        }
-    }
-
-    /// A line with round ends, as bright as the ink; a pixel that it covers in part is that much
-    /// brighter.
-    fn line(&mut self, start: Point, end: Point) {
-        let height = self.plane.len() / self.width;
-        let reach = self.radius + 1.0;
-        let span = |axis: usize, side: usize| {
-            let low = (start[axis].min(end[axis]) - reach).max(0.0) as usize;
-            let high = (start[axis].max(end[axis]) + reach).max(0.0) as usize;
-            low.min(side)..(high + 1).min(side)
-        };
-        let along = [end[0] - start[0], end[1] - start[1]];
-        let square = (along[0] * along[0] + along[1] * along[1]).max(1e-9);
-        let (columns, rows) = (span(0, self.width), span(1, height));
-        for y in rows {
-            for x in columns.clone() {
-                let from = [x as f64 - start[0], y as f64 - start[1]];
-                let part = ((from[0] * along[0] + from[1] * along[1]) / square).clamp(0.0, 1.0);
-                let off = [from[0] - part * along[0], from[1] - part * along[1]];
-                let distance = (off[0] * off[0] + off[1] * off[1]).sqrt();
-                let cover = (self.radius + 0.5 - distance).clamp(0.0, 1.0);
-                let value = (cover * f64::from(self.ink)) as u8;
-                let pixel = &mut self.plane[y * self.width + x];
-                *pixel = value.max(*pixel);
-            }
-        }
     }
 }

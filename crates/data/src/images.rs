@@ -4,6 +4,8 @@ use burn::data::dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::augmentation::{Digit, negative};
+use crate::random::{Purpose, Random};
 use crate::{Classes, DataError, ImageShape, header};
 
 /// Images of one shape and the class of each, at least one, checked and kept once as bytes: a clone
@@ -132,6 +134,35 @@ impl LabelledImages {
     pub fn digit(&self, index: usize) -> Option<u8> {
         let label = self.label(index);
         self.content.digits.then_some(label as u8)
+    }
+
+    /// Something that is no digit, `[channels, height, width]`, made of the digits at two indices or drawn
+    /// anew, as (`seed`, `epoch`, first index) has it; of classes other than the ten digits it is made all the
+    /// same.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`len`](Self::len), like a slice.
+    pub fn negative(&self, indices: [usize; 2], seed: u64, epoch: usize) -> Vec<u8> {
+        let [first, second] = indices.map(|index| Digit {
+            image: self.image(index),
+            shows: self.label(index),
+        });
+        let key = [
+            Purpose::Negative as u64,
+            seed,
+            epoch as u64,
+            indices[0] as u64,
+        ];
+        let mut out = vec![0; self.shape().len()];
+        negative(
+            self.shape(),
+            first,
+            second,
+            &mut Random::keyed(&key),
+            &mut out,
+        );
+        out
     }
 
     /// All images: `[count, channels, height, width]`.

@@ -6,7 +6,6 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::augmentation::{Digit, negative};
 use crate::random::{Purpose, Random};
 use crate::{Augmentation, Draw, LabelledImages, Normalization, Scratch};
 
@@ -201,24 +200,15 @@ impl Loader {
             .enumerate()
             .with_min_len(IMAGES_PER_TASK)
             .for_each_init(Buffers::default, |buffers, (at, input)| {
-                let Buffers {
-                    made,
-                    shown,
-                    scratch,
-                } = buffers;
+                let Buffers { shown, scratch } = buffers;
                 let index = indices[at % indices.len()] as usize;
                 let is_negative = at >= indices.len();
+                let made;
                 let mut image = self.images.image(index);
                 if is_negative {
-                    made.resize(shape.len(), 0);
                     let other = indices[(at + 1) % indices.len()] as usize;
-                    let key = [Purpose::Negative as u64, seed, epoch as u64, index as u64];
-                    let [first, second] = [index, other].map(|index| Digit {
-                        image: self.images.image(index),
-                        shows: self.images.label(index) as u8,
-                    });
-                    negative(shape, first, second, &mut Random::keyed(&key), made);
-                    image = made;
+                    made = self.images.negative([index, other], seed, epoch);
+                    image = &made;
                 }
                 if let Some(Augmented {
                     augmentation, seed, ..
@@ -254,7 +244,6 @@ impl Loader {
 /// What a thread reuses from image to image.
 #[derive(Default)]
 struct Buffers {
-    made: Vec<u8>,
     shown: Vec<u8>,
     scratch: Scratch,
 }

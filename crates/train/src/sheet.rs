@@ -50,6 +50,12 @@ pub(crate) fn draw(args: &Args, config: &Config, file: &Path) -> Result<u8, Fail
         ));
     }
     rows.push(row("all together", &augmentation, &chosen));
+    if config.data.negatives > 0.0 && images.classes().are_digits() {
+        rows.push(SheetRow {
+            name: format!("negatives {}", config.data.negatives),
+            images: negatives(&images, config.seed),
+        });
+    }
     let svg = report::sheet(images.shape(), &rows).map_err(anyhow::Error::from)?;
     fs::write(file, svg).with_context(|| format!("{}: can't be written", file.display()))?;
     if !args.quiet {
@@ -76,6 +82,13 @@ fn drawn(images: &LabelledImages, kinds: &Augmentation, seed: u64, which: &[usiz
         kinds.apply(shape, images.image(index), digit, draw, &mut scratch, out);
     }
     out
+}
+
+/// Images of no digit, as they are before augmentation.
+fn negatives(images: &LabelledImages, seed: u64) -> Vec<u8> {
+    (0..COLUMNS)
+        .flat_map(|index| images.negative([index, index + 1], seed, 1))
+        .collect()
 }
 
 /// Some of each class in turn.

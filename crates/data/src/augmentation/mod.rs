@@ -25,7 +25,7 @@ use warp::Warp;
 /// First styles, crop, stroke and resolution; then rotation, shear and zoom about the centre, the shift
 /// and the elastic displacement as one map, sampled once with bilinear interpolation; then the others.
 /// What comes from outside the image is 0, as paper is; ink is bright. The default is no change.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// Degrees, 0 to 180, drawn evenly from either direction: nobody holds the paper straight.
@@ -65,6 +65,12 @@ pub struct Augmentation {
     /// upstroke and the foot of a 1, the bar of a 7, the hook of a 9, an open or closed 4. Without effect
     /// where the classes are not the ten digits.
     pub styles: f64,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 /// The greatest amount of each kind.
@@ -133,6 +139,24 @@ pub struct Scratch {
 }
 
 impl Augmentation {
+    /// No change.
+    pub const NONE: Self = Self {
+        rotation: 0.0,
+        shift: 0.0,
+        zoom: 0.0,
+        shear: 0.0,
+        elastic: 0.0,
+        stroke: 0.0,
+        resolution: 0.0,
+        blur: 0.0,
+        binarize: 0.0,
+        contrast: 0.0,
+        shade: 0.0,
+        noise: 0.0,
+        crop: 0.0,
+        styles: 0.0,
+    };
+
     /// Checks each amount against its range.
     ///
     /// # Errors
@@ -185,7 +209,7 @@ impl Augmentation {
             crop,
             styles,
         } = *self;
-        let none = Self::default();
+        let none = Self::NONE;
         match name {
             "rotation" => Self { rotation, ..none },
             "shift" => Self { shift, ..none },
@@ -207,7 +231,7 @@ impl Augmentation {
 
     /// Whether nothing is changed.
     pub fn is_identity(&self) -> bool {
-        *self == Self::default()
+        *self == Self::NONE
     }
 
     /// Writes `image` (`[channels, height, width]`), changed by what is drawn for (seed, epoch, index), to

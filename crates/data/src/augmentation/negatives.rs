@@ -11,7 +11,7 @@ use crate::random::Random;
 #[derive(Clone, Copy)]
 pub(crate) struct Digit<'a> {
     pub(crate) image: &'a [u8],
-    pub(crate) shows: u8,
+    pub(crate) shows: u16,
 }
 
 /// What becomes of a pixel's place.
@@ -19,7 +19,7 @@ type Turn = fn([usize; 2], [usize; 2]) -> [usize; 2];
 
 /// Turned by a right angle to the left or right, mirrored from left to right and from top to bottom; with
 /// the digits that are none afterwards.
-const TURNS: [(Turn, &[u8]); 4] = [
+const TURNS: [(Turn, &[u16]); 4] = [
     (
         |[x, y], [_, side]| [side - 1 - y, x],
         &[2, 3, 4, 5, 6, 7, 8, 9],

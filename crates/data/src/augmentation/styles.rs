@@ -169,7 +169,7 @@ impl Hand {
             // A stroke's border is twice its length, and a border of steps is longer by 4/π on
             // average over directions.
             stroke: (2.0 * f64::from(area) / (f64::from(border) * 0.785))
-                .clamp(1.0, 0.2 * width as f64),
+                .clamp(1.0, (0.2 * width as f64).max(1.0)),
             ink,
         })
     }

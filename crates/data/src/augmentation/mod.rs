@@ -41,7 +41,8 @@ pub struct Augmentation {
     /// between them: no hand draws a line twice alike (Simard, Steinkraus and Platt 2003, "Best Practices
     /// for Convolutional Neural Networks Applied to Visual Document Analysis", section 2).
     pub elastic: f64,
-    /// Pixels, 0 to 3, by which strokes become thicker or thinner on each side, drawn evenly: pens.
+    /// Pixels, 0 to 3, by which strokes become thicker on each side, or thinner by up to half of it, drawn
+    /// evenly: pens, and small writing that was enlarged.
     pub stroke: f64,
     /// Share of the resolution that is lost, 0 to 0.9, in half of the images: coarse scanners.
     pub resolution: f64,

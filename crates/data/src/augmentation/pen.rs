@@ -19,6 +19,12 @@ impl Canvas<'_> {
             .unwrap_or_default()
     }
 
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        let rest = self.plane.get_mut(y * self.width..);
+        rest.and_then(|rest| rest.get_mut(..self.width))
+            .unwrap_or_default()
+    }
+
     /// A quadratic Bézier curve, of a few lines.
     pub(super) fn curve(&mut self, start: Point, control: Point, end: Point) {
         const LINES: usize = 4;

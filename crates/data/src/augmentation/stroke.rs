@@ -13,7 +13,8 @@ pub(super) struct Stroke {
 
 impl Stroke {
     pub(super) fn draw(greatest: f64, random: &mut Random) -> Self {
-        let pixels = greatest.clamp(0.0, limits::STROKE) * random.symmetric();
+        let greatest = greatest.clamp(0.0, limits::STROKE);
+        let pixels = greatest * (0.75 * random.symmetric() + 0.25);
         let amount = (pixels.abs() * 256.0) as usize;
         Self {
             grow: pixels > 0.0,

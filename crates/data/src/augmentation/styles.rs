@@ -11,7 +11,7 @@ use crate::random::Random;
 pub(super) struct Styles {
     digit: u8,
     /// Drawn evenly from 0 to 1, each for its own use.
-    draws: [f64; 8],
+    draws: [f64; 9],
 }
 
 impl Styles {
@@ -33,7 +33,7 @@ impl Styles {
             plane,
             width,
             // A pen is never quite the same.
-            radius: hand.stroke * (0.4 + 0.15 * self.draws[7]),
+            radius: hand.stroke * (0.4 + 0.15 * self.draws[8]),
             ink: hand.ink,
         };
         match self.digit {
@@ -44,16 +44,24 @@ impl Styles {
         }
     }
 
-    /// The upstroke, the foot, or both.
+    /// The upstroke, the foot, or both; or a stem as fat as that of a small 1 that was enlarged.
     fn one(&self, hand: &Hand, canvas: &mut Canvas<'_>) {
-        let [kind, angle, length, bend, foot, left, right, _] = self.draws;
+        let [kind, angle, length, bend, foot, left, right, fat, _] = self.draws;
         // As wide as this, it has them already.
         if hand.width() > 0.6 * hand.height() {
             return;
         }
+        let top = hand.at_row(canvas, hand.top + 0.3 * hand.stroke);
+        let bottom = hand.at_row(canvas, hand.bottom - 0.3 * hand.stroke);
+        if fat > 0.6 {
+            let radius = canvas.radius;
+            canvas.radius *= 1.0 + 4.0 * (fat - 0.6);
+            canvas.line(top, bottom);
+            // The pen is no wider in the other strokes than half of that.
+            canvas.radius = radius.midpoint(canvas.radius);
+        }
         if kind < 0.8 {
-            let top = hand.at_row(canvas, hand.top + 0.3 * hand.stroke);
-            let (sin, cos) = (20.0 + 50.0 * angle).to_radians().sin_cos();
+            let (sin, cos) = (15.0 + 55.0 * angle).to_radians().sin_cos();
             let length = (0.15 + 0.45 * length) * hand.height();
             let end = [top[0] - cos * length, top[1] + sin * length];
             let bend = (bend - 0.5) * 0.3 * length;
@@ -63,8 +71,7 @@ impl Styles {
             ];
             canvas.curve(top, middle, end);
         }
-        if kind > 0.65 {
-            let bottom = hand.at_row(canvas, hand.bottom - 0.3 * hand.stroke);
+        if (0.65..0.95).contains(&kind) {
             let reach = |draw: f64| (0.12 + 0.23 * draw) * hand.height();
             let tilt = (foot - 0.5) * 0.15 * hand.height();
             let start = [bottom[0] - reach(left), bottom[1] + tilt];
@@ -73,14 +80,19 @@ impl Styles {
         }
     }
 
-    /// The diagonal that closes it, or the gap that opens it.
+    /// The diagonal that closes it, the gap that opens it, or a stem that begins lower than the arm.
     fn four(&self, hand: &Hand, canvas: &mut Canvas<'_>) {
         let [kind, height, ..] = self.draws;
-        if kind < 0.5 {
+        let rows = |share: f64| hand.top as usize..(hand.top + share * hand.height()) as usize;
+        if kind < 0.25 {
             // An apex that is cut off leaves two arms.
-            let end = hand.top + (0.08 + 0.17 * height) * hand.height();
-            let rows = hand.top as usize..end as usize;
-            canvas.plane[rows.start * canvas.width..rows.end * canvas.width].fill(0);
+            for y in rows(0.08 + 0.17 * height) {
+                canvas.row_mut(y).fill(0);
+            }
+        } else if kind < 0.7 {
+            for y in rows(0.15 + 0.4 * height) {
+                hand.take_last_run(canvas.row_mut(y));
+            }
         } else {
             let arm = hand.leftmost(canvas, hand.top..hand.top + 0.3 * hand.height());
             let stem = hand.rightmost(canvas, hand.top..hand.top + 0.4 * hand.height());
@@ -112,13 +124,13 @@ impl Styles {
         }
     }
 
-    /// The hook to the left at the end of the stem.
+    /// The hook to the left at the end of the stem, flat or curled up.
     fn nine(&self, hand: &Hand, canvas: &mut Canvas<'_>) {
         let [length, rise, depth, ..] = self.draws;
         let [x, y] = hand.at_row(canvas, hand.bottom - 0.5 * hand.stroke);
-        let length = (0.2 + 0.3 * length) * hand.height();
-        let control = [x - 0.4 * length, y + 0.25 * depth * length];
-        let end = [x - length, y - (0.4 * rise - 0.05) * length];
+        let length = (0.2 + 0.35 * length) * hand.height();
+        let control = [x - 0.5 * length, y + (0.1 + 0.4 * depth) * length];
+        let end = [x - length, y - (0.7 * rise - 0.05) * length];
         canvas.curve([x, y], control, end);
     }
 }
@@ -194,6 +206,18 @@ impl Hand {
         match mass > 0.0 {
             true => [sum / mass, y],
             false => [(self.left + self.right) / 2.0, y],
+        }
+    }
+
+    /// Removes the rightmost of several strokes that a row crosses.
+    fn take_last_run(&self, row: &mut [u8]) {
+        let inked = |pixel: &u8| *pixel > self.ink / 2;
+        let Some(last) = row.iter().rposition(inked) else {
+            return;
+        };
+        let gap = row[..last].iter().rposition(|pixel| !inked(pixel));
+        if let Some(gap) = gap.filter(|&gap| row[..gap].iter().any(inked)) {
+            row[gap + 1..].fill(0);
         }
     }
 

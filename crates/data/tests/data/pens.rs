@@ -92,7 +92,7 @@ fn strokes_become_thicker_or_thinner_by_fractions_of_a_pixel_and_stay_as_bright(
         .collect();
     // One pixel on each side of a stroke of four.
     assert!(widths.iter().all(|width| (0.4..1.7).contains(width)));
-    assert!(widths.iter().any(|&width| width < 0.7) && widths.iter().any(|&width| width > 1.4));
+    assert!(widths.iter().any(|&width| width < 0.8) && widths.iter().any(|&width| width > 1.4));
     let near = |width: &&f64| (0.85..1.15).contains(*width);
     assert!(widths.iter().filter(near).count() > 50);
     assert!(found.iter().all(|drawn| brightest(drawn) == 240));
@@ -284,7 +284,7 @@ fn styles_are_painted_on_digits_that_have_them_elsewhere_in_the_width_of_their_s
         assert!(brightest(&painted) == brightest(image) || digit == 4);
         // Part of a digit, not another one.
         let more = mass(&painted) / mass(image);
-        assert!((0.5..2.2).contains(&more), "{digit} at {index}: {more}");
+        assert!((0.4..3.5).contains(&more), "{digit} at {index}: {more}");
         // What shows no digit as far as is known stays as it is.
         assert_eq!(drawn(styles, image, None, index), image);
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use burn::{
-    store::ModuleRecord,
+    store::{ModuleRecord, RecordError},
     tensor::Bytes,
     train::{
         LearnerModel, SupervisedTraining,
@@ -112,7 +112,7 @@ impl CheckpointSet {
             .to_json()
             .map_err(|error| invalid(destination.join(MANIFEST), &error))?;
         let average = average
-            .map(ModuleRecord::into_bytes)
+            .map(bytes)
             .transpose()
             .map_err(|error| invalid(destination.join(MODEL), &error))?;
         *lock(&self.shared.next) = Set {
@@ -142,12 +142,7 @@ struct Part {
 
 impl<R: Record> Checkpointer<R> for Part {
     fn save(&self, _epoch: usize, record: R) -> Result<(), CheckpointerError> {
-        // Burn lists the optimizer's tensors in the order of a hash map; read back they are sorted by
-        // name. So the same state is always the same bytes.
-        let bytes = record
-            .checkpoint_into_bytes()
-            .and_then(R::checkpoint_from_bytes)
-            .and_then(R::checkpoint_into_bytes);
+        let bytes = bytes(record);
         let mut set = lock(&self.shared.next);
         let bytes = bytes.map_err(|error| {
             // Without this answer the loop would wait for a set that is never full.
@@ -185,6 +180,15 @@ impl<R: Record> Checkpointer<R> for Part {
         R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
             .map_err(CheckpointerError::Record)
     }
+}
+
+/// Burn lists the optimizer's tensors in the order of a hash map; read back they are sorted by name. So the
+/// same state is always the same bytes.
+fn bytes<R: Record>(record: R) -> Result<Bytes, RecordError> {
+    record
+        .checkpoint_into_bytes()
+        .and_then(R::checkpoint_from_bytes)
+        .and_then(R::checkpoint_into_bytes)
 }
 
 struct EveryEpoch;

@@ -12,10 +12,11 @@ use tests::Sandbox;
 
 use crate::{Budget, random::Random, run};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "SHA256SUMS",
     "checkpoint.json",
     "model.bpk",
+    "live.bpk",
     "optimizer.bpk",
     "scheduler.bpk",
 ];

@@ -7,7 +7,6 @@ use burn::{
     store::{ModuleRecord, RecordError},
     tensor::Tensor,
 };
-
 use data::Batch;
 use model::Network;
 
@@ -43,15 +42,18 @@ impl Average {
     }
 
     /// Moves the average toward the weights after `step` (from 1): a ← a + (1 − d)(w − a), with d as
-    /// [`effective_decay`] says. Whatever the weights are on, all of it is computed there.
-    pub fn update(&mut self, live: &Trainee, step: usize) {
+    /// [`effective_decay`] says. Nothing leaves the device.
+    pub fn updated(self, live: &Trainee, step: usize) -> Self {
         let mut weights = Weights(GradientsParams::new());
         live.valid().visit(&mut weights);
         let mut toward = Toward {
             weights: weights.0,
             share: 1.0 - effective_decay(self.decay, step) as f32,
         };
-        self.network = self.network.clone().map(&mut toward);
+        Average {
+            network: self.network.map(&mut toward),
+            ..self
+        }
     }
 
     /// Replaces the running statistics of batch normalization by their mean over batches that the averaged
@@ -68,9 +70,10 @@ impl Average {
         self.network = network.valid();
     }
 
-    /// The network with the averaged weights.
+    /// The network with the averaged weights as they are now.
     pub fn network(&self) -> Trainee {
-        self.network.clone()
+        // A clone would share the running statistics, which change in place.
+        self.network.valid()
     }
 }
 

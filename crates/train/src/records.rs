@@ -12,8 +12,8 @@ use model::{
     checkpoint::{Checkpoint, LIVE, MODEL, OPTIMIZER, SCHEDULER},
 };
 
-/// Checks that live weights, optimizer and scheduler are those of the network in the same checkpoint after `step`
-/// steps, tensor for tensor.
+/// Checks that live weights, optimizer and scheduler are those of the network in the same checkpoint after
+/// `step` steps, tensor for tensor.
 ///
 /// # Errors
 /// [`CheckpointError::Invalid`] with the file that is something else.

@@ -200,9 +200,10 @@ impl Run<'_> {
             learner.lr_step();
             learner.optimizer_step(output.grads);
             outcome.state.step = step;
-            if let Some(average) = &mut self.average {
-                average.update(&learner.model(), step);
-            }
+            self.average = self
+                .average
+                .take()
+                .map(|average| average.updated(&learner.model(), step));
             iteration += 1;
             total += output.item;
             outcome.journal.step(

@@ -49,9 +49,9 @@ fn values(network: &Trainee) -> Vec<f32> {
 #[test]
 fn each_step_moves_the_average_by_its_share_of_the_way() {
     let (first, second, third) = (network(1), network(2), network(3));
-    let mut average = Average::new(&first, 0.5);
-    average.update(&second, 1);
-    average.update(&third, 1_000);
+    let average = Average::new(&first, 0.5)
+        .updated(&second, 1)
+        .updated(&third, 1_000);
     let expected = values(&first)
         .into_iter()
         .zip(values(&second))
@@ -70,20 +70,24 @@ fn each_step_moves_the_average_by_its_share_of_the_way() {
 #[test]
 fn running_statistics_are_averaged_up_to_the_last_batch() {
     let live = network(1);
-    let mut average = Average::new(&live, 1e-30);
+    let average = Average::new(&live, 1e-30);
     live.0.forward(Tensor::ones([3, 1, 28, 28], &device()));
-    average.update(&live, 1);
+    let average = average.updated(&live, 1);
     assert_eq!(values(&average.network()), values(&live.valid()));
     assert_ne!(values(&average.network()), values(&network(1)));
 }
 
 #[test]
-fn the_average_is_apart_from_the_network_that_it_follows() {
+fn neither_the_followed_network_nor_one_that_was_handed_out_changes() {
     let live = network(1);
+    let average = Average::new(&live, 0.9);
+    let given = average.network();
     let before = values(&live);
-    let mut average = Average::new(&live, 0.9);
-    average.update(&network(2), 5);
+    assert_eq!(values(&given), before);
+    let average = average.updated(&network(2), 5);
+    assert_ne!(values(&average.network()), before);
     assert_eq!(values(&live), before);
+    assert_eq!(values(&given), before);
 }
 
 #[test]

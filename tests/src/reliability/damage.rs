@@ -15,8 +15,8 @@ use crate::{Budget, random::Random, run};
 const FILES: [&str; 6] = [
     "SHA256SUMS",
     "checkpoint.json",
-    "model.bpk",
     "live.bpk",
+    "model.bpk",
     "optimizer.bpk",
     "scheduler.bpk",
 ];

@@ -150,8 +150,8 @@ pub fn check_equal(a: &Path, b: &Path) -> Result<()> {
     let checkpoint = format!("checkpoints/epoch-{last:03}");
     let files = [
         "checkpoint.json",
-        "model.bpk",
         "live.bpk",
+        "model.bpk",
         "optimizer.bpk",
         "scheduler.bpk",
     ]

@@ -24,7 +24,7 @@ const RAW_SUMS: u8 = 1;
 /// The optimizer's and the scheduler's files are there.
 const TRAINING: u8 = 2;
 /// The average of the weights is that of these weights alone.
-const AVERAGED: u8 = 4;
+const AVERAGED: u8 = 8;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&flags, mut rest)) = bytes.split_first() else {

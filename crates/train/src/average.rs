@@ -2,13 +2,10 @@
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    nn::BatchNorm,
     optim::GradientsParams,
     store::{ModuleRecord, RecordError},
     tensor::Tensor,
 };
-use data::Batch;
-use model::Network;
 
 use crate::learner::Trainee;
 
@@ -56,20 +53,6 @@ impl Average {
         }
     }
 
-    /// Replaces the running statistics of batch normalization by their mean over batches that the averaged
-    /// network sees in training mode, without learning from them.
-    pub fn refresh(&mut self, batches: impl IntoIterator<Item = Batch>) {
-        let mut network = self.network.clone().train();
-        for (batch, count) in batches.into_iter().zip(1..) {
-            // A cumulative mean: each batch counts as much as those before it.
-            for norm in norms(&mut network.0) {
-                norm.momentum = 1.0 / f64::from(count);
-            }
-            network.0.forward(batch.images);
-        }
-        self.network = network.valid();
-    }
-
     /// The network with the averaged weights as they are now.
     pub fn network(&self) -> Trainee {
         // A clone would share the running statistics, which change in place.
@@ -82,12 +65,6 @@ impl Average {
 pub fn effective_decay(decay: f64, step: usize) -> f64 {
     let step = step as f64;
     decay.min((1.0 + step) / (10.0 + step))
-}
-
-fn norms(network: &mut Network) -> impl Iterator<Item = &mut BatchNorm> {
-    let blocks = network.blocks.iter_mut().map(|block| &mut block.norm);
-    let dense = network.dense.iter_mut().map(|dense| &mut dense.norm);
-    blocks.chain(dense).flatten()
 }
 
 /// Gathers what the average moves toward, by the ids that both networks share. Burn's container for

@@ -183,14 +183,8 @@ impl Run<'_> {
         let mut batches = train.iter();
         let mut total = BatchResult::default();
         let mut iteration = 0;
-        let refresh = std::env::var("EMA_REFRESH").map_or(0, |n| n.parse().unwrap_or(0));
-        let mut recent = std::collections::VecDeque::new();
         while let Some(batch) = batches.next() {
             let batch = batch.map_err(|error| TrainingError::Burn(error.to_string()))?;
-            if refresh > 0 {
-                recent.truncate(refresh - 1);
-                recent.push_front(batch.clone());
-            }
             let output = learner.train_step(batch);
             let step = outcome.state.step + 1;
             if !output.item.loss.is_finite() {
@@ -227,11 +221,6 @@ impl Run<'_> {
             if self.interrupted() {
                 return Ok(None);
             }
-        }
-        if let Some(average) = &mut self.average
-            && refresh > 0
-        {
-            average.refresh(recent);
         }
         let rate = total.count as f64 / started.elapsed().as_secs_f64().max(1e-9);
         outcome

@@ -11,7 +11,7 @@ use std::{fmt::Write, fs, path::PathBuf, sync::LazyLock};
 use libfuzzer_sys::fuzz_target;
 use model::{
     Backend, Classifier,
-    checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
+    checkpoint::{Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -23,6 +23,8 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a tem
 const RAW_SUMS: u8 = 1;
 /// The optimizer's and the scheduler's files are there.
 const TRAINING: u8 = 2;
+/// The average of the weights is that of these weights alone.
+const AVERAGED: u8 = 8;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&flags, mut rest)) = bytes.split_first() else {
@@ -32,6 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
     if flags & TRAINING != 0 {
         files.extend([(OPTIMIZER, second), (SCHEDULER, scheduler)]);
+    }
+    if flags & AVERAGED != 0 {
+        files.push((LIVE, rest));
     }
     let folder = folder(&files, (flags & RAW_SUMS != 0).then_some(second));
     let checkpoint = match Checkpoint::open(&folder) {

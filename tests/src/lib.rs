@@ -141,6 +141,7 @@ impl Sandbox {
         let folder = self.path(checkpoint);
         let written = [
             "checkpoint.json",
+            "live.bpk",
             "model.bpk",
             "optimizer.bpk",
             "scheduler.bpk",

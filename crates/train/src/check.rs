@@ -33,6 +33,7 @@ impl Config {
             batch_size,
             min_gain,
             time_budget,
+            ema_decay,
             patience,
             ..
         } = self.training;
@@ -82,6 +83,11 @@ impl Config {
                 patience != Some(0),
                 "training.patience",
                 "must be 1 or more; leave it out to never stop early",
+            ),
+            (
+                ema_decay.is_none_or(|value| value > 0.0 && decay(value)),
+                "training.ema_decay",
+                "must be more than 0 and below 1; leave it out for the weights of the last step",
             ),
             (
                 time_budget.is_none_or(positive),

@@ -14,6 +14,7 @@ use std::{
 };
 
 use burn::{
+    store::{ModuleRecord, RecordError},
     tensor::Bytes,
     train::{
         LearnerModel, SupervisedTraining,
@@ -26,12 +27,13 @@ use burn::{
 };
 use model::{
     CheckpointError, Manifest,
-    checkpoint::{self, Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER},
+    checkpoint::{self, Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER},
 };
 
 /// The training loop's end: says what belongs into the next checkpoint and waits for it.
 #[derive(Debug)]
 pub struct CheckpointSet {
+    weights: &'static str,
     shared: Arc<Shared>,
     written: Mutex<Receiver<Result<(), CheckpointError>>>,
 }
@@ -48,13 +50,17 @@ struct Set {
     destination: PathBuf,
     manifest: Vec<u8>,
     files: BTreeMap<&'static str, Bytes>,
+    /// How many of Burn's checkpointers have still to come.
+    awaited: usize,
 }
 
 impl CheckpointSet {
-    /// A set that restores from `restored`, if training goes on from a checkpoint.
-    pub fn new(restored: Option<Checkpoint>) -> Self {
+    /// A set that restores from `restored`, if training goes on from a checkpoint. Where weights are
+    /// `averaged`, the average takes the name of the model.
+    pub fn new(restored: Option<Checkpoint>, averaged: bool) -> Self {
         let (done, written) = mpsc::channel();
         CheckpointSet {
+            weights: if averaged { LIVE } else { MODEL },
             shared: Arc::new(Shared {
                 next: Mutex::default(),
                 done,
@@ -74,11 +80,25 @@ impl CheckpointSet {
             shared: Arc::clone(&self.shared),
         };
         training
-            .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULER))
+            .with_custom_checkpointers(part(self.weights), part(OPTIMIZER), part(SCHEDULER))
             .with_checkpointing_strategy(EveryEpoch)
     }
 
-    /// Says where the next checkpoint goes and what it states.
+    /// The average of the weights in the checkpoint that training goes on from.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Invalid`] if it is none.
+    pub fn average(&self) -> Result<Option<ModuleRecord>, CheckpointError> {
+        let Some(restored) = &self.shared.restored else {
+            return Ok(None);
+        };
+        let bytes = restored.file(MODEL).unwrap_or_default().to_vec();
+        ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
+            .map(Some)
+            .map_err(|error| invalid(restored.path().join(MODEL), &error))
+    }
+
+    /// Says where the next checkpoint goes, what it states, and the average of the weights if there is one.
     ///
     /// # Errors
     /// [`CheckpointError::Invalid`] for a manifest that JSON can't hold.
@@ -86,17 +106,20 @@ impl CheckpointSet {
         &self,
         destination: PathBuf,
         manifest: &Manifest,
+        average: Option<ModuleRecord>,
     ) -> Result<(), CheckpointError> {
         let manifest = manifest
             .to_json()
-            .map_err(|error| CheckpointError::Invalid {
-                path: destination.join(MANIFEST),
-                problem: error.to_string(),
-            })?;
+            .map_err(|error| invalid(destination.join(MANIFEST), &error))?;
+        let average = average
+            .map(bytes)
+            .transpose()
+            .map_err(|error| invalid(destination.join(MODEL), &error))?;
         *lock(&self.shared.next) = Set {
             destination,
             manifest,
-            files: BTreeMap::new(),
+            files: average.map(|bytes| (MODEL, bytes)).into_iter().collect(),
+            awaited: 3,
         };
         Ok(())
     }
@@ -119,23 +142,17 @@ struct Part {
 
 impl<R: Record> Checkpointer<R> for Part {
     fn save(&self, _epoch: usize, record: R) -> Result<(), CheckpointerError> {
-        // Burn lists the optimizer's tensors in the order of a hash map; read back they are sorted by
-        // name. So the same state is always the same bytes.
-        let bytes = record
-            .checkpoint_into_bytes()
-            .and_then(R::checkpoint_from_bytes)
-            .and_then(R::checkpoint_into_bytes);
+        let bytes = bytes(record);
         let mut set = lock(&self.shared.next);
         let bytes = bytes.map_err(|error| {
             // Without this answer the loop would wait for a set that is never full.
-            let _ = self.shared.done.send(Err(CheckpointError::Invalid {
-                path: set.destination.join(self.file),
-                problem: error.to_string(),
-            }));
+            let problem = invalid(set.destination.join(self.file), &error);
+            let _ = self.shared.done.send(Err(problem));
             CheckpointerError::Record(error)
         })?;
         set.files.insert(self.file, bytes);
-        if set.files.len() == 3 {
+        set.awaited = set.awaited.saturating_sub(1);
+        if set.awaited == 0 {
             let set = std::mem::take(&mut *set);
             let mut files: Vec<(&str, &[u8])> = vec![(MANIFEST, &set.manifest)];
             files.extend(set.files.iter().map(|(name, bytes)| (*name, &bytes[..])));
@@ -165,11 +182,27 @@ impl<R: Record> Checkpointer<R> for Part {
     }
 }
 
+/// Burn lists the optimizer's tensors in the order of a hash map; read back they are sorted by name. So the
+/// same state is always the same bytes.
+fn bytes<R: Record>(record: R) -> Result<Bytes, RecordError> {
+    record
+        .checkpoint_into_bytes()
+        .and_then(R::checkpoint_from_bytes)
+        .and_then(R::checkpoint_into_bytes)
+}
+
 struct EveryEpoch;
 
 impl CheckpointingStrategy for EveryEpoch {
     fn checkpointing(&mut self, _epoch: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
         vec![CheckpointingAction::Save]
+    }
+}
+
+fn invalid(path: PathBuf, problem: &dyn std::fmt::Display) -> CheckpointError {
+    CheckpointError::Invalid {
+        path,
+        problem: problem.to_string(),
     }
 }
 

@@ -98,6 +98,12 @@ pub struct TrainingConfig {
     /// A rise in validation accuracy counts as a gain if it is more than this fraction.
     #[serde(default)]
     pub min_gain: f64,
+    /// The decay, per step, of an exponential moving average of the weights, which is what is validated and
+    /// published; without it, that is the weights themselves.
+    /// A run of fewer than 9 / (1 − decay) steps ends before it is reached, see
+    /// [`effective_decay`](crate::average::effective_decay).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
     /// Start no further epoch that would probably end after this many seconds of training, counted anew
     /// when a run is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

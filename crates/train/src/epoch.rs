@@ -1,8 +1,10 @@
-//! The end of an epoch: what it achieved is noted and saved.
+//! The end of an epoch: what it achieved is measured, noted and saved.
+
+use std::sync::Arc;
 
 use burn::{
     module::Module,
-    train::{Learner, LearnerEvent},
+    train::{EventProcessorTraining, InferenceStep, Learner, LearnerEvent, TrainingItem},
 };
 use model::Manifest;
 
@@ -12,7 +14,8 @@ use crate::{
     outcome::{Outcome, TrainingError},
     progress::say,
     state::EpochRecord,
-    strategy::Run,
+    strategy::{Run, interrupted},
+    terminal,
 };
 
 impl Run<'_> {
@@ -25,6 +28,57 @@ impl Run<'_> {
                 false => bar.println(line),
             }
         }
+    }
+
+    /// The network that is validated, saved and published: the average of the weights if the recipe asks
+    /// for one.
+    pub(crate) fn judged(&self, learner: &Learner<Trainee>) -> Trainee {
+        match &self.average {
+            Some(average) => average.network(),
+            None => learner.model().valid(),
+        }
+    }
+
+    /// Loss and accuracy on the validation images, or `None` if it was interrupted.
+    pub(crate) fn validate(
+        &mut self,
+        learner: &Learner<Trainee>,
+        epoch: usize,
+    ) -> Result<Option<BatchResult>, TrainingError> {
+        let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
+        let network = self.judged(learner);
+        let total_items = self.valid.num_items();
+        let valid = Arc::clone(&self.valid);
+        let events = &mut self.components.event_processor;
+        events
+            .process_valid(LearnerEvent::StartSplit {
+                epoch_number: epoch,
+                total_items,
+            })
+            .map_err(|error| failed(&error))?;
+        let mut batches = valid.iter();
+        let mut total = BatchResult::default();
+        let mut iteration = 0;
+        while let Some(batch) = batches.next() {
+            if self.plan.dashboard {
+                terminal::ctrl_c_is_a_signal();
+            }
+            if interrupted(&self.plan.interrupt, &self.components.interrupter) {
+                return Ok(None);
+            }
+            let batch = batch.map_err(|error| failed(&error))?;
+            let result = InferenceStep::step(&network, batch);
+            total += result;
+            iteration += 1;
+            let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);
+            events
+                .process_valid(LearnerEvent::ProcessedItem(item))
+                .map_err(|error| failed(&error))?;
+        }
+        events
+            .process_valid(LearnerEvent::EndSplit(epoch))
+            .map_err(|error| failed(&error))?;
+        Ok(Some(total))
     }
 
     /// Notes what the epoch achieved and saves it.
@@ -48,7 +102,7 @@ impl Run<'_> {
             return Err(self.diverged(what, step, epoch, step));
         }
         // No loss has seen what the last step made of them if nothing is held out.
-        let network = learner.model().valid().0;
+        let network = self.judged(learner).0;
         let Manifest {
             input,
             normalization,
@@ -85,9 +139,13 @@ impl Run<'_> {
         manifest.metrics = metrics(&record);
         let state = serde_json::to_value(&outcome.state);
         manifest.training = Some(state.map_err(|error| TrainingError::Burn(error.to_string()))?);
+        let average = self
+            .average
+            .as_ref()
+            .map(|average| average.network().into_record());
         self.plan
             .checkpoints
-            .prepare(run.checkpoint(epoch), &manifest)?;
+            .prepare(run.checkpoint(epoch), &manifest, average)?;
         run.check()?;
         if let Some(checkpointer) = &mut self.components.checkpointer {
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);

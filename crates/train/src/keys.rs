@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 60] = [
+pub(crate) const KEYS: [&str; 61] = [
     "seed",
     "backend",
     "data.dir",
@@ -50,6 +50,7 @@ pub(crate) const KEYS: [&str; 60] = [
     "training.plain_epochs",
     "training.patience",
     "training.min_gain",
+    "training.ema_decay",
     "training.time_budget",
     "optimizer.learning_rate",
     "optimizer.beta_1",
@@ -65,7 +66,7 @@ pub(crate) const KEYS: [&str; 60] = [
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 45] = [
+const ELSEWHERE: [(&str, &str); 47] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -83,6 +84,8 @@ const ELSEWHERE: [(&str, &str); 45] = [
     ("maxepochs", "training.epochs"),
     ("earlystopping", "training.patience"),
     ("mindelta", "training.min_gain"),
+    ("ema", "training.ema_decay"),
+    ("averagedecay", "training.ema_decay"),
     ("maxtime", "training.time_budget"),
     ("budget", "training.time_budget"),
     ("randomseed", "seed"),
@@ -173,6 +176,7 @@ mod tests {
             "data.channels=3",
             "data.picture=whole",
             "training.patience=1",
+            "training.ema_decay=0.99",
             "training.time_budget=1",
         ];
         let config = Config::parse(DEFAULT_RECIPE, "default", &all.map(String::from)).unwrap();

@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 mod args;
+pub mod average;
 mod check;
 pub mod checkpointer;
 pub mod config;

@@ -9,16 +9,20 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_pack::{Reader, Scalar};
 use model::{
     CheckpointError,
-    checkpoint::{Checkpoint, MODEL, OPTIMIZER, SCHEDULER},
+    checkpoint::{Checkpoint, LIVE, MODEL, OPTIMIZER, SCHEDULER},
 };
 
-/// Checks that optimizer and scheduler are those of the network in the same checkpoint after `step`
-/// steps, tensor for tensor.
+/// Checks that live weights, optimizer and scheduler are those of the network in the same checkpoint after
+/// `step` steps, tensor for tensor.
 ///
 /// # Errors
 /// [`CheckpointError::Invalid`] with the file that is something else.
 pub fn check(checkpoint: &Checkpoint, step: usize) -> Result<(), CheckpointError> {
     let model = Pack::read(checkpoint, MODEL)?;
+    if checkpoint.file(LIVE).is_some() && Pack::read(checkpoint, LIVE)? != model {
+        let problem = format!("not the weights of the network in {MODEL}");
+        return Err(invalid(checkpoint, LIVE, problem));
+    }
     let time = Scalar::UInt(step as u64);
     let mut optimizer = Pack::default();
     for (path, tensor) in model.tensors {

@@ -3,7 +3,7 @@
 use data::LabelledImages;
 use model::{
     CheckpointError, Device,
-    checkpoint::{Checkpoint, MANIFEST},
+    checkpoint::{Checkpoint, LIVE, MANIFEST},
 };
 
 use crate::{
@@ -164,9 +164,15 @@ fn open(run: &RunDir, epoch: usize) -> Result<(Checkpoint, TrainingState), Check
         ));
     }
     let recipe = serde_json::from_value::<Config>(manifest.provenance.config.clone());
-    if recipe.is_ok_and(|recipe| recipe.network != manifest.architecture) {
-        let problem = "its network is not the one in the recipe that it states";
-        return Err(invalid(&checkpoint, problem));
+    if let Ok(recipe) = recipe {
+        if recipe.network != manifest.architecture {
+            let problem = "its network is not the one in the recipe that it states";
+            return Err(invalid(&checkpoint, problem));
+        }
+        if recipe.training.ema_decay.is_some() != checkpoint.file(LIVE).is_some() {
+            let problem = "training.ema_decay in the recipe that it states and live.bpk are there together or not at all";
+            return Err(invalid(&checkpoint, problem));
+        }
     }
     Ok((checkpoint, state))
 }

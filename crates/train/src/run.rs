@@ -117,7 +117,7 @@ impl Plan {
             schedule: schedule.clone(),
             run: Arc::clone(&self.run),
             manifest: self.manifest()?,
-            checkpoints: CheckpointSet::new(checkpoint),
+            checkpoints: CheckpointSet::new(checkpoint, self.config.training.ema_decay.is_some()),
             interrupt: interrupt.clone(),
             dashboard: args.tui,
             report: (!self.quiet && !args.tui).then(|| progress.bar()),

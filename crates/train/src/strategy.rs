@@ -10,12 +10,11 @@ use std::{
 };
 
 use burn::{
-    module::Module,
     tensor::Device,
     train::{
-        EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
-        SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
-        TrainingComponents, TrainingItem, ValidLoader,
+        EventProcessorTraining, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
+        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
+        ValidLoader,
     },
 };
 use data::Random;
@@ -23,6 +22,7 @@ use indicatif::ProgressBar;
 use model::Manifest;
 
 use crate::{
+    average::Average,
     checkpointer::CheckpointSet,
     config::TrainingConfig,
     interrupt::Interrupt,
@@ -74,6 +74,7 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
             components,
             train: train.to_device(&self.device),
             valid: valid.to_device(&self.device.clone().without_autodiff()),
+            average: None,
             began: Instant::now(),
         };
         learner.fork(&self.device);
@@ -85,11 +86,29 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
     }
 }
 
+impl Loop {
+    /// The average of the weights as it is where training begins or goes on.
+    fn average(&self, live: &Trainee) -> Result<Option<Average>, TrainingError> {
+        let Some(decay) = self.config.ema_decay else {
+            return Ok(None);
+        };
+        let average = Average::new(live, decay);
+        Ok(Some(match self.checkpoints.average()? {
+            Some(record) => average
+                .restored(record)
+                .map_err(|error| TrainingError::Burn(error.to_string()))?,
+            None => average,
+        }))
+    }
+}
+
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Loop,
     pub(crate) components: TrainingComponents<Trainee>,
     train: TrainLoader<Trainee>,
-    valid: ValidLoader<Trainee>,
+    pub(crate) valid: ValidLoader<Trainee>,
+    /// If the recipe asks for it.
+    pub(crate) average: Option<Average>,
     began: Instant,
 }
 
@@ -100,6 +119,7 @@ impl Run<'_> {
         outcome: &mut Outcome,
         first: usize,
     ) -> Result<Stop, TrainingError> {
+        self.average = self.plan.average(&learner.model())?;
         if first == 1 && self.valid.num_items() > 0 {
             let Some(before) = self.validate(learner, 0)? else {
                 return Ok(Stop::Interrupted);
@@ -127,7 +147,7 @@ impl Run<'_> {
             // checkpoint saves.
             let validated = match self.valid.num_items() {
                 0 => {
-                    learner.model().valid();
+                    self.judged(learner);
                     trained
                 }
                 _ => match self.validate(learner, epoch)? {
@@ -174,6 +194,10 @@ impl Run<'_> {
             learner.lr_step();
             learner.optimizer_step(output.grads);
             outcome.state.step = step;
+            self.average = self
+                .average
+                .take()
+                .map(|average| average.updated(&learner.model(), step));
             iteration += 1;
             total += output.item;
             outcome.journal.step(
@@ -203,48 +227,6 @@ impl Run<'_> {
             .journal
             .epoch(epoch, "train", "images_per_second", rate, self.seconds());
         self.send(LearnerEvent::EndSplit(epoch))?;
-        Ok(Some(total))
-    }
-
-    /// Loss and accuracy on the validation images, or `None` if it was interrupted.
-    fn validate(
-        &mut self,
-        learner: &Learner<Trainee>,
-        epoch: usize,
-    ) -> Result<Option<BatchResult>, TrainingError> {
-        let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
-        let network = learner.model().valid();
-        let total_items = self.valid.num_items();
-        let valid = Arc::clone(&self.valid);
-        let events = &mut self.components.event_processor;
-        events
-            .process_valid(LearnerEvent::StartSplit {
-                epoch_number: epoch,
-                total_items,
-            })
-            .map_err(|error| failed(&error))?;
-        let mut batches = valid.iter();
-        let mut total = BatchResult::default();
-        let mut iteration = 0;
-        while let Some(batch) = batches.next() {
-            if self.plan.dashboard {
-                terminal::ctrl_c_is_a_signal();
-            }
-            if interrupted(&self.plan.interrupt, &self.components.interrupter) {
-                return Ok(None);
-            }
-            let batch = batch.map_err(|error| failed(&error))?;
-            let result = InferenceStep::step(&network, batch);
-            total += result;
-            iteration += 1;
-            let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);
-            events
-                .process_valid(LearnerEvent::ProcessedItem(item))
-                .map_err(|error| failed(&error))?;
-        }
-        events
-            .process_valid(LearnerEvent::EndSplit(epoch))
-            .map_err(|error| failed(&error))?;
         Ok(Some(total))
     }
 
@@ -287,7 +269,7 @@ impl Run<'_> {
 }
 
 /// Whether a signal or the dashboard asked to stop.
-fn interrupted(signals: &Interrupt, dashboard: &Interrupter) -> bool {
+pub(crate) fn interrupted(signals: &Interrupt, dashboard: &Interrupter) -> bool {
     signals.exit_code().is_some() || dashboard.should_stop()
 }
 

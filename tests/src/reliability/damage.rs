@@ -12,9 +12,10 @@ use tests::Sandbox;
 
 use crate::{Budget, random::Random, run};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "SHA256SUMS",
     "checkpoint.json",
+    "live.bpk",
     "model.bpk",
     "optimizer.bpk",
     "scheduler.bpk",

@@ -32,7 +32,7 @@ pub fn write_data(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The command line of a new run over that data, with dropout and augmentation on.
+/// The command line of a new run over that data, with dropout, augmentation and an average of the weights.
 pub fn begin(run: &str, changes: &[&str]) -> Vec<String> {
     let smoke = tests::smoke();
     let mut args: Vec<String> = ["--config", &smoke, "--data-dir", "data", "--run-dir", run]
@@ -42,6 +42,7 @@ pub fn begin(run: &str, changes: &[&str]) -> Vec<String> {
         "data.validation=500",
         "network.dropout=0.1",
         "training.plain_epochs=0",
+        "training.ema_decay=0.9",
         "schedule={kind=\"constant\"}",
     ];
     for change in always.iter().chain(changes) {
@@ -149,6 +150,7 @@ pub fn check_equal(a: &Path, b: &Path) -> Result<()> {
     let checkpoint = format!("checkpoints/epoch-{last:03}");
     let files = [
         "checkpoint.json",
+        "live.bpk",
         "model.bpk",
         "optimizer.bpk",
         "scheduler.bpk",

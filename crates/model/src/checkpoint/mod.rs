@@ -5,6 +5,7 @@
 //! | `checkpoint.json` | a [`Manifest`]: architecture, shape of the input, classes, normalization, calibration and limits, metrics, provenance, and the training state if training can go on from here |
 //! | `model.bpk` | the weights, in Burn's burnpack format |
 //! | `optimizer.bpk`, `scheduler.bpk` | training checkpoints only |
+//! | `live.bpk` | only where training averages weights: those that it goes on from, while `model.bpk` holds the average |
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
 //!
 //! [`write()`] makes the whole folder appear at once: a reader finds it complete or not at all.
@@ -34,6 +35,8 @@ pub use write::{remove, remove_partial, rename, write};
 pub const MANIFEST: &str = "checkpoint.json";
 /// The weights' file name.
 pub const MODEL: &str = "model.bpk";
+/// The file name of the weights that training goes on from, where [`MODEL`] holds their average.
+pub const LIVE: &str = "live.bpk";
 /// The optimizer state's file name.
 pub const OPTIMIZER: &str = "optimizer.bpk";
 /// The learning-rate scheduler state's file name.

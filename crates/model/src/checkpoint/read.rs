@@ -15,12 +15,14 @@ use burn::{
 use super::folder::{identity, is_checkpoint, list, read_part};
 use super::problem::{damaged, too_large};
 use super::sums::{changed_file, changed_sums, first_difference, sums};
-use super::{CheckpointError, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn};
+use super::{
+    CheckpointError, LIVE, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn,
+};
 use crate::network::Network;
 
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
 const MANIFEST_LIMIT: u64 = 1 << 25;
-/// `SHA256SUMS` has a line for each of at most four files.
+/// `SHA256SUMS` has a line for each of at most five files.
 const SUMS_LIMIT: u64 = 1 << 12;
 /// What a file of tensors may hold beside them: names, shapes, a schedule.
 const OVERHEAD: u64 = 1 << 20;
@@ -115,7 +117,7 @@ impl Checkpoint {
         let manifest = Manifest::parse(&bytes, &path.join(MANIFEST))?;
         let mut files = BTreeMap::from([(MANIFEST, bytes)]);
         for name in names {
-            let known = [MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS];
+            let known = [MANIFEST, MODEL, LIVE, OPTIMIZER, SCHEDULER, SUMS];
             if !known.iter().any(|known| name == *known) && !is_strewn(&name) {
                 return Err(damaged(
                     path,
@@ -127,7 +129,11 @@ impl Checkpoint {
         let weights = (manifest.summary().parameters() * size_of::<f32>()) as u64;
         // Twice the weights, as running statistics are with them; the optimizer has two moments.
         files.insert(MODEL, required(MODEL, 2 * weights + OVERHEAD)?);
-        for (name, limit) in [(OPTIMIZER, 4 * weights + OVERHEAD), (SCHEDULER, OVERHEAD)] {
+        for (name, limit) in [
+            (LIVE, 2 * weights + OVERHEAD),
+            (OPTIMIZER, 4 * weights + OVERHEAD),
+            (SCHEDULER, OVERHEAD),
+        ] {
             if let Some(bytes) = read(name, limit)? {
                 files.insert(name, bytes);
             }
@@ -142,7 +148,8 @@ impl Checkpoint {
         }
         files.insert(SUMS, stated);
         let training = [OPTIMIZER, SCHEDULER].map(|name| files.contains_key(name));
-        if training != [manifest.training.is_some(); 2] {
+        let live = files.contains_key(LIVE) && manifest.training.is_none();
+        if live || training != [manifest.training.is_some(); 2] {
             return Err(damaged(
                 path,
                 MANIFEST,

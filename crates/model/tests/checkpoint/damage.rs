@@ -8,7 +8,7 @@ use std::{
 
 use model::{
     CheckpointError,
-    checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
+    checkpoint::{Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
 };
 use serde_json::json;
 
@@ -94,6 +94,7 @@ fn files_of_a_training_checkpoint_are_there_together_or_not_at_all() {
             &published,
             vec![(OPTIMIZER, &[1][..]), (SCHEDULER, &[1][..])],
         ),
+        (&published, vec![(LIVE, &weights[..])]),
     ] {
         let mut files = vec![(MANIFEST, &manifest[..]), (MODEL, &weights[..])];
         files.extend(extra);
@@ -173,7 +174,7 @@ fn files_that_changed_places_are_refused() {
     let folder = Folder::new();
     let path = folder.training("a", 7);
     let other = folder.training("b", 8);
-    for name in [MODEL, OPTIMIZER, SCHEDULER] {
+    for name in [MODEL, LIVE, OPTIMIZER, SCHEDULER] {
         let own = fs::read(path.join(name)).unwrap();
         // The file of another checkpoint of the same shape and size.
         fs::copy(other.join(name), path.join(name)).unwrap();
@@ -248,6 +249,7 @@ fn a_file_of_absurd_length_is_refused_unread() {
     for (name, length) in [
         (MODEL, 1 << 40),
         (MODEL, 1 << 21),
+        (LIVE, 1 << 21),
         (OPTIMIZER, 1 << 21),
         (SCHEDULER, 1 << 21),
         (MANIFEST, 1 << 40),

@@ -16,10 +16,10 @@ use std::fs;
 
 use burn::tensor::Tensor;
 use common::{Folder, device, json_of, manifest, names, network, seeded, tiny};
-use model::checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS};
+use model::checkpoint::{Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS};
 use serde_json::{Value, json};
 
-const ALL: [&str; 5] = [SUMS, MANIFEST, MODEL, OPTIMIZER, SCHEDULER];
+const ALL: [&str; 6] = [SUMS, MANIFEST, MODEL, LIVE, OPTIMIZER, SCHEDULER];
 
 /// A manifest with one value changed.
 fn with(pointer: &str, value: Value) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn what_was_written_is_read() {
     assert_eq!(*checkpoint.manifest(), expected);
     assert_eq!(checkpoint.file(MODEL), Some(&seeded(7)[..]));
     assert_eq!(checkpoint.file(OPTIMIZER), Some(&[7; 300][..]));
-    assert_eq!(checkpoint.files().count(), 5);
+    assert_eq!(checkpoint.files().count(), 6);
     let images = || Tensor::<4>::ones([3, 1, 28, 28], &device());
     assert_eq!(
         checkpoint
@@ -65,10 +65,10 @@ fn a_checkpoint_has_the_digests_that_sha256sum_checks() {
         .collect();
     assert!(lines.iter().all(|(digest, _)| digest.len() == 64));
     let listed: Vec<_> = lines.iter().map(|(_, name)| *name).collect();
-    assert_eq!(listed, [MANIFEST, MODEL, OPTIMIZER, SCHEDULER]);
+    assert_eq!(listed, [MANIFEST, LIVE, MODEL, OPTIMIZER, SCHEDULER]);
     // SHA-256 of thirty times the byte 7.
     assert_eq!(
-        lines[3].0,
+        lines[4].0,
         "e9b626fe9cb2fceb5c59fab6ea88424cdf024f469a235999cfbcb0fd1b46e458"
     );
 }

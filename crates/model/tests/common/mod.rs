@@ -15,7 +15,7 @@ use model::{
     Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput,
     Provenance,
     checkpoint::{
-        self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
+        self, Checkpoint, DataDigests, FORMAT_VERSION, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
         Versions,
     },
 };
@@ -170,7 +170,7 @@ impl Folder {
         self.write(name, &[(MANIFEST, &manifest), (MODEL, &seeded(seed))])
     }
 
-    /// A training checkpoint of the tiny network: all five files.
+    /// A training checkpoint of the tiny network: all six files, with the same weights as live ones.
     pub fn training(&self, name: &str, seed: u64) -> PathBuf {
         let mut manifest = manifest(tiny());
         manifest.training = Some(json!({ "epoch": 1 }));
@@ -179,6 +179,7 @@ impl Folder {
             &[
                 (MANIFEST, &json_of(&manifest)),
                 (MODEL, &seeded(seed)),
+                (LIVE, &seeded(seed)),
                 (OPTIMIZER, &[seed as u8; 300]),
                 (SCHEDULER, &[seed as u8; 30]),
             ],

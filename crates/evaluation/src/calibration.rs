@@ -73,17 +73,19 @@ impl Calibration {
         Self::fit_within(validation, config, None, |_| &[])
     }
 
-    /// The same with a distance, from features of shape `[images, features]`. Images beyond its limit
-    /// are no candidates for acceptance either.
+    /// The same with a distance, from features of shape `[images, features]`, those of so many
+    /// `members` in a row. Images beyond its limit are no candidates for acceptance either.
     ///
     /// # Errors
     /// As [`Self::fit`] and [`DistanceLimit::fit`].
     pub fn fit_with_features(
         validation: &Logits,
         features: &[Vec<f32>],
+        members: usize,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
-        let distance = DistanceLimit::fit(validation, features, config.in_distribution_share)?;
+        let share = config.in_distribution_share;
+        let distance = DistanceLimit::fit(validation, features, members, share)?;
         Self::fit_within(validation, config, distance, |row| &features[row])
     }
 

@@ -32,7 +32,7 @@ fn images(n: usize) -> (Logits, Vec<Vec<f32>>) {
 
 fn fitted(kept_share: f64) -> DistanceLimit {
     let (logits, features) = images(30_000);
-    DistanceLimit::fit(&logits, &features, kept_share)
+    DistanceLimit::fit(&logits, &features, 1, kept_share)
         .unwrap()
         .unwrap()
 }
@@ -85,7 +85,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
         ..CalibrationConfig::default()
     };
     let without = Calibration::fit(&logits, &config).unwrap();
-    let with = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let with = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     assert_eq!(without.deferral.accepted, 5_400, "nine tenths by energy");
     let limit = with.distance.as_ref().unwrap();
     let near = |row: usize| limit.holds((row % 3) as u16, &features[row]);
@@ -124,7 +124,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
 fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
     let (logits, features) = images(6_000);
     let config = CalibrationConfig::default();
-    let mut calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let mut calibration = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     assert!(calibration.deferral.certified);
     let image = |bytes| Pixels {
         bytes,
@@ -177,29 +177,29 @@ fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
 #[test]
 fn too_few_digits_fit_no_distance() {
     let (logits, features) = images(59);
-    assert_eq!(DistanceLimit::fit(&logits, &features, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &features, 1, 0.99), Ok(None));
     let (logits, features) = images(60);
     assert!(
-        DistanceLimit::fit(&logits, &features, 0.99)
+        DistanceLimit::fit(&logits, &features, 1, 0.99)
             .unwrap()
             .is_some()
     );
     let none = vec![Vec::new(); 60];
-    assert_eq!(DistanceLimit::fit(&logits, &none, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &none, 1, 0.99), Ok(None));
     let alike = vec![vec![1.0, 1.0]; 60];
-    assert_eq!(DistanceLimit::fit(&logits, &alike, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &alike, 1, 0.99), Ok(None));
 }
 
 #[test]
 fn features_that_do_not_fit_are_refused() {
     let (logits, mut features) = images(90);
     features[7][1] = f32::INFINITY;
-    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    let error = DistanceLimit::fit(&logits, &features, 1, 0.99).unwrap_err();
     assert_eq!(error.to_string(), "`features` is inf: it must be finite");
     features[7].pop();
-    assert!(DistanceLimit::fit(&logits, &features, 0.99).is_err());
+    assert!(DistanceLimit::fit(&logits, &features, 1, 0.99).is_err());
     features.pop();
-    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    let error = DistanceLimit::fit(&logits, &features, 1, 0.99).unwrap_err();
     assert!(
         matches!(
             error,
@@ -212,14 +212,14 @@ fn features_that_do_not_fit_are_refused() {
         "{error}"
     );
     let (logits, features) = images(90);
-    assert!(DistanceLimit::fit(&logits, &features, 0.0).is_err());
+    assert!(DistanceLimit::fit(&logits, &features, 1, 0.0).is_err());
 }
 
 #[test]
 fn what_is_written_is_read_back_and_nothing_else() {
     let (logits, features) = images(90);
     let config = CalibrationConfig::default();
-    let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let calibration = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     let stored = serde_json::to_value(&calibration).unwrap();
     let read = |stored: Value| serde_json::from_value::<Calibration>(stored);
     assert_eq!(read(stored.clone()).unwrap(), calibration);

@@ -127,7 +127,7 @@ fn golden_training_checkpoints_have_all_that_training_needs() {
             );
         }
         for backend in Backend::available() {
-            checkpoint.network(&backend.device().unwrap()).unwrap();
+            checkpoint.networks(&backend.device().unwrap()).unwrap();
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 38] = [
     "seed",
     "backend",
     "data.dir",
     "data.validation",
+    "data.split_seed",
     "data.limit",
     "data.transpose",
     "data.size",
@@ -22,6 +23,7 @@ pub(crate) const KEYS: [&str; 35] = [
     "network.dropout",
     "training.epochs",
     "training.batch_size",
+    "training.members",
     "training.plain_epochs",
     "training.patience",
     "training.min_gain",
@@ -37,10 +39,11 @@ pub(crate) const KEYS: [&str; 35] = [
     "calibration.confidence_level",
     "calibration.conformal_levels",
     "calibration.in_distribution_share",
+    "inference.views",
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 45] = [
+const ELSEWHERE: [(&str, &str); 48] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -86,6 +89,9 @@ const ELSEWHERE: [(&str, &str); 45] = [
     ("scheduler", "schedule.kind"),
     ("lrschedule", "schedule.kind"),
     ("risk", "calibration.target_risk"),
+    ("ensemble", "training.members"),
+    ("ensemblesize", "training.members"),
+    ("tta", "inference.views"),
 ];
 
 /// The full key that was probably meant by one that doesn't exist: the one that ends so (`epochs`,
@@ -142,6 +148,7 @@ mod tests {
         let all = [
             "backend=ndarray",
             "data.dir=x",
+            "data.split_seed=1",
             "data.limit=5",
             "data.transpose=true",
             "data.size=[64,48]",

@@ -18,6 +18,7 @@ mod keys;
 mod latest;
 pub mod learner;
 mod live;
+mod member;
 mod outcome;
 mod paths;
 mod plan;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::CheckpointError;
 use super::manifest::{FORMAT_VERSION, Manifest, PictureInput, Provenance};
 use crate::config::NetworkConfig;
+use crate::views::Views;
 
 impl Manifest {
     /// Reads a manifest; `path` is named in errors.
@@ -89,6 +90,8 @@ impl Version1 {
         Manifest {
             version,
             architecture,
+            members: 1,
+            views: Views::One,
             input: mnist::SHAPE,
             picture: PictureInput::Framed,
             normalization,

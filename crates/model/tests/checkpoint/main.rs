@@ -41,9 +41,7 @@ fn what_was_written_is_read() {
     assert_eq!(checkpoint.files().count(), 5);
     let images = || Tensor::<4>::ones([3, 1, 28, 28], &device());
     assert_eq!(
-        checkpoint
-            .network(&device())
-            .unwrap()
+        checkpoint.networks(&device()).unwrap()[0]
             .forward(images())
             .into_data(),
         network(&tiny(), 7).forward(images()).into_data(),

@@ -115,7 +115,7 @@ pub fn calibration(classes: usize, features: usize, shape: ImageShape) -> Calibr
     }
     let logits = Logits::new(classes, values, labels).unwrap();
     let config = CalibrationConfig::default();
-    let fitted = Calibration::fit_with_features(&logits, &rows, &config).unwrap();
+    let fitted = Calibration::fit_with_features(&logits, &rows, 1, &config).unwrap();
     assert!(fitted.distance.is_some());
     let image: Vec<u8> = (0..shape.len()).map(|at| at as u8).collect();
     let pixels = PixelLimits::of([Pixels {

@@ -2,7 +2,7 @@
 //! fuzzer gets behind `SHA256SUMS` to everything that believes it.
 //!
 //! The input is a byte of flags, then `checkpoint.json`, `optimizer.bpk` and `scheduler.bpk`, each
-//! after its length in two bytes, then `model.bpk`.
+//! after its length in two bytes, then `model.bpk`. The second of these is `model-2.bpk` of a committee.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use std::{fmt::Write, fs, path::PathBuf, sync::LazyLock};
 use libfuzzer_sys::fuzz_target;
 use model::{
     Backend, Classifier,
-    checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
+    checkpoint::{Checkpoint, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS, model_file},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -23,6 +23,8 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a tem
 const RAW_SUMS: u8 = 1;
 /// The optimizer's and the scheduler's files are there.
 const TRAINING: u8 = 2;
+/// The weights of a second network are there.
+const COMMITTEE: u8 = 4;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&flags, mut rest)) = bytes.split_first() else {
@@ -30,6 +32,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let [manifest, second, scheduler] = std::array::from_fn(|_| section(&mut rest));
     let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
+    let member = model_file(1);
+    if flags & COMMITTEE != 0 {
+        files.push((&member, second));
+    }
     if flags & TRAINING != 0 {
         files.extend([(OPTIMIZER, second), (SCHEDULER, scheduler)]);
     }

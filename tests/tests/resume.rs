@@ -302,7 +302,7 @@ fn checkpoints_that_a_newer_program_wrote_are_left_alone() {
     edit(
         &sandbox,
         "run/checkpoints/epoch-002/checkpoint.json",
-        "\"version\": 2",
+        "\"version\": 3",
         "\"version\": 9",
     );
     sandbox.reseal("run/checkpoints/epoch-002");

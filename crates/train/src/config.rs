@@ -58,8 +58,8 @@ impl Config {
         config.data.split_seed = Some(self.split_seed());
         if member > 0 {
             let drawn = Random::keyed(&[MEMBER, self.seed, member as u64]).next_u64();
-            // The integers of TOML are signed.
-            config.seed = drawn >> 1;
+            // Short enough to be typed, and for the numbers of any reader of JSON.
+            config.seed = drawn >> 32;
         }
         config
     }

@@ -25,10 +25,10 @@ pub struct Manifest {
     pub version: u64,
     /// The network that the weights belong to.
     pub architecture: NetworkConfig,
-    /// How many such networks there are; their probabilities are averaged.
+    /// How many such networks there are; their probabilities are averaged. Versions 1 and 2 had one.
     #[serde(default = "one")]
     pub members: usize,
-    /// The views of an image on which probabilities are averaged.
+    /// The views of an image on which probabilities are averaged. Versions 1 and 2 had one.
     #[serde(default)]
     pub views: Views,
     /// The shape of the images that it takes.
@@ -196,12 +196,6 @@ impl Manifest {
         }
         if !(1..=MAX_MEMBERS).contains(&self.members) {
             return Err(format!("members must be 1 to {MAX_MEMBERS}"));
-        }
-        if self.version < 3 && (self.members, self.views) != (1, Views::One) {
-            return Err(format!(
-                "version {} has one member and one view",
-                self.version
-            ));
         }
         if self.training.is_some() && self.members != 1 {
             return Err("training goes on with one network, not with several members".into());

@@ -13,7 +13,7 @@ use data::{ImageShape, Normalization, SplitDigest, mnist};
 use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels};
 use model::{
     Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput,
-    Provenance,
+    Provenance, Views,
     checkpoint::{
         self, Checkpoint, DataDigests, FORMAT_VERSION, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
         Versions,
@@ -56,6 +56,8 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
     Manifest {
         version: FORMAT_VERSION,
         architecture,
+        members: 1,
+        views: Views::One,
         input: mnist::SHAPE,
         picture: PictureInput::Framed,
         normalization: Normalization {
@@ -86,6 +88,7 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
 /// The manifest of a network for other images, with everything that a manifest may have.
 pub fn full_manifest() -> Manifest {
     Manifest {
+        views: Views::Nine,
         input: COLOUR,
         picture: PictureInput::Whole,
         normalization: Normalization {

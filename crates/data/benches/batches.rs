@@ -27,6 +27,7 @@ fn main() {
         shift: 0.1,
         zoom: 0.1,
         shear: 5.0,
+        ..Augmentation::NONE
     };
     let augmented = loader.clone().augmented(bent, 1, None);
     for threads in [1, rayon::current_num_threads()] {

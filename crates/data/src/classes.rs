@@ -135,6 +135,12 @@ impl Classes {
         Some(index as u16)
     }
 
+    /// Whether they are the ten digits, in their order.
+    pub fn are_digits(&self) -> bool {
+        let named = |(digit, name): (usize, &String)| *name == digit.to_string();
+        self.len() == 10 && self.names.iter().enumerate().all(named)
+    }
+
     /// Whether labels are indices: 0, 1, 2, …
     pub fn are_indices(&self) -> bool {
         (0..)

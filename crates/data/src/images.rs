@@ -4,6 +4,8 @@ use burn::data::dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::augmentation::{Digit, negative};
+use crate::random::{Purpose, Random};
 use crate::{Classes, DataError, ImageShape, header};
 
 /// Images of one shape and the class of each, at least one, checked and kept once as bytes: a clone
@@ -16,6 +18,7 @@ pub struct LabelledImages {
 struct Content {
     shape: ImageShape,
     classes: Classes,
+    digits: bool,
     pixels: Vec<u8>,
     labels: Vec<u16>,
     digest: OnceLock<SplitDigest>,
@@ -67,6 +70,7 @@ impl LabelledImages {
         Ok(Self {
             content: Arc::new(Content {
                 shape,
+                digits: classes.are_digits(),
                 classes,
                 pixels,
                 labels,
@@ -122,6 +126,45 @@ impl LabelledImages {
         self.content.labels[index]
     }
 
+    /// The digit that the image at `index` shows, where the classes are called 0 to 9.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len), like a slice.
+    pub fn digit(&self, index: usize) -> Option<u8> {
+        let label = self.label(index);
+        self.content.digits.then_some(label as u8)
+    }
+
+    /// Something that is no digit, `[channels, height, width]`, made of the digits at two indices or drawn
+    /// anew, as (`seed`, `epoch`, first index) has it; of classes other than the ten digits it is made all the
+    /// same.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`len`](Self::len), like a slice.
+    pub fn negative(&self, indices: [usize; 2], seed: u64, epoch: usize) -> Vec<u8> {
+        let [first, second] = indices.map(|index| Digit {
+            image: self.image(index),
+            shows: self.label(index),
+        });
+        let key = [
+            Purpose::Negative as u64,
+            seed,
+            epoch as u64,
+            indices[0] as u64,
+        ];
+        let mut out = vec![0; self.shape().len()];
+        negative(
+            self.shape(),
+            first,
+            second,
+            &mut Random::keyed(&key),
+            &mut out,
+        );
+        out
+    }
+
     /// All images: `[count, channels, height, width]`.
     pub fn pixels(&self) -> &[u8] {
         &self.content.pixels
@@ -142,6 +185,7 @@ impl LabelledImages {
             pixels,
             labels,
             digest,
+            ..
         } = &*self.content;
         digest.get_or_init(|| {
             let count = labels.len() as u32;

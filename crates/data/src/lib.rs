@@ -62,7 +62,7 @@ mod tree;
 #[path = "no_tree.rs"]
 mod tree;
 
-pub use augmentation::Augmentation;
+pub use augmentation::{Augmentation, Draw, Scratch};
 pub use classes::Classes;
 #[cfg(feature = "download")]
 pub use download::Downloader;

@@ -7,14 +7,15 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::random::{Purpose, Random};
-use crate::{Augmentation, LabelledImages, Normalization};
+use crate::{Augmentation, Draw, LabelledImages, Normalization, Scratch};
 
 /// One batch on a device.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// `[batch, channels, height, width]`, normalized, in the device's default float type.
     pub images: Tensor<4>,
-    /// The index of the class of each, `[batch]`, on the host.
+    /// The index of the class of each, `[batch]`, on the host; [`NO_CLASS`](kernels::NO_CLASS) for what shows
+    /// none.
     pub labels: Arc<[u16]>,
 }
 
@@ -54,6 +55,8 @@ pub struct Loader {
     device: Device,
     shuffle: Option<u64>,
     augmentation: Option<Augmented>,
+    /// For each image of a batch, how many that show no class, and the seed that they are drawn from.
+    negatives: Option<(f64, u64)>,
     next_epoch: Arc<AtomicUsize>,
 }
 
@@ -94,6 +97,7 @@ impl Loader {
             device: device.clone(),
             shuffle: None,
             augmentation: None,
+            negatives: None,
             next_epoch: Arc::new(AtomicUsize::new(1)),
         }
     }
@@ -132,6 +136,16 @@ impl Loader {
             seed,
             plain_from,
         });
+        self
+    }
+
+    /// Adds images of no digit to each batch, `share` for each image in it, whose label is
+    /// [`NO_CLASS`](kernels::NO_CLASS): turned, mirrored, cut and joined digits and scribbles, drawn from
+    /// (`seed`, epoch, image index) and augmented like the others. Without effect where the classes are not
+    /// the ten digits. They don't count as items.
+    pub fn with_negatives(mut self, share: f64, seed: u64) -> Self {
+        let digits = self.images.classes().are_digits();
+        self.negatives = (digits && share > 0.0).then_some((share, seed));
         self
     }
 
@@ -177,29 +191,39 @@ impl Loader {
 
     fn batch(&self, indices: &[u32], epoch: usize, augmentation: Option<Augmented>) -> Batch {
         let shape = self.images.shape();
-        let mut input = vec![0.0; indices.len() * shape.len()];
+        let (negatives, seed) = self.negatives.unwrap_or_default();
+        let negatives = (negatives * indices.len() as f64).round() as usize;
+        let count = indices.len() + negatives;
+        let mut input = vec![0.0; count * shape.len()];
         input
             .par_chunks_exact_mut(shape.len())
-            .zip(indices)
+            .enumerate()
             .with_min_len(IMAGES_PER_TASK)
-            .for_each_init(Vec::new, |bent, (input, &index)| {
-                let index = index as usize;
-                let image = self.images.image(index);
-                let shown = match augmentation {
-                    Some(options) => {
-                        let Augmented {
-                            augmentation, seed, ..
-                        } = options;
-                        bent.resize(shape.len(), 0);
-                        augmentation.apply(shape, image, seed, epoch, index, bent);
-                        bent
-                    }
-                    None => image,
-                };
+            .for_each_init(Buffers::default, |buffers, (at, input)| {
+                let Buffers { shown, scratch } = buffers;
+                let index = indices[at % indices.len()] as usize;
+                let is_negative = at >= indices.len();
+                let made;
+                let mut image = self.images.image(index);
+                if is_negative {
+                    let other = indices[(at + 1) % indices.len()] as usize;
+                    made = self.images.negative([index, other], seed, epoch);
+                    image = &made;
+                }
+                if let Some(Augmented {
+                    augmentation, seed, ..
+                }) = augmentation
+                {
+                    shown.resize(shape.len(), 0);
+                    let digit = self.images.digit(index).filter(|_| !is_negative);
+                    let draw = Draw { seed, epoch, index };
+                    augmentation.apply(shape, image, digit, draw, scratch, shown);
+                    image = shown;
+                }
                 let planes = input.chunks_exact_mut(shape.plane());
-                let shown = shown.chunks_exact(shape.plane());
-                for ((input, shown), table) in planes.zip(shown).zip(&*self.tables) {
-                    for (input, &pixel) in input.iter_mut().zip(shown) {
+                let image = image.chunks_exact(shape.plane());
+                for ((input, image), table) in planes.zip(image).zip(&*self.tables) {
+                    for (input, &pixel) in input.iter_mut().zip(image) {
                         *input = table[usize::from(pixel)];
                     }
                 }
@@ -207,13 +231,21 @@ impl Loader {
         let labels: Arc<[u16]> = indices
             .iter()
             .map(|&index| self.images.label(index as usize))
+            .chain(std::iter::repeat_n(kernels::NO_CLASS, negatives))
             .collect();
-        let dims = [indices.len(), shape.channels, shape.height, shape.width];
+        let dims = [count, shape.channels, shape.height, shape.width];
         Batch {
             images: kernels::from_vec(input, dims, &self.device),
             labels,
         }
     }
+}
+
+/// What a thread reuses from image to image.
+#[derive(Default)]
+struct Buffers {
+    shown: Vec<u8>,
+    scratch: Scratch,
 }
 
 /// Fewer images than this are not worth handing to another thread.

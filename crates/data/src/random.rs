@@ -52,6 +52,11 @@ impl Random {
         (self.next_u64() >> 11) as f64 * (2.0 / (1_u64 << 53) as f64) - 1.0
     }
 
+    /// A number in [0, 1), a multiple of 2⁻⁵³.
+    pub fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// Puts `items` into an order drawn from all orders (Fisher and Yates; Knuth, TAOCP 3.4.2 P).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
@@ -78,4 +83,5 @@ pub(crate) enum Purpose {
     Limit = 6,
     #[cfg(feature = "pictures")]
     HoldOut = 7,
+    Negative = 8,
 }

@@ -1,6 +1,7 @@
 //! What a checkpoint keeps to turn logits into decisions, and how well those decisions fare.
 
 use crate::conformal::{Conformal, Method};
+use crate::decision::Decision;
 use crate::evidence::{Evidence, Limits};
 use crate::{
     Deferral, DistanceLimit, EnergyLimit, Error, Logits, PixelLimits, RiskTarget, Temperature,
@@ -60,6 +61,23 @@ pub struct Calibration {
     pub pixels: Option<PixelLimits>,
     /// The rules for sets of classes that can't be excluded.
     pub conformal: Vec<Conformal>,
+    /// How other images fared under it that its limits were fitted on as well, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmented: Option<Fared>,
+}
+
+/// How images fared under a calibration, before any limits on pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fared {
+    /// Images.
+    pub n: u64,
+    /// Those whose likeliest class is their label.
+    pub right: u64,
+    /// Those that were accepted.
+    pub accepted: u64,
+    /// Those of the accepted that are wrong.
+    pub errors: u64,
 }
 
 impl Calibration {
@@ -70,7 +88,8 @@ impl Calibration {
     /// # Errors
     /// If a value of `config` is out of its range.
     pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
-        Self::fit_within(validation, config, None, |_| &[])
+        let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
+        Self::fit_within(validation, config, energy, None, |_| &[])
     }
 
     /// The same with a distance, from features of shape `[images, features]`, those of so many
@@ -85,19 +104,59 @@ impl Calibration {
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let share = config.in_distribution_share;
+        let energy = EnergyLimit::fit(validation, share)?;
         let distance = DistanceLimit::fit(validation, features, members, share)?;
-        Self::fit_within(validation, config, distance, |row| &features[row])
+        Self::fit_within(validation, config, energy, distance, |row| &features[row])
+    }
+
+    /// The same with limits on energy and distance that hold for other images, too: as many more logits
+    /// and features, for instance of the same images as they would be in another hand. Temperature,
+    /// conformal rules and threshold are those of `validation` alone, and a certificate speaks of images
+    /// drawn like those; how the others fare is in [`Self::augmented`].
+    ///
+    /// # Errors
+    /// As [`Self::fit_with_features`], and if the numbers of classes differ.
+    pub fn fit_with_augmented(
+        validation: (&Logits, &[Vec<f32>]),
+        augmented: (&Logits, &[Vec<f32>]),
+        members: usize,
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let ((logits, features), (others, their_features)) = (validation, augmented);
+        let joined = logits.joined(others)?;
+        let share = config.in_distribution_share;
+        let energy = EnergyLimit::fit(&joined, share)?;
+        let all_features = [features, their_features].concat();
+        let distance = DistanceLimit::fit(&joined, &all_features, members, share)?;
+        let mut calibration =
+            Self::fit_within(logits, config, energy, distance, |row| &features[row])?;
+        let mut fared = Fared::default();
+        let rows = others.rows().zip(their_features).zip(others.labels());
+        for ((logits, features), label) in rows {
+            let found = calibration.decide(Evidence {
+                logits,
+                features,
+                pixels: None,
+            })?;
+            let accepted = found.decision == Decision::Accept;
+            fared.n += 1;
+            fared.right += u64::from(found.class == *label);
+            fared.accepted += u64::from(accepted);
+            fared.errors += u64::from(accepted && found.class != *label);
+        }
+        calibration.augmented = Some(fared);
+        Ok(calibration)
     }
 
     fn fit_within<'a>(
         validation: &Logits,
         config: &CalibrationConfig,
+        energy: EnergyLimit,
         distance: Option<DistanceLimit>,
         features: impl Fn(usize) -> &'a [f32],
     ) -> Result<Self, Error> {
         let temperature = Temperature::fit(validation);
         let predictions = validation.predictions(temperature);
-        let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
         // Pixels need no look: their limits are the narrowest that hold for all of these images.
         let limits = Limits {
             energy: &energy,
@@ -133,6 +192,7 @@ impl Calibration {
             distance,
             pixels: None,
             conformal,
+            augmented: None,
         })
     }
 
@@ -164,6 +224,7 @@ impl Calibration {
             distance: None,
             pixels: None,
             conformal: Vec::new(),
+            augmented: None,
         }
     }
 
@@ -191,6 +252,17 @@ impl Calibration {
         if let Some(distance) = &self.distance {
             distance.validate(self.classes)?;
         }
+        if let Some(Fared {
+            n,
+            right,
+            accepted,
+            errors,
+        }) = self.augmented
+        {
+            let counts = errors <= accepted && accepted <= n && right <= n;
+            let expected = "at least `errors` and at most `n`";
+            Error::check(counts, "augmented.accepted", accepted as f64, expected)?;
+        }
         self.conformal
             .iter()
             .try_for_each(|rule| match rule.method {
@@ -213,6 +285,8 @@ struct Stored {
     #[serde(default)]
     pixels: Option<PixelLimits>,
     conformal: Vec<Conformal>,
+    #[serde(default)]
+    augmented: Option<Fared>,
 }
 
 impl TryFrom<Stored> for Calibration {
@@ -227,6 +301,7 @@ impl TryFrom<Stored> for Calibration {
             distance,
             pixels,
             conformal,
+            augmented,
         } = stored;
         let calibration = Self {
             classes,
@@ -236,6 +311,7 @@ impl TryFrom<Stored> for Calibration {
             distance,
             pixels,
             conformal,
+            augmented,
         };
         calibration.validate()?;
         Ok(calibration)

@@ -64,7 +64,7 @@ mod scores;
 pub mod selective;
 mod temperature;
 
-pub use calibration::{Calibration, CalibrationConfig};
+pub use calibration::{Calibration, CalibrationConfig, Fared};
 pub use committee::combine;
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};

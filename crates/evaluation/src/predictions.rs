@@ -60,6 +60,24 @@ impl Logits {
         self.rows().map(argmax)
     }
 
+    /// These rows, then those of others.
+    ///
+    /// # Errors
+    /// If the numbers of classes differ.
+    pub fn joined(&self, others: &Self) -> Result<Self, Error> {
+        if others.classes != self.classes {
+            return Err(Error::ClassMismatch {
+                expected: self.classes,
+                found: others.classes,
+            });
+        }
+        Ok(Self {
+            classes: self.classes,
+            values: [&self.values[..], &others.values].concat(),
+            labels: [&self.labels[..], &others.labels].concat(),
+        })
+    }
+
     /// The same without the rows numbered in `indices`, for instance those whose label is known to
     /// be wrong.
     ///

@@ -85,5 +85,5 @@ pub use layers::{Conv, Dense, conv2d, linear};
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
-pub use ops::{Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
+pub use ops::{NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
 pub use simd::Isa;

@@ -24,6 +24,7 @@ mod examination;
 mod mistakes;
 mod origin;
 mod page;
+mod sheet;
 mod text;
 mod view;
 
@@ -31,4 +32,5 @@ pub use error::ExaminationError;
 pub use examination::Examination;
 pub use origin::Origin;
 pub use page::{Page, PageError};
+pub use sheet::{SheetRow, sheet};
 pub use view::{Misread, View};

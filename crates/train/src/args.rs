@@ -52,6 +52,10 @@ pub struct Args {
     /// first of these]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub backend: Option<String>,
+    /// Draw what the recipe's augmentation makes of training images, kind by kind, as an SVG picture, and
+    /// stop
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "run_dir"])]
+    pub sheet: Option<PathBuf>,
     /// Print the resolved recipe and stop
     #[arg(long)]
     pub print_config: bool,

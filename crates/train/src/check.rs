@@ -16,13 +16,18 @@ impl Config {
     /// Names the first key whose value is out of its range.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         self.network.validate()?;
-        if let Some(augmentation) = self.data.augmentation {
-            augmentation
-                .validate()
-                .map_err(|error| ConfigError::Value {
-                    key: "data.augmentation",
-                    problem: error.to_string(),
-                })?;
+        for (key, augmentation) in [
+            ("data.augmentation", self.data.augmentation),
+            (
+                "data.validation_augmentation",
+                self.data.validation_augmentation,
+            ),
+        ] {
+            let checked = augmentation.unwrap_or_default().validate();
+            checked.map_err(|error| ConfigError::Value {
+                key,
+                problem: error.to_string(),
+            })?;
         }
         let TrainingConfig {
             epochs,
@@ -69,6 +74,11 @@ impl Config {
                 (1..=MAX_MEMBERS).contains(&members),
                 "training.members",
                 "must be 1 to 64",
+            ),
+            (
+                (0.0..=1.0).contains(&self.data.negatives),
+                "data.negatives",
+                "must be 0 to 1",
             ),
             (
                 min_gain.is_finite() && min_gain >= 0.0,

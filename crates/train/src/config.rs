@@ -95,10 +95,20 @@ pub struct DataConfig {
     /// the training images are in MNIST's frame, else `whole`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PictureInput>,
+    /// How copies of the validation images are changed that the limits on energy, distance and ink are
+    /// fitted on as well, so that what is as legible in another hand isn't called unlikely; without it, there
+    /// are none. The certificate is that of the images as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_augmentation: Option<Augmentation>,
     /// Train on this many images only, for a quick look: drawn by the seed, each label in the
     /// proportion that it has among the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Images of no digit that are shown in training for each digit, 0 to 1: turned, mirrored, cut and joined
+    /// digits and scribbles, of which the network learns to be unsure. Without effect where the classes are
+    /// not the ten digits.
+    #[serde(default)]
+    pub negatives: f64,
     /// How training images are bent; without it, not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,

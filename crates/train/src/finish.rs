@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use evaluation::{Calibration, Logits, PixelLimits, Pixels, Temperature, metrics};
+use evaluation::{Temperature, metrics};
 use model::{
     Classifier,
     checkpoint::{self, Checkpoint, MANIFEST, MODEL, model_file},
@@ -17,6 +17,7 @@ use runs::History;
 
 use crate::{
     Args, Failure,
+    calibrate::HeldOut,
     outcome::Outcome,
     plan::Plan,
     progress::human,
@@ -47,7 +48,7 @@ impl Plan {
         let held_out = self.held_out(&classifier)?;
         manifest.calibration = held_out
             .as_ref()
-            .map(|held_out| self.calibrate(held_out))
+            .map(|held_out| self.calibrate(&classifier, held_out))
             .transpose()?;
         let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
@@ -153,46 +154,6 @@ impl Plan {
         })
     }
 
-    /// What the classifier makes of the validation images; none where there are none.
-    fn held_out(&self, classifier: &Classifier) -> Result<Option<HeldOut<'_>>, Failure> {
-        let held_out = || self.split.validation.iter().map(|&index| index as usize);
-        let labels: Vec<u16> = held_out().map(|index| self.images.label(index)).collect();
-        if labels.is_empty() {
-            return Ok(None);
-        }
-        let images: Vec<&[u8]> = held_out().map(|index| self.images.image(index)).collect();
-        let (logits, features): (Vec<_>, Vec<_>) = classifier
-            .outputs(&images.concat())?
-            .into_iter()
-            .map(|output| (output.logits, output.features))
-            .unzip();
-        let classes = self.images.classes().len();
-        let logits = Logits::new(classes, logits.concat(), labels)?;
-        Ok(Some(HeldOut {
-            images,
-            logits,
-            features,
-        }))
-    }
-
-    /// Fits the calibration on the validation images.
-    fn calibrate(&self, held_out: &HeldOut<'_>) -> Result<Calibration, Failure> {
-        let HeldOut {
-            images,
-            logits,
-            features,
-        } = held_out;
-        let (members, config) = (self.members.len(), &self.config.calibration);
-        let mut calibration = Calibration::fit_with_features(logits, features, members, config)?;
-        let shape = self.images.shape();
-        calibration.pixels = PixelLimits::of(images.iter().map(|bytes| Pixels {
-            bytes,
-            height: shape.height,
-            width: shape.width,
-        }));
-        Ok(calibration)
-    }
-
     fn print(&self, summary: &Summary) -> io::Result<()> {
         let run = self.run.path().display();
         let mut out = io::stdout().lock();
@@ -237,16 +198,9 @@ impl Plan {
     }
 }
 
-/// The validation images, and what the classifier makes of them.
-struct HeldOut<'a> {
-    images: Vec<&'a [u8]>,
-    logits: Logits,
-    features: Vec<Vec<f32>>,
-}
-
 /// What the members achieve together on the validation images; where there are none, what they achieve
 /// by themselves on average.
-fn together(members: &[MemberResult], held_out: Option<&HeldOut<'_>>) -> ValidationResult {
+fn together(members: &[MemberResult], held_out: Option<&HeldOut>) -> ValidationResult {
     if let [only] = members {
         return only.validation;
     }

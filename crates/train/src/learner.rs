@@ -28,12 +28,13 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
-    /// Compares `[batch, classes]` logits with the classes of the images.
+    /// Compares `[batch, classes]` logits with the classes of the images; those of no class don't count.
     pub fn measure(logits: Tensor<2>, labels: &[u16]) -> Self {
         let classes = logits.dims()[1];
         let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
         let mut result = BatchResult::default();
-        for (row, &label) in values.chunks_exact(classes.max(1)).zip(labels) {
+        let rows = values.chunks_exact(classes.max(1)).zip(labels);
+        for (row, &label) in rows.filter(|(_, label)| **label != kernels::NO_CLASS) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|logit| (logit - highest).exp()).sum();
             let own = row[usize::from(label)];

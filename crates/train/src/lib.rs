@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 mod args;
+mod calibrate;
 mod check;
 pub mod checkpointer;
 pub mod config;
@@ -30,6 +31,7 @@ mod restore;
 mod run;
 pub mod run_dir;
 pub mod schedule;
+mod sheet;
 pub mod state;
 mod strategy;
 mod summary;

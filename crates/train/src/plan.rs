@@ -2,9 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use data::{LabelledImages, Normalization, Source, Spec, Split, mnist};
+use data::{Augmentation, LabelledImages, Normalization, Source, Spec, Split, mnist};
 use model::{
-    Backend, Device, Manifest, Provenance, Summary,
+    Backend, Device, Manifest, PictureInput, Provenance, Summary,
     checkpoint::{DataDigests, FORMAT_VERSION, Versions},
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct Plan {
     pub(crate) test: LabelledImages,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
+    pub(crate) picture: PictureInput,
     /// The networks that are trained, at least one.
     pub(crate) members: Vec<Member>,
     pub(crate) quiet: bool,
@@ -66,6 +67,8 @@ impl Plan {
         inputs::check_single(&config, &shapes, &split)?;
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
+        let picture = config.data.picture;
+        let picture = picture.unwrap_or_else(|| inputs::picture(&images));
         let write = || run.write(&run.config(), recipe.as_bytes());
         if args.resume.is_none() {
             // Without it the folder is no run that could be gone on with.
@@ -84,6 +87,7 @@ impl Plan {
             images,
             test,
             split,
+            picture,
             members,
             quiet,
         })
@@ -117,6 +121,15 @@ impl Plan {
                 inputs::listed(classes.names())
             ));
         }
+        let data = &self.config.data;
+        let asked = |kinds: Option<Augmentation>| kinds.is_some_and(|kinds| kinds.styles > 0.0);
+        let digits_only = data.negatives > 0.0 || asked(data.augmentation);
+        if !self.shows_digits() && digits_only {
+            say(
+                "note: these are not the ten digits in MNIST's frame: what belongs to digits alone, \
+                 data.augmentation.styles and data.negatives, is off",
+            );
+        }
         say(format_args!("run folder: {}", self.run.path().display()));
     }
 
@@ -134,6 +147,32 @@ impl Plan {
         }
     }
 
+    /// Whether the images are of the ten digits, as far as can be told: the classes are called 0 to 9, which
+    /// other sets have as well, and the images are framed as MNIST's are.
+    fn shows_digits(&self) -> bool {
+        self.images.classes().are_digits() && self.picture == PictureInput::Framed
+    }
+
+    /// An augmentation without what belongs to digits alone, where there are others.
+    pub(crate) fn pens(&self, kinds: Option<Augmentation>) -> Augmentation {
+        let kinds = kinds.unwrap_or_default();
+        match self.shows_digits() {
+            true => kinds,
+            false => Augmentation {
+                styles: 0.0,
+                ..kinds
+            },
+        }
+    }
+
+    /// Images of no digit for each digit; none where there are others.
+    pub(crate) fn negatives(&self) -> f64 {
+        match self.shows_digits() {
+            true => self.config.data.negatives,
+            false => 0.0,
+        }
+    }
+
     /// What the checkpoints of a member state.
     pub(crate) fn manifest(&self, member: &Member) -> serde_json::Result<Manifest> {
         let classes = self.images.classes();
@@ -143,11 +182,7 @@ impl Plan {
             members: 1,
             views: self.config.inference.views,
             input: self.images.shape(),
-            picture: self
-                .config
-                .data
-                .picture
-                .unwrap_or_else(|| inputs::picture(&self.images)),
+            picture: self.picture,
             normalization: self.normalization.clone(),
             classes: classes.names().to_vec(),
             labels: (!classes.are_indices()).then(|| classes.labels().to_vec()),

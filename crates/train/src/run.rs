@@ -62,6 +62,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         write!(io::stdout(), "{recipe}").context("can't write to standard output")?;
         return Ok(0);
     }
+    if let Some(file) = &args.sheet {
+        return crate::sheet::draw(args, &config, file);
+    }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
     let loading = interrupt.leave_at_once("stopped before training began".into());
     let plan = Plan::new(args, config)?;
@@ -187,9 +190,10 @@ impl Plan {
             )
         };
         let training = &config.training;
-        let augmentation = config.data.augmentation.unwrap_or_default();
+        let augmentation = self.pens(config.data.augmentation);
         let train = loader(&self.split.train, training.batch_size, device)
             .shuffled(config.seed)
+            .with_negatives(self.negatives(), config.seed)
             .augmented(augmentation, config.seed, Some(training.plain_from()))
             .starting_at(first);
         (

@@ -1,4 +1,4 @@
-use data::{Augmentation, DataError, ImageShape, Random};
+use data::{Augmentation, DataError, Draw, ImageShape, Random, Scratch};
 use sha2::{Digest, Sha256};
 
 use crate::{COLOUR, GREY, numbered_images};
@@ -11,6 +11,7 @@ const STRONG: Augmentation = Augmentation {
     shift: 0.2,
     zoom: 0.2,
     shear: 10.0,
+    ..Augmentation::NONE
 };
 
 fn bent(
@@ -32,7 +33,9 @@ fn bent(
 fn bent_as(shape: ImageShape, augmentation: Augmentation, image: &[u8], key: [u64; 3]) -> Vec<u8> {
     let mut out = vec![1; shape.len()];
     let [seed, epoch, index] = key;
-    augmentation.apply(shape, image, seed, epoch as usize, index as usize, &mut out);
+    let (epoch, index) = (epoch as usize, index as usize);
+    let draw = Draw { seed, epoch, index };
+    augmentation.apply(shape, image, None, draw, &mut Scratch::default(), &mut out);
     out
 }
 
@@ -194,6 +197,7 @@ fn rotation_shear_and_zoom_leave_the_middle_of_an_oblong_image_where_it_is() {
         rotation: 180.0,
         zoom: 0.5,
         shear: 30.0,
+        ..Augmentation::NONE
     };
     let mut changed = 0;
     for index in 0..200 {
@@ -213,6 +217,7 @@ fn the_largest_images_are_bent_by_the_largest_amounts() {
         shift: 1.0,
         zoom: 0.9,
         shear: 60.0,
+        ..Augmentation::NONE
     };
     // Whatever is shown of an image of one colour is that colour, or what lies beside it.
     let image = vec![200; shape.len()];
@@ -301,50 +306,80 @@ fn a_shear_leans_the_image_and_keeps_its_rows() {
     assert!(leans.iter().any(|&lean| lean > 15.0) && leans.iter().any(|&lean| lean < -15.0));
 }
 
+/// Every kind at some amount.
+const ALL: Augmentation = Augmentation {
+    elastic: 0.05,
+    stroke: 1.0,
+    resolution: 0.5,
+    blur: 1.0,
+    binarize: 0.3,
+    contrast: 0.5,
+    shade: 0.5,
+    noise: 0.1,
+    crop: 0.1,
+    styles: 0.5,
+    ..STRONG
+};
+
+/// The same with one amount changed, by its name in a recipe.
+fn with(augmentation: Augmentation, name: &str, value: f64) -> Augmentation {
+    let mut fields = serde_json::to_value(augmentation).unwrap();
+    assert!(fields[name].is_number(), "{name}");
+    // JSON has no name for what is no number or beyond all numbers.
+    if value.is_finite() {
+        fields[name] = value.into();
+        return serde_json::from_value(fields).unwrap();
+    }
+    let mut changed = augmentation;
+    match name {
+        "rotation" => changed.rotation = value,
+        "shift" => changed.shift = value,
+        "zoom" => changed.zoom = value,
+        "shear" => changed.shear = value,
+        "elastic" => changed.elastic = value,
+        "stroke" => changed.stroke = value,
+        "resolution" => changed.resolution = value,
+        "blur" => changed.blur = value,
+        "binarize" => changed.binarize = value,
+        "contrast" => changed.contrast = value,
+        "shade" => changed.shade = value,
+        "noise" => changed.noise = value,
+        "crop" => changed.crop = value,
+        _ => changed.styles = value,
+    }
+    changed
+}
+
 #[test]
 fn amounts_out_of_range_are_named_and_count_as_the_nearest_end() {
     let image = noise(PIXELS, 1);
-    let with = |field: &str, value: f64| {
-        let mut amounts = STRONG;
-        match field {
-            "rotation" => amounts.rotation = value,
-            "shift" => amounts.shift = value,
-            "zoom" => amounts.zoom = value,
-            _ => amounts.shear = value,
-        }
-        amounts
-    };
-    for (field, most) in [
-        ("rotation", 180.0),
-        ("shift", 1.0),
-        ("zoom", 0.9),
-        ("shear", 60.0),
-    ] {
+    for (field, _, most) in ALL.amounts() {
         for (beyond, nearest) in [
             (most + 0.01, most),
             (f64::INFINITY, most),
             (-0.1, 0.0),
             (f64::NEG_INFINITY, 0.0),
         ] {
-            let error = with(field, beyond).validate().unwrap_err();
+            let error = with(ALL, field, beyond).validate().unwrap_err();
             assert!(matches!(error, DataError::Augmentation { name, .. } if name == field));
             for index in 0..20 {
                 assert_eq!(
-                    bent(with(field, beyond), &image, 0, 1, index),
-                    bent(with(field, nearest), &image, 0, 1, index),
+                    bent(with(ALL, field, beyond), &image, 0, 1, index),
+                    bent(with(ALL, field, nearest), &image, 0, 1, index),
                     "{field} {beyond}"
                 );
             }
         }
         // What is no number is refused too; drawn all the same it gives an image.
-        assert!(with(field, f64::NAN).validate().is_err());
+        assert!(with(ALL, field, f64::NAN).validate().is_err());
         assert_eq!(
-            bent(with(field, f64::NAN), &image, 0, 1, 0).len(),
+            bent(with(ALL, field, f64::NAN), &image, 0, 1, 0).len(),
             image.len()
         );
-        assert!(with(field, most).validate().is_ok() && with(field, 0.0).validate().is_ok());
+        assert!(with(ALL, field, most).validate().is_ok());
+        assert!(with(ALL, field, 0.0).validate().is_ok());
     }
-    assert!(STRONG.validate().is_ok() && Augmentation::default().validate().is_ok());
+    assert!(ALL.validate().is_ok() && Augmentation::default().validate().is_ok());
 }
 
 #[test]

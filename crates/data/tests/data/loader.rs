@@ -3,7 +3,7 @@ use std::sync::Arc;
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
-use data::{Augmentation, Batch, ImageShape, Loader, Normalization};
+use data::{Augmentation, Batch, Draw, ImageShape, Loader, Normalization, Scratch};
 
 use crate::{COLOUR, GREY, digits, numbered, numbered_images};
 
@@ -22,6 +22,7 @@ const BENT: Augmentation = Augmentation {
     shift: 0.1,
     zoom: 0.1,
     shear: 5.0,
+    ..Augmentation::NONE
 };
 
 fn loader(count: usize, batch_size: usize) -> Loader {
@@ -276,7 +277,53 @@ fn augmented_colour_images_are_what_the_augmentation_draws() {
         .collect();
     for (index, image) in found.chunks_exact(COLOUR.len()).enumerate() {
         let mut expected = vec![0; COLOUR.len()];
-        BENT.apply(COLOUR, set.image(index), 3, 2, index, &mut expected);
+        let draw = Draw {
+            seed: 3,
+            epoch: 2,
+            index,
+        };
+        let scratch = &mut Scratch::default();
+        BENT.apply(COLOUR, set.image(index), None, draw, scratch, &mut expected);
         assert_eq!(image, expected);
     }
+}
+
+#[test]
+fn images_of_no_digit_come_with_each_batch_and_count_as_none() {
+    let set = data::Source::Bundled.train(&()).unwrap();
+    let whole = Loader::whole(set.clone(), &raw(1), 100, &Device::ndarray()).shuffled(5);
+    let with = whole.clone().with_negatives(0.2, 5);
+    let (plain, mixed) = (
+        whole.epoch(3).next().unwrap(),
+        with.epoch(3).next().unwrap(),
+    );
+    let (plain, mixed) = (plain.unwrap(), mixed.unwrap());
+    assert_eq!(
+        (with.num_items(), mixed.images.dims()),
+        (60_000, [120, 1, 28, 28])
+    );
+    assert_eq!(mixed.labels[..100], plain.labels[..]);
+    assert!(
+        mixed.labels[100..]
+            .iter()
+            .all(|&label| label == kernels::NO_CLASS)
+    );
+    let (digits, mixed) = (pixels(&plain), pixels(&mixed));
+    assert_eq!(mixed[..100 * PIXELS], digits[..]);
+    // None of them is a digit of the set as it is, and none is empty.
+    let known: std::collections::HashSet<&[u8]> = digits.chunks_exact(PIXELS).collect();
+    for negative in mixed[100 * PIXELS..].chunks_exact(PIXELS) {
+        assert!(!known.contains(negative) && negative.iter().any(|&pixel| pixel > 60));
+    }
+    // Drawn from seed, epoch and image.
+    let again = with.epoch(3).next().unwrap().unwrap();
+    assert_eq!(pixels(&again), mixed);
+    let later = with.epoch(4).next().unwrap().unwrap();
+    assert_ne!(pixels(&later)[100 * PIXELS..], mixed[100 * PIXELS..]);
+    // Other classes have none.
+    let shape = ImageShape::new(1, 28, 28).unwrap();
+    let letters = data::Classes::named(vec!["a".into(), "b".into()]).unwrap();
+    let set = data::LabelledImages::new(shape, letters, vec![9; 10 * 784], vec![1; 10]).unwrap();
+    let loader = Loader::whole(set, &raw(1), 5, &Device::ndarray()).with_negatives(0.2, 5);
+    assert_eq!(loader.epoch(1).next().unwrap().unwrap().images.dims()[0], 5);
 }

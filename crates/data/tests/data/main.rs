@@ -15,6 +15,7 @@ mod loader;
 mod mnist;
 mod names;
 mod normalization;
+mod pens;
 mod random;
 mod shapes;
 mod source;

@@ -112,6 +112,7 @@ fn batches_never_change_between_versions() {
         shift: 0.1,
         zoom: 0.1,
         shear: 5.0,
+        ..Augmentation::NONE
     };
     let loader = Loader::new(
         train,

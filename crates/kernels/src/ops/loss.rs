@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::{
     backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor},
     nn::loss::CrossEntropyLossConfig,
-    tensor::{Int, Tensor, TensorData},
+    tensor::{Int, Tensor, TensorData, activation::log_softmax},
 };
 
 use super::{
@@ -16,20 +16,30 @@ use super::{
 };
 use crate::chunks;
 
+/// The label of a row that belongs to no class.
+pub const NO_CLASS: u16 = u16::MAX;
+
 /// Mean over the batch of the cross-entropy between softmax(`logits`) and the labels, in nats: the same
 /// as Burn's `CrossEntropyLoss`, forward and backward in one pass.
 ///
 /// `logits` is `[batch, classes]`, `labels` are class indices; returns one value. The gradient by the logits is softmax minus
 /// one-hot, over the batch size (Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.109).
 ///
+/// A row of [`NO_CLASS`] is to be like every class alike: its loss is how far softmax is from the uniform
+/// distribution, 0 at least (Hendrycks, Mazeika and Dietterich 2019, "Deep Anomaly Detection with Outlier
+/// Exposure", section 4.3).
+///
 /// # Panics
 ///
-/// If there is not one label for each row, or if a label is not below the number of classes.
+/// If there is not one label for each row, or if a label is neither below the number of classes nor
+/// [`NO_CLASS`].
 pub fn cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
     let [batch, classes] = logits.dims();
     assert_eq!(labels.len(), batch, "one label for each row");
     assert!(
-        labels.iter().all(|&label| usize::from(label) < classes),
+        labels
+            .iter()
+            .all(|&label| usize::from(label) < classes || label == NO_CLASS),
         "labels are below {classes}"
     );
     let device = logits.device();
@@ -37,11 +47,32 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         let loss = <Dispatch as LossOps>::cross_entropy(logits.into_dispatch(), labels.into());
         return Tensor::from_dispatch(loss);
     }
+    if labels.contains(&NO_CLASS) {
+        return soft_cross_entropy(logits, labels);
+    }
     let targets: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
     let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [batch]), &device);
     CrossEntropyLossConfig::new()
         .init(&device)
         .forward(logits, targets)
+}
+
+/// By Burn's operations, with a distribution for each row.
+fn soft_cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    let mut targets = vec![0.0_f32; batch * classes];
+    for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+        match row.get_mut(usize::from(label)) {
+            Some(own) => *own = 1.0,
+            None => row.fill(1.0 / classes as f32),
+        }
+    }
+    let targets = TensorData::new(targets, [batch, classes]);
+    let targets = Tensor::<2>::from_data(targets, &logits.device());
+    let none = labels.iter().filter(|&&label| label == NO_CLASS).count();
+    let least = (classes as f64).ln() * none as f64 / batch as f64;
+    let products = log_softmax(logits, 1).mul(targets);
+    products.sum().div_scalar(-(batch as f64)).sub_scalar(least)
 }
 
 /// The operation, with a gradient.
@@ -80,7 +111,7 @@ fn run<B: HostBackend>(
             let rows = values.chunks_exact(classes);
             rows.zip(gradient.chunks_exact_mut(classes))
                 .zip(labels)
-                .map(|((row, gradient), &label)| row_loss(row, label.into(), share, gradient))
+                .map(|((row, gradient), &label)| row_loss(row, label, share, gradient))
                 .collect::<Vec<f64>>()
         },
     );
@@ -93,18 +124,30 @@ fn run<B: HostBackend>(
 }
 
 /// The cross-entropy of one row; its gradient times `share` goes into `gradient`.
-fn row_loss(row: &[f32], label: usize, share: f64, gradient: &mut [f32]) -> f64 {
+fn row_loss(row: &[f32], label: u16, share: f64, gradient: &mut [f32]) -> f64 {
     let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let exponentials: Vec<f64> = row
         .iter()
         .map(|&logit| (f64::from(logit) - highest).exp())
         .collect();
     let sum: f64 = exponentials.iter().sum();
+    let classes = row.len() as f64;
+    let (own, other, score, least) = match row.get(usize::from(label)) {
+        Some(&logit) => (1.0, 0.0, f64::from(logit), 0.0),
+        None => {
+            let mean = row.iter().copied().map(f64::from).sum::<f64>() / classes;
+            (1.0 / classes, 1.0 / classes, mean, classes.ln())
+        }
+    };
     for (class, (gradient, exponential)) in gradient.iter_mut().zip(&exponentials).enumerate() {
-        let one_hot = if class == label { 1.0 } else { 0.0 };
-        *gradient = (share * (exponential / sum - one_hot)) as f32;
+        let target = if class == usize::from(label) {
+            own
+        } else {
+            other
+        };
+        *gradient = (share * (exponential / sum - target)) as f32;
     }
-    highest + sum.ln() - f64::from(row[label])
+    highest + sum.ln() - score - least
 }
 
 implement!(LossOps {

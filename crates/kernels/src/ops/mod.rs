@@ -18,7 +18,7 @@ pub use adamw::AdamW;
 pub use conv::{Order, conv_block};
 pub use dense::dense_block;
 pub use flatten::flatten;
-pub use loss::cross_entropy;
+pub use loss::{NO_CLASS, cross_entropy};
 pub use tensor::from_vec;
 
 use burn::{

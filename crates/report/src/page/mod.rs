@@ -19,6 +19,7 @@ mod trust;
 
 pub use error::PageError;
 pub use findings::Page;
+pub(crate) use picture::montage;
 
 use maud::{DOCTYPE, PreEscaped, html};
 

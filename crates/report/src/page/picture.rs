@@ -76,6 +76,45 @@ pub fn coloured(values: &[f64], width: usize, most: f64, alt: &str) -> Result<Ma
     Ok(img("signed", [width, height], &data, alt))
 }
 
+/// Several images side by side, for an `img` or an `image`.
+pub struct Montage {
+    pub width: usize,
+    pub data: String,
+}
+
+/// `[count, channels, height, width]` bytes in one row, two pixels apart; grey ones dark on light.
+pub fn montage(shape: ImageShape, images: &[u8]) -> Result<Montage, PageError> {
+    const GAP: usize = 2;
+    let ImageShape { height, width, .. } = shape;
+    let count = images.len() / shape.len();
+    let stride = width + GAP;
+    let total = count * stride;
+    let planes = shape.channels;
+    let mut canvas = vec![255; planes * height * total];
+    for (at, image) in images.chunks_exact(shape.len()).enumerate() {
+        for (line, row) in image.chunks_exact(width).enumerate() {
+            let out = &mut canvas[line * total + at * stride..][..width];
+            match planes {
+                1 => out
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(out, pixel)| *out = 255 - pixel),
+                _ => out.copy_from_slice(row),
+            }
+        }
+    }
+    let data = match planes {
+        1 => png(&canvas, total, height, ColorType::Grayscale)?,
+        _ => png(
+            &interleaved(&canvas, height * total),
+            total,
+            height,
+            ColorType::Rgb,
+        )?,
+    };
+    Ok(Montage { width: total, data })
+}
+
 /// Channel by channel becomes pixel by pixel.
 fn interleaved(image: &[u8], plane: usize) -> Vec<u8> {
     let channels = || image.chunks_exact(plane);

@@ -24,11 +24,8 @@ pub fn combine(members: &[Vec<f64>]) -> Vec<f64> {
         return only.clone();
     }
     let classes = members.iter().map(Vec::len).min().unwrap_or(0);
-    if members
-        .iter()
-        .flatten()
-        .any(|logit| !(logit.abs() <= RANGE))
-    {
+    let valid = |logit: &f64| logit.abs() <= RANGE;
+    if !members.iter().flatten().all(valid) {
         return vec![f64::NAN; classes];
     }
     let count = members.len() as f64;

@@ -31,10 +31,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let [manifest, second, scheduler] = std::array::from_fn(|_| section(&mut rest));
-    let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
     let member = model_file(1);
+    let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
     if flags & COMMITTEE != 0 {
-        files.push((&member, second));
+        files.push((&member[..], second));
     }
     if flags & TRAINING != 0 {
         files.extend([(OPTIMIZER, second), (SCHEDULER, scheduler)]);

@@ -175,6 +175,44 @@ fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
 }
 
 #[test]
+fn the_distance_of_several_networks_is_the_sum_of_each_ones_own() {
+    let (logits, features) = images(300);
+    // What another network sees: the same in another place and another measure, or something else.
+    let other: Vec<Vec<f32>> = features
+        .iter()
+        .enumerate()
+        .map(|(i, row)| vec![3.0 * row[1] - 1.0, (i * i % 97) as f32, row[0]])
+        .collect();
+    let both: Vec<Vec<f32>> = features
+        .iter()
+        .zip(&other)
+        .map(|(a, b)| [&a[..], b].concat())
+        .collect();
+    let fit = |features: &[Vec<f32>], members: usize| {
+        DistanceLimit::fit(&logits, features, members, 0.99)
+            .unwrap()
+            .unwrap()
+    };
+    let (alone, others, together) = (fit(&features, 1), fit(&other, 1), fit(&both, 2));
+    for (class, row) in [0, 1, 2].into_iter().cycle().zip(&both) {
+        let expected = alone.distance(class, &row[..3]) + others.distance(class, &row[3..]);
+        let found = together.distance(class, row);
+        assert!(
+            (found - expected).abs() <= 1e-9 * expected,
+            "{found} {expected}"
+        );
+    }
+    // As many images as one network takes are enough for any number.
+    let (few, features) = images(60);
+    let both: Vec<Vec<f32>> = features.iter().map(|row| row.repeat(2)).collect();
+    assert_eq!(DistanceLimit::fit(&few, &both, 1, 0.99), Ok(None));
+    assert!(DistanceLimit::fit(&few, &both, 2, 0.99).unwrap().is_some());
+    for members in [0, 4] {
+        assert!(DistanceLimit::fit(&few, &both, members, 0.99).is_err());
+    }
+}
+
+#[test]
 fn too_few_digits_fit_no_distance() {
     let (logits, features) = images(59);
     assert_eq!(DistanceLimit::fit(&logits, &features, 1, 0.99), Ok(None));
@@ -226,6 +264,9 @@ fn what_is_written_is_read_back_and_nothing_else() {
     for (key, value) in [
         ("value", json!(-1.0)),
         ("kept_share", json!(2.0)),
+        ("members", json!(0)),
+        ("members", json!(2)),
+        ("members", json!(3)),
         ("means", json!(["0 0 0", "0 0 0"])),
         ("means", json!(["0 0 0", "0 0 0", "0 0"])),
         ("means", json!(["0 0 0", "0 0 0", "0 0 NaN"])),

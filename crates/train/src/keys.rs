@@ -179,6 +179,7 @@ mod tests {
             "data.size=[64,48]",
             "data.channels=3",
             "data.picture=whole",
+            "data.validation_augmentation={rotation=1}",
             "training.patience=1",
             "training.time_budget=1",
         ];

@@ -2,7 +2,7 @@
 //! fuzzer gets behind `SHA256SUMS` to everything that believes it.
 //!
 //! The input is a byte of flags, then `checkpoint.json`, `optimizer.bpk` and `scheduler.bpk`, each
-//! after its length in two bytes, then `model.bpk`.
+//! after its length in two bytes, then `model.bpk`. The second of these is `model-2.bpk` of a committee.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use std::{fmt::Write, fs, path::PathBuf, sync::LazyLock};
 use libfuzzer_sys::fuzz_target;
 use model::{
     Backend, Classifier,
-    checkpoint::{Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS},
+    checkpoint::{Checkpoint, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER, SUMS, model_file},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -25,13 +25,19 @@ const RAW_SUMS: u8 = 1;
 const TRAINING: u8 = 2;
 /// The average of the weights is that of these weights alone.
 const AVERAGED: u8 = 8;
+/// The weights of a second network are there.
+const COMMITTEE: u8 = 4;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&flags, mut rest)) = bytes.split_first() else {
         return;
     };
     let [manifest, second, scheduler] = std::array::from_fn(|_| section(&mut rest));
+    let member = model_file(1);
     let mut files = vec![(MANIFEST, manifest), (MODEL, rest)];
+    if flags & COMMITTEE != 0 {
+        files.push((&member[..], second));
+    }
     if flags & TRAINING != 0 {
         files.extend([(OPTIMIZER, second), (SCHEDULER, scheduler)]);
     }

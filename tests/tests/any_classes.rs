@@ -110,7 +110,7 @@ fn a_set_in_mnists_format_is_answered_by_the_names_of_its_classes() {
     assert!(accuracy > 0.9, "{accuracy}");
     let names: Vec<_> = names.lines().collect();
     assert_eq!(checkpoint["classes"], serde_json::json!(names));
-    assert_eq!(checkpoint["version"], 2);
+    assert_eq!(checkpoint["version"], 3);
 
     // A picture of the set, as it is.
     let (images, labels) = mnist("t10k");

@@ -183,7 +183,7 @@ fn write_review(
 /// How the run went that a checkpoint lies in.
 pub fn history(checkpoint: &Path) -> Option<History> {
     let checkpoint = fs::canonicalize(checkpoint).ok()?;
-    Layout::around(&checkpoint).find_map(|run| History::read(&run.metrics()).ok())
+    Layout::around(&checkpoint).find_map(|run| History::of(&run).ok())
 }
 
 /// One row per image: the index of its class and the probability of each, with all digits that an `f64`

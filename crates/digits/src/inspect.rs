@@ -30,6 +30,15 @@ impl Inspect {
             return Ok(ExitCode::SUCCESS);
         }
         outln!("{}", manifest.summary());
+        if (manifest.members, manifest.views.count()) != (1, 1) {
+            outln!("members         {} such networks", manifest.members);
+            outln!("views           {} of each image", manifest.views.count());
+            outln!("in all          {} parameters", manifest.parameters());
+            outln!(
+                "                {} multiply-adds per image",
+                manifest.multiply_adds()
+            );
+        }
         outln!("format version  {}", manifest.version);
         outln!("images          {}", manifest.input);
         outln!(

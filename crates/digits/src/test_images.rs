@@ -52,7 +52,11 @@ fn options(manifest: &Manifest) -> FolderOptions {
             _ => None,
         }),
         channels: config.pointer("/data/channels").and_then(number),
-        seed: manifest.provenance.seed,
+        // Several networks of one run have seeds of their own, and one split.
+        seed: config
+            .pointer("/data/split_seed")
+            .and_then(Value::as_u64)
+            .unwrap_or(manifest.provenance.seed),
     }
 }
 

@@ -43,7 +43,8 @@ impl Verify {
             // A run that is going on removes epochs that it no longer needs, also after they were
             // listed here.
             if matches!(problem, Some(CheckpointError::Missing { .. }))
-                && path.starts_with(Layout::new(asked).checkpoints())
+                && path != *asked
+                && Layout::around(&path).any(|run| path.starts_with(run.checkpoints()))
                 && path.symlink_metadata().is_err()
             {
                 continue;
@@ -85,9 +86,19 @@ fn check(path: &Path, device: &Device) -> Result<(), CheckpointError> {
     }
 }
 
-/// The checkpoints of a run folder, or the path itself.
+/// The checkpoints of a run folder and of its members, or the path itself.
 fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let run = Layout::new(path);
+    let members = run.members();
+    let mut found: Vec<_> = members.iter().chain([&run]).flat_map(of_run).collect();
+    if found.is_empty() || path.join(MANIFEST).exists() || path.join(SUMS).exists() {
+        found = vec![path.to_owned()];
+    }
+    found.into_iter()
+}
+
+/// Those in a single run folder.
+fn of_run(run: &Layout) -> Vec<PathBuf> {
     let folder = run.checkpoints();
     let mut found: Vec<_> = match std::fs::read_dir(&folder) {
         Ok(entries) => entries
@@ -96,7 +107,9 @@ fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
             .map(|entry| entry.path())
             .collect(),
         // Opening it will say why.
-        Err(error) if path.is_dir() && error.kind() != io::ErrorKind::NotFound => vec![folder],
+        Err(error) if run.path().is_dir() && error.kind() != io::ErrorKind::NotFound => {
+            vec![folder]
+        }
         Err(_) => Vec::new(),
     };
     found.sort();
@@ -105,8 +118,5 @@ fn checkpoints(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     if model.symlink_metadata().is_ok() || run.summary().exists() {
         found.push(model);
     }
-    if found.is_empty() || path.join(MANIFEST).exists() || path.join(SUMS).exists() {
-        found = vec![path.to_owned()];
-    }
-    found.into_iter()
+    found
 }

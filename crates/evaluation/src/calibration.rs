@@ -92,19 +92,20 @@ impl Calibration {
         Self::fit_within(validation, config, energy, None, |_| &[])
     }
 
-    /// The same with a distance, from features of shape `[images, features]`. Images beyond its limit
-    /// are no candidates for acceptance either.
+    /// The same with a distance, from features of shape `[images, features]`, those of so many
+    /// `members` in a row. Images beyond its limit are no candidates for acceptance either.
     ///
     /// # Errors
     /// As [`Self::fit`] and [`DistanceLimit::fit`].
     pub fn fit_with_features(
         validation: &Logits,
         features: &[Vec<f32>],
+        members: usize,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let share = config.in_distribution_share;
         let energy = EnergyLimit::fit(validation, share)?;
-        let distance = DistanceLimit::fit(validation, features, share)?;
+        let distance = DistanceLimit::fit(validation, features, members, share)?;
         Self::fit_within(validation, config, energy, distance, |row| &features[row])
     }
 
@@ -118,13 +119,15 @@ impl Calibration {
     pub fn fit_with_augmented(
         validation: (&Logits, &[Vec<f32>]),
         augmented: (&Logits, &[Vec<f32>]),
+        members: usize,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let ((logits, features), (others, their_features)) = (validation, augmented);
         let joined = logits.joined(others)?;
         let share = config.in_distribution_share;
         let energy = EnergyLimit::fit(&joined, share)?;
-        let distance = DistanceLimit::fit(&joined, &[features, their_features].concat(), share)?;
+        let all_features = [features, their_features].concat();
+        let distance = DistanceLimit::fit(&joined, &all_features, members, share)?;
         let mut calibration =
             Self::fit_within(logits, config, energy, distance, |row| &features[row])?;
         let mut fared = Fared::default();

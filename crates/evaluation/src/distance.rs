@@ -1,8 +1,10 @@
 //! Whether an image is like the class that it is taken for, judged by what the network saw on the way
 //! to its answer.
 
+use crate::cholesky::{cholesky, inverse};
 use crate::{Error, Logits};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Images needed for each number that a distance is fitted with; with fewer, the distances of the
 /// fitted images are much smaller than those of any others.
@@ -19,6 +21,10 @@ const FLOOR: f64 = 1e-6;
 /// with one covariance for all classes (Lee, Lee, Lee and Shin 2018, "A Simple Unified Framework for
 /// Detecting Out-of-Distribution Samples and Adversarial Attacks", eq. 1 and 2, for the predicted
 /// class instead of the nearest one).
+///
+/// That of several networks is the sum of each one's own. With one covariance for all of them together it
+/// tells other images no better, and takes many more images to fit: on 2,500 of MNIST's with five
+/// networks, it kept 98.8 % of others where 99.5 % were asked for, and the sum 99.4 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistanceLimit {
@@ -26,26 +32,31 @@ pub struct DistanceLimit {
     pub kept_share: f64,
     /// The limit, a squared distance.
     pub value: f64,
+    /// How many networks the features are of, each of which has as many.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Mean features of each class, `[classes, features]`.
     #[serde(with = "rows")]
     pub means: Vec<Vec<f32>>,
-    /// The inverse of the Cholesky factor of the covariance: row `i` holds its first `i + 1` values,
-    /// the others are 0. It turns differences of features into uncorrelated ones of variance 1.
+    /// The inverse of the Cholesky factor of the covariance of each network's features, one network
+    /// after the other: row `i` of a network holds its first `i + 1` values, the others are 0. It turns
+    /// differences of features into uncorrelated ones of variance 1.
     #[serde(with = "rows")]
     pub whitening: Vec<Vec<f32>>,
 }
 
 impl DistanceLimit {
     /// Fits means, covariance and the limit that keeps `kept_share` of the images in `validation`,
-    /// whose features have shape `[images, features]`. None if there are too few images to tell the
-    /// covariance of so many features.
+    /// whose features have shape `[images, features]`, those of so many `members` in a row. None if there
+    /// are too few images to tell the covariance of so many features.
     ///
     /// # Errors
-    /// If `kept_share` is not above 0 and at most 1, or features are missing, differ in number or are
-    /// not finite.
+    /// If `kept_share` is not above 0 and at most 1, or features are missing, differ in number, are no
+    /// whole number for each member or not finite.
     pub fn fit(
         validation: &Logits,
         features: &[Vec<f32>],
+        members: usize,
         kept_share: f64,
     ) -> Result<Option<Self>, Error> {
         let valid = kept_share > 0.0 && kept_share <= 1.0;
@@ -75,16 +86,24 @@ impl DistanceLimit {
                 });
             }
         }
-        if width == 0 || n < DIGITS_PER_NUMBER * (width + validation.classes()) {
+        let shared = width.checked_rem(members) == Some(0);
+        let expected = "as many features of each";
+        Error::check(shared, "distance.members", members as f64, expected)?;
+        let own = width / members;
+        if own == 0 || n < DIGITS_PER_NUMBER * (own + validation.classes()) {
             return Ok(None);
         }
         let means = means(validation, features, width);
-        let Some(whitening) = whitening(validation, features, &means) else {
+        let parts = (0..members).map(|member| member * own..(member + 1) * own);
+        let parts = parts.map(|part| whitening(validation, features, &means, part));
+        let Some(whitening) = parts.collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
+        let whitening = whitening.concat();
         let mut limit = Self {
             kept_share,
             value: f64::MAX,
+            members,
             means,
             whitening,
         };
@@ -111,10 +130,12 @@ impl DistanceLimit {
             .zip(mean)
             .map(|(value, mean)| f64::from(*value) - f64::from(*mean))
             .collect();
-        self.whitening
-            .iter()
-            .map(|row| {
-                let products = row.iter().zip(&difference).map(|(w, d)| f64::from(*w) * d);
+        let own = (self.whitening.len() / self.members.max(1)).max(1);
+        let parts = self.whitening.chunks(own).zip(difference.chunks(own));
+        parts
+            .flat_map(|(rows, difference)| rows.iter().map(move |row| (row, difference)))
+            .map(|(row, difference)| {
+                let products = row.iter().zip(difference).map(|(w, d)| f64::from(*w) * d);
                 products.sum::<f64>().powi(2)
             })
             .sum()
@@ -132,9 +153,14 @@ impl DistanceLimit {
         let valid = self.value.is_finite() && self.value >= 0.0;
         Error::check(valid, "distance.value", self.value, "finite and at least 0")?;
         let width = self.whitening.len();
+        let shared = width.checked_rem(self.members) == Some(0);
+        let expected = "a divisor of the number of features";
+        Error::check(shared, "distance.members", self.members as f64, expected)?;
+        let own = (width / self.members).max(1);
+        let mut rows = self.whitening.iter().enumerate();
         let shaped = self.means.len() == classes
             && self.means.iter().all(|mean| mean.len() == width)
-            && (1..).zip(&self.whitening).all(|(i, row)| row.len() == i);
+            && rows.all(|(i, row)| row.len() == i % own + 1);
         let expected = "as many for each class, with a row of the whitening for each";
         Error::check(shaped, "distance.means", width as f64, expected)?;
         let numbers = self.means.iter().chain(&self.whitening).flatten();
@@ -176,20 +202,22 @@ fn means(validation: &Logits, features: &[Vec<f32>], width: usize) -> Vec<Vec<f3
         .collect()
 }
 
-/// The inverse of the Cholesky factor of the covariance around the means of the labels.
+/// The inverse of the Cholesky factor of the covariance of a part of the features around the means of
+/// the labels.
 fn whitening(
     validation: &Logits,
     features: &[Vec<f32>],
     means: &[Vec<f32>],
+    part: Range<usize>,
 ) -> Option<Vec<Vec<f32>>> {
-    let width = means.first()?.len();
+    let width = part.len();
     let mut covariance = vec![vec![0.0; width]; width];
     let mut difference = vec![0.0; width];
     for (label, row) in validation.labels().iter().zip(features) {
         for ((difference, value), mean) in difference
             .iter_mut()
-            .zip(row)
-            .zip(&means[usize::from(*label)])
+            .zip(&row[part.clone()])
+            .zip(&means[usize::from(*label)][part.clone()])
         {
             *difference = f64::from(*value) - f64::from(*mean);
         }
@@ -207,42 +235,12 @@ fn whitening(
     Some(inverse(&factor))
 }
 
-/// The lower triangular factor of a positive definite matrix, of which the lower half is read (Golub
-/// and Van Loan, "Matrix Computations", section 4.2).
-fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
-    let mut factor: Vec<Vec<f64>> = Vec::with_capacity(matrix.len());
-    for (i, line) in matrix.iter().enumerate() {
-        let mut row: Vec<f64> = Vec::with_capacity(i + 1);
-        for j in 0..=i {
-            let above = factor.get(j).unwrap_or(&row);
-            let sum: f64 = row.iter().zip(above).take(j).map(|(a, b)| a * b).sum();
-            let rest = line[j] - sum;
-            row.push(if i == j { rest.sqrt() } else { rest / above[j] });
-        }
-        if !(row[i] > 0.0 && row[i].is_finite()) {
-            return None;
-        }
-        factor.push(row);
-    }
-    Some(factor)
+fn one() -> usize {
+    1
 }
 
-/// The inverse of a lower triangular matrix, row by row.
-fn inverse(factor: &[Vec<f64>]) -> Vec<Vec<f32>> {
-    let mut inverse: Vec<Vec<f64>> = Vec::with_capacity(factor.len());
-    for (i, line) in factor.iter().enumerate() {
-        let row = (0..=i).map(|j| {
-            let unit = f64::from(u8::from(i == j));
-            let sum: f64 = (j..i).map(|k| line[k] * inverse[k][j]).sum();
-            (unit - sum) / line[i]
-        });
-        let row = row.collect();
-        inverse.push(row);
-    }
-    inverse
-        .into_iter()
-        .map(|row| row.into_iter().map(|value| value as f32).collect())
-        .collect()
+fn is_one(members: &usize) -> bool {
+    *members == 1
 }
 
 /// Rows of numbers as one text each, so that a checkpoint stays readable.

@@ -14,6 +14,7 @@
 //! | does it know when it is wrong? | [`selective`] |
 //! | which images go to a person? | [`Deferral`], [`EnergyLimit`], [`DistanceLimit`], [`review`] |
 //! | which classes cannot be excluded? | [`conformal`] |
+//! | what do several networks say together? | [`combine`] |
 //! | how exact are these figures? | [`interval`] |
 //!
 //! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a
@@ -38,6 +39,8 @@
 //! ```
 
 mod calibration;
+mod cholesky;
+mod committee;
 pub mod conformal;
 mod decision;
 mod deferral;
@@ -62,6 +65,7 @@ pub mod selective;
 mod temperature;
 
 pub use calibration::{Calibration, CalibrationConfig, Fared};
+pub use committee::combine;
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};
 pub use deferral::{Deferral, first_tested, smallest_certifiable};

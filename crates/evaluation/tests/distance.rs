@@ -32,7 +32,7 @@ fn images(n: usize) -> (Logits, Vec<Vec<f32>>) {
 
 fn fitted(kept_share: f64) -> DistanceLimit {
     let (logits, features) = images(30_000);
-    DistanceLimit::fit(&logits, &features, kept_share)
+    DistanceLimit::fit(&logits, &features, 1, kept_share)
         .unwrap()
         .unwrap()
 }
@@ -85,7 +85,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
         ..CalibrationConfig::default()
     };
     let without = Calibration::fit(&logits, &config).unwrap();
-    let with = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let with = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     assert_eq!(without.deferral.accepted, 5_400, "nine tenths by energy");
     let limit = with.distance.as_ref().unwrap();
     let near = |row: usize| limit.holds((row % 3) as u16, &features[row]);
@@ -124,7 +124,7 @@ fn digits_beyond_the_limit_are_no_candidates_for_acceptance() {
 fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
     let (logits, features) = images(6_000);
     let config = CalibrationConfig::default();
-    let mut calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let mut calibration = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     assert!(calibration.deferral.certified);
     let image = |bytes| Pixels {
         bytes,
@@ -175,31 +175,69 @@ fn an_image_without_what_the_calibration_asks_for_is_not_accepted() {
 }
 
 #[test]
+fn the_distance_of_several_networks_is_the_sum_of_each_ones_own() {
+    let (logits, features) = images(300);
+    // What another network sees: the same in another place and another measure, or something else.
+    let other: Vec<Vec<f32>> = features
+        .iter()
+        .enumerate()
+        .map(|(i, row)| vec![3.0 * row[1] - 1.0, (i * i % 97) as f32, row[0]])
+        .collect();
+    let both: Vec<Vec<f32>> = features
+        .iter()
+        .zip(&other)
+        .map(|(a, b)| [&a[..], b].concat())
+        .collect();
+    let fit = |features: &[Vec<f32>], members: usize| {
+        DistanceLimit::fit(&logits, features, members, 0.99)
+            .unwrap()
+            .unwrap()
+    };
+    let (alone, others, together) = (fit(&features, 1), fit(&other, 1), fit(&both, 2));
+    for (class, row) in [0, 1, 2].into_iter().cycle().zip(&both) {
+        let expected = alone.distance(class, &row[..3]) + others.distance(class, &row[3..]);
+        let found = together.distance(class, row);
+        assert!(
+            (found - expected).abs() <= 1e-9 * expected,
+            "{found} {expected}"
+        );
+    }
+    // As many images as one network takes are enough for any number.
+    let (few, features) = images(60);
+    let both: Vec<Vec<f32>> = features.iter().map(|row| row.repeat(2)).collect();
+    assert_eq!(DistanceLimit::fit(&few, &both, 1, 0.99), Ok(None));
+    assert!(DistanceLimit::fit(&few, &both, 2, 0.99).unwrap().is_some());
+    for members in [0, 4] {
+        assert!(DistanceLimit::fit(&few, &both, members, 0.99).is_err());
+    }
+}
+
+#[test]
 fn too_few_digits_fit_no_distance() {
     let (logits, features) = images(59);
-    assert_eq!(DistanceLimit::fit(&logits, &features, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &features, 1, 0.99), Ok(None));
     let (logits, features) = images(60);
     assert!(
-        DistanceLimit::fit(&logits, &features, 0.99)
+        DistanceLimit::fit(&logits, &features, 1, 0.99)
             .unwrap()
             .is_some()
     );
     let none = vec![Vec::new(); 60];
-    assert_eq!(DistanceLimit::fit(&logits, &none, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &none, 1, 0.99), Ok(None));
     let alike = vec![vec![1.0, 1.0]; 60];
-    assert_eq!(DistanceLimit::fit(&logits, &alike, 0.99), Ok(None));
+    assert_eq!(DistanceLimit::fit(&logits, &alike, 1, 0.99), Ok(None));
 }
 
 #[test]
 fn features_that_do_not_fit_are_refused() {
     let (logits, mut features) = images(90);
     features[7][1] = f32::INFINITY;
-    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    let error = DistanceLimit::fit(&logits, &features, 1, 0.99).unwrap_err();
     assert_eq!(error.to_string(), "`features` is inf: it must be finite");
     features[7].pop();
-    assert!(DistanceLimit::fit(&logits, &features, 0.99).is_err());
+    assert!(DistanceLimit::fit(&logits, &features, 1, 0.99).is_err());
     features.pop();
-    let error = DistanceLimit::fit(&logits, &features, 0.99).unwrap_err();
+    let error = DistanceLimit::fit(&logits, &features, 1, 0.99).unwrap_err();
     assert!(
         matches!(
             error,
@@ -212,20 +250,23 @@ fn features_that_do_not_fit_are_refused() {
         "{error}"
     );
     let (logits, features) = images(90);
-    assert!(DistanceLimit::fit(&logits, &features, 0.0).is_err());
+    assert!(DistanceLimit::fit(&logits, &features, 1, 0.0).is_err());
 }
 
 #[test]
 fn what_is_written_is_read_back_and_nothing_else() {
     let (logits, features) = images(90);
     let config = CalibrationConfig::default();
-    let calibration = Calibration::fit_with_features(&logits, &features, &config).unwrap();
+    let calibration = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
     let stored = serde_json::to_value(&calibration).unwrap();
     let read = |stored: Value| serde_json::from_value::<Calibration>(stored);
     assert_eq!(read(stored.clone()).unwrap(), calibration);
     for (key, value) in [
         ("value", json!(-1.0)),
         ("kept_share", json!(2.0)),
+        ("members", json!(0)),
+        ("members", json!(2)),
+        ("members", json!(3)),
         ("means", json!(["0 0 0", "0 0 0"])),
         ("means", json!(["0 0 0", "0 0 0", "0 0"])),
         ("means", json!(["0 0 0", "0 0 0", "0 0 NaN"])),

@@ -2,24 +2,22 @@
 
 use std::{ops::Deref, path::Path, sync::Arc};
 
-use burn::tensor::{Device, Element, Tensor};
+use burn::tensor::Device;
 use data::{ImageShape, Normalization};
 use evaluation::{Calibration, Classification, Evidence, Pixels};
 use thiserror::Error;
 
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, Manifest},
+    checkpoint::{Checkpoint, CheckpointError, MANIFEST, Manifest},
     network::Network,
+    output::Output,
 };
 
-/// How many bytes of images go through the network at once: enough to keep the cores busy, and few
-/// enough that the memory stays in the tens of megabytes.
-const CHUNK: usize = 500 * 784;
-
-/// A trained network with the preprocessing that belongs to it.
+/// A trained network, or several whose probabilities are averaged, with the preprocessing that belongs
+/// to them.
 #[derive(Debug)]
 pub struct Classifier {
-    network: Network,
+    networks: Vec<Network>,
     manifest: Manifest,
     calibration: Calibration,
     names: Vec<Arc<str>>,
@@ -86,10 +84,42 @@ impl Classifier {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
-        let manifest = checkpoint.manifest().clone();
+        Self::committee(checkpoint, &[], device)
+    }
+
+    /// Builds one classifier of the networks of several checkpoints, whose probabilities it averages.
+    /// What it states of itself is what the first states, but for the number of its members; where
+    /// there are several checkpoints, it has no calibration yet, as theirs are not its own.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Invalid`] if weights don't fit, or a checkpoint is of another network or other
+    /// images than the first.
+    pub fn committee(
+        first: &Checkpoint,
+        others: &[Checkpoint],
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        let mut manifest = first.manifest().clone();
+        let mut networks = first.networks(device)?;
+        for member in others {
+            if !manifest.is_akin_to(member.manifest()) {
+                return Err(CheckpointError::Invalid {
+                    path: member.path().join(MANIFEST),
+                    problem: format!(
+                        "it is of another network or other images than {}",
+                        first.path().display()
+                    ),
+                });
+            }
+            networks.extend(member.networks(device)?);
+        }
+        if !others.is_empty() {
+            manifest.calibration = None;
+        }
+        manifest.members = networks.len();
         let calibration = manifest.calibration.clone();
         Ok(Classifier {
-            network: checkpoint.network(device)?,
+            networks,
             calibration: calibration
                 .unwrap_or_else(|| Calibration::unfitted(manifest.classes.len())),
             names: manifest
@@ -102,9 +132,13 @@ impl Classifier {
         })
     }
 
-    /// The network itself, for those who want to look at its weights.
-    pub fn network(&self) -> &Network {
-        &self.network
+    /// The networks themselves, at least one, for those who want to look at their weights.
+    pub fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// What the checkpoint says of itself.
@@ -171,53 +205,9 @@ impl Classifier {
         self.classify_by(images, Some(threshold))
     }
 
-    /// What follows from the network's output for an image, `[channels, height, width]`.
+    /// What follows from the networks' output for an image, `[channels, height, width]`.
     pub fn decide(&self, image: &[u8], output: &Output) -> Answer {
         self.decide_by(image, output, None)
-    }
-
-    /// The network's raw scores, `[images, classes]`, for `[images, channels, height, width]` bytes.
-    ///
-    /// # Errors
-    /// As [`Self::classify_all`].
-    pub fn logits(&self, images: &[u8]) -> Result<Vec<Vec<f64>>, ShapeError> {
-        let mut rows = Vec::new();
-        for input in self.batches(images)? {
-            rows.extend(rows_of(self.network.forward(input)));
-        }
-        Ok(rows)
-    }
-
-    /// The scores and the features of each of `[images, channels, height, width]` bytes.
-    ///
-    /// # Errors
-    /// As [`Self::classify_all`].
-    pub fn outputs(&self, images: &[u8]) -> Result<Vec<Output>, ShapeError> {
-        let mut outputs = Vec::new();
-        for input in self.batches(images)? {
-            let (logits, features) = self.network.forward_with_features(input);
-            let rows = rows_of(logits).zip(rows_of(features));
-            outputs.extend(rows.map(|(logits, features)| Output { logits, features }));
-        }
-        Ok(outputs)
-    }
-
-    fn batches<'a>(
-        &'a self,
-        images: &'a [u8],
-    ) -> Result<impl Iterator<Item = Tensor<4>> + 'a, ShapeError> {
-        let shape = self.shape();
-        if !images.len().is_multiple_of(shape.len()) {
-            return Err(self.wrong(images, true));
-        }
-        let chunk = (CHUNK / shape.len()).max(1) * shape.len();
-        Ok(images.chunks(chunk).map(move |chunk| {
-            let mut input = Vec::with_capacity(chunk.len());
-            self.normalization().apply(shape, chunk, &mut input);
-            let count = chunk.len() / shape.len();
-            let dims = [count, shape.channels, shape.height, shape.width];
-            kernels::from_vec(input, dims, &self.device)
-        }))
     }
 
     fn classify_by(
@@ -258,28 +248,11 @@ impl Classifier {
         }
     }
 
-    fn wrong(&self, images: &[u8], several: bool) -> ShapeError {
+    pub(crate) fn wrong(&self, images: &[u8], several: bool) -> ShapeError {
         ShapeError {
             found: images.len(),
             shape: self.shape(),
             several,
         }
     }
-}
-
-/// What the network makes of an image, before any decision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Output {
-    /// The scores of the classes.
-    pub logits: Vec<f64>,
-    /// What the last convolution block saw: the square root of the mean of each channel.
-    pub features: Vec<f32>,
-}
-
-/// The rows of a matrix.
-fn rows_of<T: Element>(matrix: Tensor<2>) -> impl Iterator<Item = Vec<T>> {
-    let width = matrix.dims()[1].max(1);
-    let values: Vec<T> = matrix.into_data().iter::<T>().collect();
-    let rows: Vec<Vec<T>> = values.chunks_exact(width).map(<[T]>::to_vec).collect();
-    rows.into_iter()
 }

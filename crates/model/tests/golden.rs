@@ -9,24 +9,30 @@ use std::{
 
 use data::{ImageShape, mnist};
 use model::{
-    Backend, Classifier, Decision, PictureInput,
+    Backend, Classifier, Decision, PictureInput, Views,
     checkpoint::{Checkpoint, FORMAT_VERSION, MODEL, OPTIMIZER, SCHEDULER},
 };
 
 /// The versions that were ever written before today's.
-const OLDER: [u64; 1] = [1];
+const OLDER: [u64; 2] = [1, 2];
 
 fn golden(version: u64) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
 }
 
 /// The eleven images that the golden models were asked about: an IDX file of 28×28.
-fn images(version: u64) -> Vec<u8> {
-    let file = fs::read(golden(version).join("images-idx3-ubyte")).unwrap();
+fn images() -> Vec<u8> {
+    let file = fs::read(golden(1).join("images-idx3-ubyte")).unwrap();
     let (header, pixels) = file.split_at(16);
     assert_eq!(header[..8], [0, 0, 8, 3, 0, 0, 0, 11]);
     assert_eq!(pixels.len(), 11 * 784);
     pixels.to_vec()
+}
+
+/// The checkpoints of a version.
+fn names(version: u64) -> impl Iterator<Item = &'static str> {
+    let published = (version == 1).then_some("pretrained");
+    ["model", "training"].into_iter().chain(published)
 }
 
 /// The lines of a table below its heading.
@@ -44,9 +50,11 @@ fn numbers(values: &[String]) -> Vec<f64> {
 fn there_is_a_golden_checkpoint_of_every_older_version() {
     assert!((1..FORMAT_VERSION).eq(OLDER));
     for version in OLDER {
-        for name in ["model", "training", "pretrained"] {
+        for name in names(version) {
             let checkpoint = Checkpoint::open(golden(version).join(name)).unwrap();
-            assert_eq!(checkpoint.manifest().version, version);
+            let manifest = checkpoint.manifest();
+            assert_eq!(manifest.version, version);
+            assert_eq!((manifest.members, manifest.views), (1, Views::One));
         }
     }
 }
@@ -54,7 +62,7 @@ fn there_is_a_golden_checkpoint_of_every_older_version() {
 #[test]
 fn golden_models_take_the_images_that_they_took_and_name_the_digits() {
     for version in OLDER {
-        for name in ["model", "training", "pretrained"] {
+        for name in names(version) {
             let checkpoint = Checkpoint::open(golden(version).join(name)).unwrap();
             let manifest = checkpoint.manifest();
             let grey = ImageShape::new(1, 28, 28).unwrap();
@@ -68,8 +76,8 @@ fn golden_models_take_the_images_that_they_took_and_name_the_digits() {
 
 #[test]
 fn golden_models_give_the_probabilities_that_they_gave() {
+    let images = images();
     for version in OLDER {
-        let images = images(version);
         let expected = table(&golden(version).join("expected.csv"));
         for backend in Backend::available() {
             let device = backend.device().unwrap();
@@ -92,7 +100,7 @@ fn golden_models_give_the_probabilities_that_they_gave() {
 
 #[test]
 fn the_first_published_model_decides_as_it_decided() {
-    let images = images(1);
+    let images = images();
     let expected = table(&golden(1).join("expected-pretrained.csv"));
     for backend in Backend::available() {
         let device = backend.device().unwrap();
@@ -127,7 +135,7 @@ fn golden_training_checkpoints_have_all_that_training_needs() {
             );
         }
         for backend in Backend::available() {
-            checkpoint.network(&backend.device().unwrap()).unwrap();
+            checkpoint.networks(&backend.device().unwrap()).unwrap();
         }
     }
 }

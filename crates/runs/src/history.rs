@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::{LINE_LIMIT, Measurement};
+use crate::{LINE_LIMIT, Layout, Measurement};
 
 /// What is measured are 32-bit numbers; a larger one is damage, and no axis has room for it.
 const LARGEST: f64 = f32::MAX as f64;
@@ -27,6 +27,14 @@ struct Point {
 }
 
 impl History {
+    /// Reads the measurements of a run, or where it has several members, those of the first.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of(run: &Layout) -> io::Result<Self> {
+        Self::read(&run.metrics()).or_else(|_| Self::read(&run.member(1).metrics()))
+    }
+
     /// Reads a `metrics.jsonl`; see [`Self::parse`].
     ///
     /// # Errors

@@ -1,9 +1,16 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What an epoch's checkpoint is called before its number.
 const EPOCH: &str = "epoch-";
 
-/// The paths in the folder of a run.
+/// The folder of the members of a run.
+const MEMBERS: &str = "members";
+
+/// The paths in the folder of a run. A run of several networks has a folder of a run for each of these
+/// members, in which the training checkpoints and measurements are.
 ///
 /// ```
 /// use std::path::Path;
@@ -11,6 +18,7 @@ const EPOCH: &str = "epoch-";
 /// let run = runs::Layout::new("artifacts/default-001");
 /// assert_eq!(run.checkpoint(12), Path::new("artifacts/default-001/checkpoints/epoch-012"));
 /// assert_eq!(runs::Layout::epoch("epoch-012"), Some(12));
+/// assert_eq!(run.member(2).path(), Path::new("artifacts/default-001/members/2"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -32,6 +40,26 @@ impl Layout {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder of the members.
+    pub fn members_folder(&self) -> PathBuf {
+        self.path.join(MEMBERS)
+    }
+
+    /// That of a member, counted from 1.
+    pub fn member(&self, number: usize) -> Self {
+        Self::new(self.members_folder().join(number.to_string()))
+    }
+
+    /// Those of the members that have a folder, in their order; none where the run is of one network.
+    pub fn members(&self) -> Vec<Self> {
+        let entries = fs::read_dir(self.members_folder()).into_iter().flatten();
+        let number = |name: &str| name.parse().ok().filter(|n: &usize| n.to_string() == name);
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let mut numbers: Vec<usize> = names.filter_map(|name| number(name.to_str()?)).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|n| self.member(n)).collect()
     }
 
     /// The resolved recipe, written before the first step: a folder without it is no run.

@@ -2,6 +2,7 @@
 
 use data::ImageShape;
 use evaluation::CalibrationConfig;
+use model::checkpoint::MAX_MEMBERS;
 
 use crate::config::{Config, ConfigError, OptimizerConfig, ScheduleConfig, TrainingConfig};
 
@@ -31,6 +32,7 @@ impl Config {
         let TrainingConfig {
             epochs,
             batch_size,
+            members,
             min_gain,
             time_budget,
             ema_decay,
@@ -68,6 +70,11 @@ impl Config {
                 (1..=65_536).contains(&batch_size),
                 "training.batch_size",
                 "must be 1 to 65536",
+            ),
+            (
+                (1..=MAX_MEMBERS).contains(&members),
+                "training.members",
+                "must be 1 to 64",
             ),
             (
                 (0.0..=1.0).contains(&self.data.negatives),

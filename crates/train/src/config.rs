@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use data::Augmentation;
+use data::{Augmentation, Random};
 use evaluation::CalibrationConfig;
-use model::{NetworkConfig, PictureInput};
+use model::{NetworkConfig, PictureInput, Views};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ pub const DEFAULT_RECIPE: &str = include_str!("../../../configs/default.toml");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The seed of all randomness: weights, split, order, augmentation, dropout.
+    /// The seed of all randomness: weights, split, order, augmentation, dropout, the members' seeds.
     pub seed: u64,
     /// The backend's name; chosen when the run starts if the recipe leaves it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,37 @@ pub struct Config {
     /// [`CalibrationConfig`].
     #[serde(default)]
     pub calibration: CalibrationConfig,
+    /// How the trained network looks at an image.
+    #[serde(default)]
+    pub inference: InferenceConfig,
 }
+
+impl Config {
+    /// The seed that draws which images validate, are trained on at all, or are held out for testing.
+    pub fn split_seed(&self) -> u64 {
+        self.data.split_seed.unwrap_or(self.seed)
+    }
+
+    /// The recipe of a member, counted from 0: that of one network with a seed of its own and the same
+    /// split. The first one has the seed of the recipe itself.
+    pub fn member(&self, member: usize) -> Self {
+        if self.training.members == 1 {
+            return self.clone();
+        }
+        let mut config = self.clone();
+        config.training.members = 1;
+        config.data.split_seed = Some(self.split_seed());
+        if member > 0 {
+            let drawn = Random::keyed(&[MEMBER, self.seed, member as u64]).next_u64();
+            // Short enough to be typed, and for the numbers of any reader of JSON.
+            config.seed = drawn >> 32;
+        }
+        config
+    }
+}
+
+/// Keeps the seeds of the members apart from the other uses of the seed.
+const MEMBER: u64 = u64::from_be_bytes(*b"member\0\0");
 
 /// `[data]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +78,9 @@ pub struct DataConfig {
     /// Images held out from the training images to choose on. Where that were half of them or more, a
     /// fifth is.
     pub validation: usize,
+    /// Draws the split in place of the seed, which draws everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
     /// Whether IDX files hold rows and columns exchanged; by default as their names tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transpose: Option<bool>,
@@ -89,6 +122,9 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Images per step.
     pub batch_size: usize,
+    /// Networks that are trained, each with random numbers of its own; their probabilities are averaged.
+    #[serde(default = "one")]
+    pub members: usize,
     /// The last epochs see the images as they are, without augmentation.
     #[serde(default)]
     pub plain_epochs: usize,
@@ -105,9 +141,13 @@ pub struct TrainingConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
     /// Start no further epoch that would probably end after this many seconds of training, counted anew
-    /// when a run is resumed.
+    /// when a run is resumed; each member has as many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_budget: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl TrainingConfig {
@@ -150,6 +190,16 @@ pub enum ScheduleConfig {
 
 fn warmup() -> f64 {
     0.3
+}
+
+/// `[inference]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InferenceConfig {
+    /// The views of an image on which probabilities are averaged: 1, the image itself, 5 with its shifts
+    /// by one pixel, or 9 with the diagonals.
+    #[serde(default)]
+    pub views: Views,
 }
 
 /// A recipe that can't be used.

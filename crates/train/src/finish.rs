@@ -1,48 +1,80 @@
 //! The end of a run: the best epoch is calibrated, published, examined and presented.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use data::{Augmentation, Draw, Scratch};
-use evaluation::{Calibration, Logits, PixelLimits, Pixels};
+use evaluation::{Temperature, metrics};
 use model::{
     Classifier,
-    checkpoint::{self, Checkpoint, MANIFEST, MODEL},
+    checkpoint::{self, Checkpoint, MANIFEST, MODEL, model_file},
 };
 use report::{Examination, Page};
 use runs::History;
 
 use crate::{
     Args, Failure,
-    outcome::{Outcome, Stop},
+    calibrate::HeldOut,
+    outcome::Outcome,
     plan::Plan,
     progress::human,
     restore,
-    summary::{Summary, TrainResult, ValidationResult},
+    summary::{FINISHED, MemberResult, Summary, TrainResult, ValidationResult},
 };
 
 impl Plan {
-    /// Publishes the best epoch, examines it on the test images and says so.
+    /// Publishes the best epoch of each member, examines it on the test images and says so.
     pub(crate) fn finish(
         &self,
         args: &Args,
-        outcome: &Outcome,
+        outcomes: &[Outcome],
         began: Instant,
     ) -> Result<(), Failure> {
-        let (epoch, checkpoint) = restore::best(&self.run, &outcome.state)?;
+        let mut members = Vec::with_capacity(outcomes.len());
+        let mut checkpoints = Vec::with_capacity(outcomes.len());
+        for (member, outcome) in self.members.iter().zip(outcomes) {
+            let (epoch, checkpoint) = restore::best(&member.run, &outcome.state)?;
+            members.push(MemberResult::new(member, outcome, epoch));
+            checkpoints.push(checkpoint);
+        }
+        let (first, others) = checkpoints.split_first().context("a run has a member")?;
         // Before anything is replaced: only what can be loaded is published.
-        let classifier = Classifier::from_checkpoint(&checkpoint, &self.device)?;
-        let mut manifest = checkpoint.manifest().clone();
+        let classifier = Classifier::committee(first, others, &self.device)?;
+        let mut manifest = classifier.manifest().clone();
         manifest.training = None;
-        manifest.calibration = self.calibrate(&classifier)?;
-        let weights = checkpoint.file(MODEL).unwrap_or_default();
+        let held_out = self.held_out(&classifier)?;
+        manifest.calibration = held_out
+            .as_ref()
+            .map(|held_out| self.calibrate(&classifier, held_out))
+            .transpose()?;
+        let validation = together(&members, held_out.as_ref());
+        if !others.is_empty() {
+            manifest.metrics = BTreeMap::from([
+                ("validation.accuracy".to_owned(), validation.accuracy),
+                ("validation.loss".to_owned(), validation.loss),
+            ]);
+            manifest.provenance.config = serde_json::to_value(&self.config)?;
+        }
         let json = manifest.to_json()?;
-        let published = [(MANIFEST, &json[..]), (MODEL, weights)];
-        let known = Checkpoint::open(self.run.model())
-            .is_ok_and(|known| known.file(MODEL) == Some(weights));
+        let weights: Vec<(String, &[u8])> = checkpoints
+            .iter()
+            .enumerate()
+            .map(|(member, checkpoint)| {
+                (
+                    model_file(member),
+                    checkpoint.file(MODEL).unwrap_or_default(),
+                )
+            })
+            .collect();
+        let mut published = vec![(MANIFEST, &json[..])];
+        published.extend(weights.iter().map(|(name, bytes)| (&name[..], *bytes)));
+        let known = Checkpoint::open(self.run.model()).is_ok_and(|known| {
+            let same = |(name, bytes): &(String, &[u8])| known.file(name) == Some(bytes);
+            known.manifest().members == weights.len() && weights.iter().all(same)
+        });
         self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
         // From here on they speak of another model.
@@ -56,32 +88,31 @@ impl Plan {
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let test = Examination::new(&classifier, &self.test)?;
-        let record = outcome.state.history[epoch - 1];
-        let history = History::read(&self.run.metrics()).ok();
+        let histories = self.members.iter();
+        let histories: Vec<History> = histories
+            .filter_map(|member| History::read(&member.run.metrics()).ok())
+            .collect();
         let summary = Summary {
             test,
-            validation: ValidationResult {
-                accuracy: record.validation_accuracy,
-                loss: record.validation_loss,
-                epoch,
-            },
-            train: history.as_ref().and_then(|history| self.cost(history)),
+            validation,
+            train: self.cost(&histories),
             seconds: began.elapsed().as_secs_f64(),
-            epochs: outcome.state.epoch,
-            stopped: match outcome.stop {
-                Stop::Plateau => "plateau",
-                Stop::TimeBudget => "time budget",
-                Stop::Finished | Stop::Interrupted => "finished",
-            },
+            epochs: members.iter().map(|member| member.epochs).sum(),
+            stopped: members
+                .iter()
+                .map(|member| member.stopped)
+                .find(|stopped| *stopped != FINISHED)
+                .unwrap_or(FINISHED),
+            members,
             seed: self.config.seed,
             backend: self.backend.name().to_owned(),
-            parameters: classifier.manifest().summary().parameters(),
+            parameters: classifier.manifest().parameters(),
             classes: classifier.classes().to_vec(),
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
         // The result is told even if it can't be written down.
-        let written = self.write_result(&json, &classifier, &summary.test, history);
+        let written = self.write_result(&json, &classifier, &summary.test, histories.first());
         if args.json {
             io::stdout().write_all(&json)
         } else {
@@ -97,14 +128,14 @@ impl Plan {
         json: &[u8],
         classifier: &Classifier,
         test: &Examination,
-        history: Option<History>,
+        history: Option<&History>,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
         let page = Page {
             classifier,
             images: &self.test,
             examination: test,
-            history: history.as_ref(),
+            history,
             stress: None,
         };
         self.run
@@ -112,9 +143,9 @@ impl Plan {
         Ok(())
     }
 
-    /// What the epochs in `metrics.jsonl` cost.
-    fn cost(&self, history: &History) -> Option<TrainResult> {
-        let speeds = history.speeds();
+    /// What the epochs in every `metrics.jsonl` cost.
+    fn cost(&self, histories: &[History]) -> Option<TrainResult> {
+        let speeds: Vec<f64> = histories.iter().flat_map(History::speeds).collect();
         let images = self.split.train.len() as f64;
         let seconds: f64 = speeds.iter().map(|speed| images / speed).sum();
         (seconds.is_finite() && seconds > 0.0).then(|| TrainResult {
@@ -123,80 +154,13 @@ impl Plan {
         })
     }
 
-    /// Fits the calibration on the validation images; without any there is none.
-    fn calibrate(&self, classifier: &Classifier) -> Result<Option<Calibration>, Failure> {
-        let held_out = || self.split.validation.iter().map(|&index| index as usize);
-        let labels: Vec<u16> = held_out().map(|index| self.images.label(index)).collect();
-        if labels.is_empty() {
-            return Ok(None);
-        }
-        let shape = self.images.shape();
-        let classes = self.images.classes().len();
-        let fitted = |images: &[u8]| -> Result<_, Failure> {
-            let (logits, features): (Vec<_>, Vec<_>) = classifier
-                .outputs(images)?
-                .into_iter()
-                .map(|output| (output.logits, output.features))
-                .unzip();
-            let logits = Logits::new(classes, logits.concat(), labels.clone())?;
-            Ok((logits, features))
-        };
-        let mut images: Vec<u8> = held_out()
-            .flat_map(|index| self.images.image(index))
-            .copied()
-            .collect();
-        let (logits, features) = fitted(&images)?;
-        let config = &self.config.calibration;
-        let mut calibration = match self.pens(self.config.data.validation_augmentation) {
-            kinds if kinds.is_identity() => {
-                Calibration::fit_with_features(&logits, &features, config)?
-            }
-            kinds => {
-                let augmented = self.augmented(&kinds);
-                let (others, theirs) = fitted(&augmented)?;
-                images.extend(augmented);
-                let validation = (&logits, &features[..]);
-                Calibration::fit_with_augmented(validation, (&others, &theirs), config)?
-            }
-        };
-        calibration.pixels =
-            PixelLimits::of(images.chunks_exact(shape.len()).map(|bytes| Pixels {
-                bytes,
-                height: shape.height,
-                width: shape.width,
-            }));
-        Ok(Some(calibration))
-    }
-
-    /// The validation images, augmented.
-    fn augmented(&self, kinds: &Augmentation) -> Vec<u8> {
-        let shape = self.images.shape();
-        let mut scratch = Scratch::default();
-        let mut images = vec![0; self.split.validation.len() * shape.len()];
-        for (out, &index) in images
-            .chunks_exact_mut(shape.len())
-            .zip(&self.split.validation)
-        {
-            let index = index as usize;
-            // Before the first epoch.
-            let draw = Draw {
-                seed: self.config.seed,
-                epoch: 0,
-                index,
-            };
-            let (image, digit) = (self.images.image(index), self.images.digit(index));
-            kinds.apply(shape, image, digit, draw, &mut scratch, out);
-        }
-        images
-    }
-
     fn print(&self, summary: &Summary) -> io::Result<()> {
         let run = self.run.path().display();
         let mut out = io::stdout().lock();
         writeln!(out, "\n{}", summary.test)?;
         writeln!(
             out,
-            "{} after {} epochs in {}{}; best epoch {} with {:.2} % of the validation images right",
+            "{} after {} epochs in {}{}; {} with {:.2} % of the validation images right",
             summary.stopped,
             summary.epochs,
             human(Duration::from_secs_f64(summary.seconds)),
@@ -204,12 +168,57 @@ impl Plan {
                 Some(train) => format!(" ({:.0} images/s)", train.images_per_second),
                 None => String::new(),
             },
-            summary.validation.epoch,
+            match summary.validation.epoch {
+                Some(epoch) => format!("best epoch {epoch}"),
+                None => format!("{} networks together", summary.members.len()),
+            },
             100.0 * summary.validation.accuracy,
         )?;
+        for (number, member) in (1..)
+            .zip(&summary.members)
+            .skip_while(|_| summary.members.len() == 1)
+        {
+            let ValidationResult {
+                accuracy, epoch, ..
+            } = member.validation;
+            let epoch = epoch.unwrap_or_default();
+            writeln!(
+                out,
+                "  member {number}: best epoch {epoch} with {:.2} %",
+                100.0 * accuracy
+            )?;
+        }
         writeln!(out, "model:   {run}/model")?;
         writeln!(out, "summary: {run}/summary.json")?;
-        writeln!(out, "metrics: {run}/metrics.jsonl")?;
+        match self.members.len() {
+            1 => writeln!(out, "metrics: {run}/metrics.jsonl")?,
+            _ => writeln!(out, "members: {run}/members")?,
+        }
         writeln!(out, "report:  {run}/report.html")
+    }
+}
+
+/// What the members achieve together on the validation images; where there are none, what they achieve
+/// by themselves on average.
+fn together(members: &[MemberResult], held_out: Option<&HeldOut>) -> ValidationResult {
+    if let [only] = members {
+        return only.validation;
+    }
+    if let Some(held_out) = held_out {
+        let predictions = held_out.logits.predictions(Temperature::ONE);
+        return ValidationResult {
+            accuracy: metrics::accuracy(&predictions).value,
+            loss: metrics::negative_log_likelihood(&predictions),
+            epoch: None,
+        };
+    }
+    let mean = |of: fn(&ValidationResult) -> f64| {
+        let values = members.iter().map(|member| of(&member.validation));
+        values.sum::<f64>() / members.len() as f64
+    };
+    ValidationResult {
+        accuracy: mean(|validation| validation.accuracy),
+        loss: mean(|validation| validation.loss),
+        epoch: None,
     }
 }

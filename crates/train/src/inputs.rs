@@ -17,7 +17,7 @@ pub(crate) fn source(args: &Args, config: &Config) -> Source {
         transpose: config.data.transpose,
         size: config.data.size,
         channels: config.data.channels,
-        seed: config.seed,
+        seed: config.split_seed(),
     };
     match &config.data.dir {
         Some(dir) if args.download => Source::Download {
@@ -56,9 +56,9 @@ pub(crate) fn split(config: &Config, images: &LabelledImages) -> Result<Split, F
             labels.len()
         ));
     }
-    let mut split = data::split(labels, validation, config.seed)?;
+    let mut split = data::split(labels, validation, config.split_seed())?;
     if let Some(limit) = config.data.limit {
-        split.limit_training(labels, limit, config.seed);
+        split.limit_training(labels, limit, config.split_seed());
     }
     let mut left = vec![false; images.classes().len()];
     for &index in &split.train {

@@ -1,11 +1,12 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 61] = [
+pub(crate) const KEYS: [&str; 64] = [
     "seed",
     "backend",
     "data.dir",
     "data.validation",
+    "data.split_seed",
     "data.limit",
     "data.transpose",
     "data.size",
@@ -47,6 +48,7 @@ pub(crate) const KEYS: [&str; 61] = [
     "network.dropout",
     "training.epochs",
     "training.batch_size",
+    "training.members",
     "training.plain_epochs",
     "training.patience",
     "training.min_gain",
@@ -63,10 +65,11 @@ pub(crate) const KEYS: [&str; 61] = [
     "calibration.confidence_level",
     "calibration.conformal_levels",
     "calibration.in_distribution_share",
+    "inference.views",
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 47] = [
+const ELSEWHERE: [(&str, &str); 50] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -114,6 +117,9 @@ const ELSEWHERE: [(&str, &str); 47] = [
     ("scheduler", "schedule.kind"),
     ("lrschedule", "schedule.kind"),
     ("risk", "calibration.target_risk"),
+    ("ensemble", "training.members"),
+    ("ensemblesize", "training.members"),
+    ("tta", "inference.views"),
 ];
 
 /// The full key that was probably meant by one that doesn't exist: the one that ends so (`epochs`,
@@ -170,11 +176,13 @@ mod tests {
         let all = [
             "backend=ndarray",
             "data.dir=x",
+            "data.split_seed=1",
             "data.limit=5",
             "data.transpose=true",
             "data.size=[64,48]",
             "data.channels=3",
             "data.picture=whole",
+            "data.validation_augmentation={rotation=1}",
             "training.patience=1",
             "training.ema_decay=0.99",
             "training.time_budget=1",

@@ -6,6 +6,7 @@
 
 mod args;
 pub mod average;
+mod calibrate;
 mod check;
 pub mod checkpointer;
 pub mod config;
@@ -19,6 +20,7 @@ mod keys;
 mod latest;
 pub mod learner;
 mod live;
+mod member;
 mod outcome;
 mod paths;
 mod plan;

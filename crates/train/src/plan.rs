@@ -12,8 +12,8 @@ use crate::{
     Args, Config, Failure,
     failure::usage,
     inputs::{self, Reading},
+    member::Member,
     progress::say,
-    restore::Restored,
     run_dir::RunDir,
 };
 
@@ -33,9 +33,8 @@ pub(crate) struct Plan {
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
     pub(crate) picture: PictureInput,
-    pub(crate) restored: Option<Restored>,
-    /// How many newer checkpoints were passed over.
-    pub(crate) passed_over: usize,
+    /// The networks that are trained, at least one.
+    pub(crate) members: Vec<Member>,
     pub(crate) quiet: bool,
 }
 
@@ -70,8 +69,13 @@ impl Plan {
         let quiet = args.quiet;
         let picture = config.data.picture;
         let picture = picture.unwrap_or_else(|| inputs::picture(&images));
-        let (restored, passed_over) = Restored::newest(&run, &config, &images, &device)?;
-        run.write(&run.config(), recipe.as_bytes())?;
+        let write = || run.write(&run.config(), recipe.as_bytes());
+        if args.resume.is_none() {
+            // Without it the folder is no run that could be gone on with.
+            write()?;
+        }
+        let members = Member::open(&run, &config, &images, &device)?;
+        write()?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
             normalization: Normalization::of(&images),
@@ -84,18 +88,18 @@ impl Plan {
             test,
             split,
             picture,
-            restored,
-            passed_over,
+            members,
             quiet,
         })
     }
 
     /// What is about to happen.
     pub(crate) fn announce(&self) {
-        if self.restored.is_none() && self.run.model().exists() {
+        let lost = |member: &&Member| member.restored.is_none() && self.run.model().exists();
+        for member in self.members.iter().filter(lost) {
             say(format_args!(
                 "warning: {}: there is no checkpoint to go on from, the whole training begins again",
-                self.run.checkpoints().display()
+                member.run.checkpoints().display()
             ));
         }
         if self.quiet {
@@ -127,11 +131,19 @@ impl Plan {
             );
         }
         say(format_args!("run folder: {}", self.run.path().display()));
-        if let Some(restored) = &self.restored {
-            say(format_args!(
-                "going on after epoch {}",
-                restored.state.epoch
-            ));
+    }
+
+    /// Which member comes next, if there are several, and where it goes on.
+    pub(crate) fn announce_member(&self, member: &Member, name: Option<&str>) {
+        if self.quiet {
+            return;
+        }
+        if let Some(name) = name {
+            say(format_args!("{name}: seed {}", member.config.seed));
+        }
+        if let Some(restored) = &member.restored {
+            let epoch = restored.state.epoch;
+            say(format_args!("going on after epoch {epoch}"));
         }
     }
 
@@ -161,11 +173,14 @@ impl Plan {
         }
     }
 
-    pub(crate) fn manifest(&self) -> serde_json::Result<Manifest> {
+    /// What the checkpoints of a member state.
+    pub(crate) fn manifest(&self, member: &Member) -> serde_json::Result<Manifest> {
         let classes = self.images.classes();
         Ok(Manifest {
             version: FORMAT_VERSION,
             architecture: self.config.network.clone(),
+            members: 1,
+            views: self.config.inference.views,
             input: self.images.shape(),
             picture: self.picture,
             normalization: self.normalization.clone(),
@@ -174,8 +189,8 @@ impl Plan {
             calibration: None,
             metrics: Default::default(),
             provenance: Provenance {
-                seed: self.config.seed,
-                config: serde_json::to_value(&self.config)?,
+                seed: member.config.seed,
+                config: serde_json::to_value(&member.config)?,
                 data: DataDigests {
                     source: self.source.name(),
                     train: self.images.digest().clone(),

@@ -66,7 +66,7 @@ impl Restored {
     /// The checkpoint of an epoch, if all is there that the run needs to go on after it.
     fn epoch(run: &RunDir, epoch: usize, device: &Device) -> Result<Self, CheckpointError> {
         let (checkpoint, state) = open(run, epoch)?;
-        checkpoint.network(device)?;
+        checkpoint.networks(device)?;
         records::check(&checkpoint, state.step)?;
         best(run, &state)?;
         Ok(Restored { checkpoint, state })

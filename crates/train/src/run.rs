@@ -16,7 +16,7 @@ use kernels::AdamW;
 use model::Device;
 
 use crate::{
-    Args, Failure,
+    Args, Config, Failure,
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
     failure::usage,
@@ -25,6 +25,7 @@ use crate::{
     journal::Journal,
     learner::Trainee,
     live,
+    member::Member,
     outcome::{Outcome, Stop},
     paths::{behind_links, shell_word},
     plan::Plan,
@@ -69,55 +70,79 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let plan = Plan::new(args, config)?;
     drop(loading);
     plan.announce();
-    let outcome = plan.train(args, &interrupt)?;
     let resume = format!("train --resume {}", shell_word(plan.run.path()));
-    if outcome.stop == Stop::Interrupted {
-        say(format_args!(
-            "stopped after epoch {} of {}; go on with: {resume}",
-            outcome.state.epoch, plan.config.training.epochs,
-        ));
-        return Ok(interrupt.exit_code().unwrap_or(130));
+    let mut outcomes = Vec::with_capacity(plan.members.len());
+    for (number, member) in (1..).zip(&plan.members) {
+        let name = match plan.members.len() {
+            1 => None,
+            members => Some(format!("member {number} of {members}")),
+        };
+        plan.announce_member(member, name.as_deref());
+        let outcome = plan.train(member, args, &interrupt);
+        let outcome = outcome.map_err(|failure| match &name {
+            None => failure,
+            Some(name) => Failure {
+                error: failure.error.context(name.clone()),
+                usage: failure.usage,
+            },
+        })?;
+        if outcome.stop == Stop::Interrupted {
+            say(format_args!(
+                "stopped {}after epoch {} of {}; go on with: {resume}",
+                name.map_or(String::new(), |name| format!("in {name} ")),
+                outcome.state.epoch,
+                plan.config.training.epochs,
+            ));
+            return Ok(interrupt.exit_code().unwrap_or(130));
+        }
+        outcomes.push(outcome);
     }
     let examining = interrupt.leave_at_once(format!(
         "stopped after training, in the examination; go on with: {resume}"
     ));
-    plan.finish(args, &outcome, began)?;
+    plan.finish(args, &outcomes, began)?;
     drop(examining);
     Ok(0)
 }
 
 impl Plan {
-    /// Trains until the recipe, a plateau, the budget or a signal ends it.
-    fn train(&self, args: &Args, interrupt: &Interrupt) -> Result<Outcome, Failure> {
-        let (done, state, checkpoint) = match &self.restored {
+    /// Trains a member until the recipe, a plateau, the budget or a signal ends it.
+    fn train(
+        &self,
+        member: &Member,
+        args: &Args,
+        interrupt: &Interrupt,
+    ) -> Result<Outcome, Failure> {
+        let Member { config, run, .. } = member;
+        let (done, state, checkpoint) = match &member.restored {
             Some(Restored { checkpoint, state }) => {
                 (state.epoch, state.clone(), Some(checkpoint.clone()))
             }
             None => (0, TrainingState::default(), None),
         };
         let device = self.device.clone().autodiff();
-        let (train, valid) = self.loaders(&device, done + 1);
-        let steps = train.num_batches() * self.config.training.epochs;
+        let (train, valid) = self.loaders(config, &device, done + 1);
+        let steps = train.num_batches() * config.training.epochs;
         let schedule = Schedule::new(
-            self.config.schedule.clone(),
-            self.config.optimizer.learning_rate,
+            config.schedule.clone(),
+            config.optimizer.learning_rate,
             steps,
         );
         let network = {
-            let (seed, input) = (self.config.seed, self.images.shape());
+            let (seed, input) = (config.seed, self.images.shape());
             let classes = self.images.classes().len();
-            self.config.network.init(seed, input, classes, &device)?
+            config.network.init(seed, input, classes, &device)?
         };
         let progress = Progress::new(self.quiet);
-        let journal = Journal::open(&self.run, done, self.passed_over > 0)?;
+        let journal = Journal::open(run, done, member.passed_over > 0)?;
         let plan = Arc::new(Loop {
             device,
-            seed: self.config.seed,
-            config: self.config.training.clone(),
+            seed: config.seed,
+            config: config.training.clone(),
             schedule: schedule.clone(),
-            run: Arc::clone(&self.run),
-            manifest: self.manifest()?,
-            checkpoints: CheckpointSet::new(checkpoint, self.config.training.ema_decay.is_some()),
+            run: Arc::clone(run),
+            manifest: self.manifest(member)?,
+            checkpoints: CheckpointSet::new(checkpoint, config.training.ema_decay.is_some()),
             interrupt: interrupt.clone(),
             dashboard: args.tui,
             report: (!self.quiet && !args.tui).then(|| progress.bar()),
@@ -127,10 +152,9 @@ impl Plan {
                 ..Outcome::default()
             }),
         });
-        let mut training =
-            SupervisedTraining::new(self.run.path(), Arc::new(train), Arc::new(valid))
-                .num_epochs(self.config.training.epochs)
-                .with_training_strategy(TrainingStrategy::Custom(plan.clone()));
+        let mut training = SupervisedTraining::new(run.path(), Arc::new(train), Arc::new(valid))
+            .num_epochs(config.training.epochs)
+            .with_training_strategy(TrainingStrategy::Custom(plan.clone()));
         training = plan.checkpoints.register(live::register(training));
         if done > 0 {
             training = training.checkpoint(done);
@@ -138,7 +162,7 @@ impl Plan {
         if !args.tui {
             training = training.renderer(Box::new(progress));
         }
-        let optimizer = optimizer(&self.config.optimizer);
+        let optimizer = optimizer(&config.optimizer);
         let result = training.launch(Learner::new(Trainee(network), optimizer, schedule));
         drop(result.renderer);
         if let Some(error) = result.error {
@@ -155,7 +179,7 @@ impl Plan {
         Ok(std::mem::take(&mut outcome))
     }
 
-    fn loaders(&self, device: &Device, first: usize) -> (Loader, Loader) {
+    fn loaders(&self, config: &Config, device: &Device, first: usize) -> (Loader, Loader) {
         let loader = |indices: &[u32], batch: usize, device: &Device| {
             Loader::new(
                 self.images.clone(),
@@ -165,12 +189,12 @@ impl Plan {
                 device,
             )
         };
-        let training = &self.config.training;
-        let augmentation = self.pens(self.config.data.augmentation);
+        let training = &config.training;
+        let augmentation = self.pens(config.data.augmentation);
         let train = loader(&self.split.train, training.batch_size, device)
-            .shuffled(self.config.seed)
-            .with_negatives(self.negatives(), self.config.seed)
-            .augmented(augmentation, self.config.seed, Some(training.plain_from()))
+            .shuffled(config.seed)
+            .with_negatives(self.negatives(), config.seed)
+            .augmented(augmentation, config.seed, Some(training.plain_from()))
             .starting_at(first);
         (
             train,

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use data::{Classes, ImageShape, Normalization, Spec, SplitDigest};
-use evaluation::Calibration;
+use evaluation::{Calibration, DistanceLimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::NetworkConfig;
 use crate::shapes::Shapes;
 use crate::summary::Summary;
+use crate::views::Views;
 
 /// The version of the format that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u64 = 2;
+pub const FORMAT_VERSION: u64 = 3;
+
+/// The most networks that a checkpoint holds.
+pub const MAX_MEMBERS: usize = 64;
 
 /// Everything about a checkpoint but its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +25,12 @@ pub struct Manifest {
     pub version: u64,
     /// The network that the weights belong to.
     pub architecture: NetworkConfig,
+    /// How many such networks there are; their probabilities are averaged. Versions 1 and 2 had one.
+    #[serde(default = "one")]
+    pub members: usize,
+    /// The views of an image on which probabilities are averaged. Versions 1 and 2 had one.
+    #[serde(default)]
+    pub views: Views,
     /// The shape of the images that it takes.
     pub input: ImageShape,
     /// How a picture of any size becomes such an image.
@@ -44,6 +54,10 @@ pub struct Manifest {
     /// trainer's business.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<serde_json::Value>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How a picture of any size becomes an input: decided when the network was trained.
@@ -140,7 +154,7 @@ impl Manifest {
         self.architecture.shapes(self.input, self.classes.len())
     }
 
-    /// The layer table of the network; empty where the shapes don't fit.
+    /// The layer table of one network; empty where the shapes don't fit.
     pub fn summary(&self) -> Summary {
         match self.shapes() {
             Ok(shapes) => Summary::new(&self.architecture, &shapes),
@@ -148,9 +162,43 @@ impl Manifest {
         }
     }
 
+    /// The number of learned parameters, of all networks together.
+    pub fn parameters(&self) -> usize {
+        self.members * self.summary().parameters()
+    }
+
+    /// Multiply-adds for one image, of all networks on all views.
+    pub fn multiply_adds(&self) -> usize {
+        self.members * self.views.count() * self.summary().multiply_adds()
+    }
+
+    /// Whether the networks of another checkpoint can look at the same images and answer with the same
+    /// classes as this one's.
+    pub(crate) fn is_akin_to(&self, other: &Self) -> bool {
+        let of = |manifest: &Self| {
+            let Manifest {
+                architecture,
+                input,
+                normalization,
+                classes,
+                labels,
+                views,
+                ..
+            } = manifest.clone();
+            (architecture, input, normalization, classes, labels, views)
+        };
+        of(self) == of(other)
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         if self.version == 0 {
             return Err("format version 0 does not exist".into());
+        }
+        if !(1..=MAX_MEMBERS).contains(&self.members) {
+            return Err(format!("members must be 1 to {MAX_MEMBERS}"));
+        }
+        if self.training.is_some() && self.members != 1 {
+            return Err("training goes on with one network, not with several members".into());
         }
         self.shapes().map_err(|error| error.to_string())?;
         self.spec().map_err(|error| error.to_string())?;
@@ -172,11 +220,15 @@ impl Manifest {
             ));
         }
         let blocks = self.architecture.blocks.last();
-        let features = blocks.map_or(self.input.channels, |block| block.channels);
+        let channels = blocks.map_or(self.input.channels, |block| block.channels);
+        let features = self.members * channels;
         let distance = calibration.distance.as_ref();
-        if distance.is_some_and(|limit| limit.whitening.len() != features) {
+        let fits = |limit: &DistanceLimit| {
+            (limit.members, limit.whitening.len()) == (self.members, features)
+        };
+        if !distance.is_none_or(fits) {
             return Err(format!(
-                "its distance is not for the {features} channels of its network"
+                "its distance is not for the {features} channels of its networks"
             ));
         }
         Ok(())

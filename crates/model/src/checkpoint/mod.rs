@@ -2,8 +2,9 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `checkpoint.json` | a [`Manifest`]: architecture, shape of the input, classes, normalization, calibration and limits, metrics, provenance, and the training state if training can go on from here |
+//! | `checkpoint.json` | a [`Manifest`]: architecture, shape of the input, classes, normalization, members and views, calibration and limits, metrics, provenance, and the training state if training can go on from here |
 //! | `model.bpk` | the weights, in Burn's burnpack format |
+//! | `model-2.bpk` … `model-N.bpk` | those of the other members, where several networks answer together |
 //! | `optimizer.bpk`, `scheduler.bpk` | training checkpoints only |
 //! | `live.bpk` | only where training averages weights: those that it goes on from, while `model.bpk` holds the average |
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
@@ -26,14 +27,16 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-pub use manifest::{DataDigests, FORMAT_VERSION, Manifest, PictureInput, Provenance, Versions};
+pub use manifest::{
+    DataDigests, FORMAT_VERSION, MAX_MEMBERS, Manifest, PictureInput, Provenance, Versions,
+};
 pub use read::Checkpoint;
 pub use strewn::is_strewn;
 pub use write::{remove, remove_partial, rename, write};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "checkpoint.json";
-/// The weights' file name.
+/// The weights' file name: those of the first member, where there are several.
 pub const MODEL: &str = "model.bpk";
 /// The file name of the weights that training goes on from, where [`MODEL`] holds their average.
 pub const LIVE: &str = "live.bpk";
@@ -43,6 +46,14 @@ pub const OPTIMIZER: &str = "optimizer.bpk";
 pub const SCHEDULER: &str = "scheduler.bpk";
 /// The digests' file name.
 pub const SUMS: &str = "SHA256SUMS";
+
+/// The file name of a member's weights, counted from 0: [`MODEL`], `model-2.bpk`, `model-3.bpk`, …
+pub fn model_file(member: usize) -> String {
+    match member {
+        0 => MODEL.to_owned(),
+        _ => format!("model-{}.bpk", member + 1),
+    }
+}
 
 /// Why a checkpoint can't be written or believed.
 #[derive(Debug, Error)]

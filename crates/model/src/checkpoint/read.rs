@@ -16,14 +16,15 @@ use super::folder::{identity, is_checkpoint, list, read_part};
 use super::problem::{damaged, too_large};
 use super::sums::{changed_file, changed_sums, first_difference, sums};
 use super::{
-    CheckpointError, LIVE, MANIFEST, MODEL, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn,
+    CheckpointError, LIVE, MANIFEST, MAX_MEMBERS, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn,
+    model_file,
 };
 use crate::network::Network;
 
 /// `checkpoint.json` holds the history of a run: 300 bytes an epoch, at most 100,000 epochs.
 const MANIFEST_LIMIT: u64 = 1 << 25;
-/// `SHA256SUMS` has a line for each of at most five files.
-const SUMS_LIMIT: u64 = 1 << 12;
+/// `SHA256SUMS` has a line of 80 bytes for each of the others, of which most are weights.
+const SUMS_LIMIT: u64 = 80 * (MAX_MEMBERS as u64 + 4);
 /// What a file of tensors may hold beside them: names, shapes, a schedule.
 const OVERHEAD: u64 = 1 << 20;
 
@@ -35,7 +36,7 @@ const REPLACEMENTS: usize = 10;
 pub struct Checkpoint {
     path: PathBuf,
     manifest: Manifest,
-    files: BTreeMap<&'static str, Vec<u8>>,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Checkpoint {
@@ -115,10 +116,11 @@ impl Checkpoint {
             return Err(changed_file(path, &stated, &line).unwrap_or_else(|| changed_sums(path)));
         }
         let manifest = Manifest::parse(&bytes, &path.join(MANIFEST))?;
-        let mut files = BTreeMap::from([(MANIFEST, bytes)]);
+        let models: Vec<String> = (0..manifest.members).map(model_file).collect();
         for name in names {
-            let known = [MANIFEST, MODEL, LIVE, OPTIMIZER, SCHEDULER, SUMS];
-            if !known.iter().any(|known| name == *known) && !is_strewn(&name) {
+            let known = [MANIFEST, LIVE, OPTIMIZER, SCHEDULER, SUMS];
+            let mut known = known.into_iter().chain(models.iter().map(String::as_str));
+            if !known.any(|known| name == known) && !is_strewn(&name) {
                 return Err(damaged(
                     path,
                     &name,
@@ -126,27 +128,31 @@ impl Checkpoint {
                 ));
             }
         }
+        let mut files = BTreeMap::from([(MANIFEST.to_owned(), bytes)]);
         let weights = (manifest.summary().parameters() * size_of::<f32>()) as u64;
-        // Twice the weights, as running statistics are with them; the optimizer has two moments.
-        files.insert(MODEL, required(MODEL, 2 * weights + OVERHEAD)?);
+        for name in models {
+            // Twice the weights, as running statistics are with them; the optimizer has two moments.
+            let bytes = required(&name, 2 * weights + OVERHEAD)?;
+            files.insert(name, bytes);
+        }
         for (name, limit) in [
             (LIVE, 2 * weights + OVERHEAD),
             (OPTIMIZER, 4 * weights + OVERHEAD),
             (SCHEDULER, OVERHEAD),
         ] {
             if let Some(bytes) = read(name, limit)? {
-                files.insert(name, bytes);
+                files.insert(name.to_owned(), bytes);
             }
         }
         let listed: Vec<_> = files
             .iter()
-            .map(|(name, bytes)| (*name, &bytes[..]))
+            .map(|(name, bytes)| (&name[..], &bytes[..]))
             .collect();
         let actual = sums(&listed);
         if actual.as_bytes() != stated {
             return Err(first_difference(path, &stated, &actual));
         }
-        files.insert(SUMS, stated);
+        files.insert(SUMS.to_owned(), stated);
         let training = [OPTIMIZER, SCHEDULER].map(|name| files.contains_key(name));
         let live = files.contains_key(LIVE) && manifest.training.is_none();
         if live || training != [manifest.training.is_some(); 2] {
@@ -179,22 +185,29 @@ impl Checkpoint {
     }
 
     /// The names and sizes in bytes of the files, `SHA256SUMS` included.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
-        self.files.iter().map(|(name, bytes)| (*name, bytes.len()))
+    pub fn files(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.files
+            .iter()
+            .map(|(name, bytes)| (&name[..], bytes.len()))
     }
 
-    /// Builds the network with the checkpoint's weights, in evaluation mode.
+    /// Builds the networks with the checkpoint's weights, in evaluation mode: as many as it has members.
     ///
     /// # Errors
-    /// [`CheckpointError::Invalid`] if the weights don't fit the architecture or don't give finite
-    /// numbers.
-    pub fn network(&self, device: &Device) -> Result<Network, CheckpointError> {
-        let path = self.path.join(MODEL);
+    /// [`CheckpointError::Invalid`] if weights don't fit the architecture or don't give finite numbers.
+    pub fn networks(&self, device: &Device) -> Result<Vec<Network>, CheckpointError> {
+        let members = (0..self.manifest.members).map(model_file);
+        members.map(|file| self.network(&file, device)).collect()
+    }
+
+    /// The network whose weights are in a file.
+    fn network(&self, file: &str, device: &Device) -> Result<Network, CheckpointError> {
+        let path = self.path.join(file);
         let invalid = |problem: String| CheckpointError::Invalid {
             path: path.clone(),
             problem,
         };
-        let bytes = Bytes::from_bytes_vec(self.file(MODEL).unwrap_or_default().to_vec());
+        let bytes = Bytes::from_bytes_vec(self.file(file).unwrap_or_default().to_vec());
         check_tensors(bytes.clone(), self.manifest.summary().parameters()).map_err(invalid)?;
         let record = ModuleRecord::from_bytes(bytes)
             .map_err(|error| invalid(format!("not a burnpack file: {error}")))?;

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use data::{Normalization, mnist};
 use evaluation::{Calibration, PixelLimits};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::CheckpointError;
 use super::manifest::{FORMAT_VERSION, Manifest, PictureInput, Provenance};
 use crate::config::NetworkConfig;
+use crate::views::Views;
 
 impl Manifest {
     /// Reads a manifest; `path` is named in errors.
@@ -26,14 +27,28 @@ impl Manifest {
         #[derive(Deserialize)]
         struct Version {
             version: u64,
+            members: Option<IgnoredAny>,
+            views: Option<IgnoredAny>,
         }
-        let Version { version } = serde_json::from_slice(bytes)
+        let Version {
+            version,
+            members,
+            views,
+        } = serde_json::from_slice(bytes)
             .map_err(|error| invalid(format!("no format version: {error}")))?;
         if version > FORMAT_VERSION {
             return Err(CheckpointError::Newer {
                 path: path.to_owned(),
                 found: version,
             });
+        }
+        for (key, stated) in [("members", members), ("views", views)] {
+            if stated.is_some() != (version > 2) {
+                return Err(invalid(match version {
+                    1 | 2 => format!("version {version} has no key `{key}`"),
+                    _ => format!("missing field `{key}`"),
+                }));
+            }
         }
         let read = match version {
             1 => serde_json::from_slice(bytes).map(Version1::today),
@@ -89,6 +104,8 @@ impl Version1 {
         Manifest {
             version,
             architecture,
+            members: 1,
+            views: Views::One,
             input: mnist::SHAPE,
             picture: PictureInput::Framed,
             normalization,

@@ -19,14 +19,14 @@ use crate::{
 fn a_newer_format_is_refused_by_its_version_whatever_else_it_holds() {
     let path = Path::new("checkpoint.json");
     for text in [
-        r#"{"version": 3}"#,
+        r#"{"version": 4}"#,
         r#"{"version": 987, "architecture": "a graph"}"#,
     ] {
         let error = Manifest::parse(text.as_bytes(), path).unwrap_err();
         assert!(matches!(error, CheckpointError::Newer { .. }), "{error}");
         let line = error.to_string();
         assert!(
-            line.contains("version 3") || line.contains("version 987"),
+            line.contains("version 4") || line.contains("version 987"),
             "{line}"
         );
         assert!(
@@ -54,7 +54,7 @@ fn a_newer_format_is_refused_by_its_version_whatever_else_it_holds() {
 fn a_newer_format_may_have_other_files() {
     let folder = Folder::new();
     let files = [
-        (MANIFEST, &br#"{"version": 3}"#[..]),
+        (MANIFEST, &br#"{"version": 4}"#[..]),
         ("model.safetensors", &[0; 9]),
     ];
     let error = Checkpoint::open(folder.write("a", &files)).unwrap_err();
@@ -62,7 +62,7 @@ fn a_newer_format_may_have_other_files() {
     // A damaged version isn't believed.
     let path = folder.training("b", 7);
     let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
-    fs::write(path.join(MANIFEST), text.replacen("2", "3", 1)).unwrap();
+    fs::write(path.join(MANIFEST), text.replacen("3", "4", 1)).unwrap();
     let error = Checkpoint::open(path).unwrap_err();
     assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod committee;
 #[path = "../common/mod.rs"]
 mod common;
 mod content;
@@ -41,9 +42,7 @@ fn what_was_written_is_read() {
     assert_eq!(checkpoint.files().count(), 6);
     let images = || Tensor::<4>::ones([3, 1, 28, 28], &device());
     assert_eq!(
-        checkpoint
-            .network(&device())
-            .unwrap()
+        checkpoint.networks(&device()).unwrap()[0]
             .forward(images())
             .into_data(),
         network(&tiny(), 7).forward(images()).into_data(),

@@ -17,7 +17,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 #[test]
-fn version_1_written_again_as_version_2_gives_the_same_answers() {
+fn version_1_written_again_as_todays_gives_the_same_answers() {
     let images: Vec<u8> = (0..300 * 784_u64)
         .map(|at| (at * at % 7919 % 256) as u8)
         .collect();
@@ -68,11 +68,13 @@ fn version_1(changes: &[(&str, Value)]) -> Result<Manifest, String> {
 }
 
 #[test]
-fn version_1_has_no_key_of_version_2_and_the_other_way_round() {
+fn version_1_has_no_key_of_todays_and_the_other_way_round() {
     version_1(&[]).unwrap();
     for (key, value) in [
         ("input", json!({"channels": 1, "height": 28, "width": 28})),
         ("picture", json!("framed")),
+        ("members", json!(1)),
+        ("views", json!(1)),
         ("labels", json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])),
     ] {
         let error = version_1(&[(key, value)]).unwrap_err();
@@ -80,7 +82,7 @@ fn version_1_has_no_key_of_version_2_and_the_other_way_round() {
     }
     let today = json_of(&version_1(&[]).unwrap());
     let mut today: Value = serde_json::from_slice(&today).unwrap();
-    assert_eq!(today["version"], 2);
+    assert_eq!(today["version"], FORMAT_VERSION);
     assert_eq!(today["picture"], "framed");
     assert!(today.get("ink").is_none() && today["calibration"]["pixels"].is_object());
     today["ink"] = today["calibration"]["pixels"].clone();

@@ -121,7 +121,7 @@ fn a_name_is_never_without_a_checkpoint_while_another_takes_its_place() {
 fn who_reads_while_another_takes_its_place_gets_one_of_the_two() {
     while_it_is_replaced(|path| {
         let checkpoint = Checkpoint::open(path).unwrap();
-        assert!(checkpoint.network(&device()).is_ok());
+        assert!(checkpoint.networks(&device()).is_ok());
     });
 }
 

@@ -13,7 +13,7 @@ use data::{ImageShape, Normalization, SplitDigest, mnist};
 use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels};
 use model::{
     Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput,
-    Provenance,
+    Provenance, Views,
     checkpoint::{
         self, Checkpoint, DataDigests, FORMAT_VERSION, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
         Versions,
@@ -56,6 +56,8 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
     Manifest {
         version: FORMAT_VERSION,
         architecture,
+        members: 1,
+        views: Views::One,
         input: mnist::SHAPE,
         picture: PictureInput::Framed,
         normalization: Normalization {
@@ -86,6 +88,7 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
 /// The manifest of a network for other images, with everything that a manifest may have.
 pub fn full_manifest() -> Manifest {
     Manifest {
+        views: Views::Nine,
         input: COLOUR,
         picture: PictureInput::Whole,
         normalization: Normalization {
@@ -115,7 +118,7 @@ pub fn calibration(classes: usize, features: usize, shape: ImageShape) -> Calibr
     }
     let logits = Logits::new(classes, values, labels).unwrap();
     let config = CalibrationConfig::default();
-    let fitted = Calibration::fit_with_features(&logits, &rows, &config).unwrap();
+    let fitted = Calibration::fit_with_features(&logits, &rows, 1, &config).unwrap();
     assert!(fitted.distance.is_some());
     let image: Vec<u8> = (0..shape.len()).map(|at| at as u8).collect();
     let pixels = PixelLimits::of([Pixels {

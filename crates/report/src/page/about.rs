@@ -2,6 +2,7 @@
 
 use evaluation::PixelLimits;
 use maud::html;
+use model::Views;
 
 use super::findings::Page;
 use super::markup::{Section, count, data_table, folded, percent, table, visible};
@@ -18,9 +19,13 @@ pub fn section(page: &Page) -> Section {
         let text = html! { pre.scroll tabindex="0" { (text) } };
         folded(title, text)
     };
+    let layers = match manifest.members {
+        1 => "Layers",
+        _ => "Layers of one network",
+    };
     let content = html! {
         div.facts { (table("The checkpoint", &["What", "Value"], &facts(page))) }
-        (preformatted("Layers", manifest.summary().to_string()))
+        (preformatted(layers, manifest.summary().to_string()))
         (preformatted("Recipe", visible(&recipe)))
         @if !metrics.is_empty() {
             (data_table("Measured while training", &["Metric", "Value"], &metrics))
@@ -52,7 +57,21 @@ fn facts(page: &Page) -> Vec<Vec<String>> {
             "Versions",
             format!("digits {}, Burn {}", versions.digits, versions.burn),
         ),
-        ("Parameters", count(manifest.summary().parameters() as u64)),
+        (
+            "Networks",
+            match manifest.members {
+                1 => "1".to_owned(),
+                members => format!("{members}, whose probabilities are averaged"),
+            },
+        ),
+        (
+            "Views of an image",
+            match manifest.views {
+                Views::One => "the image itself".to_owned(),
+                views => format!("{}, shifted by up to a pixel", views.count()),
+            },
+        ),
+        ("Parameters", count(manifest.parameters() as u64)),
         (
             "Normalization",
             format!(

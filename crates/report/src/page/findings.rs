@@ -14,7 +14,7 @@ pub struct Page<'a> {
     pub images: &'a LabelledImages,
     /// What the examination found.
     pub examination: &'a Examination,
-    /// How training went, where that is known.
+    /// How training went, where that is known; of several networks the first one's.
     pub history: Option<&'a History>,
     /// What it does with corrupted images and with what is none of its classes, where that was tried.
     pub stress: Option<&'a Stress>,

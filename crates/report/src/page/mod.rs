@@ -60,7 +60,10 @@ impl Page<'_> {
             sections.push(away::section(self, stress)?);
         }
         if let Some(history) = self.history.filter(|history| history.epochs() > 0) {
-            sections.push(training::section(history)?);
+            sections.push(training::section(
+                history,
+                self.classifier.manifest().members,
+            )?);
         }
         sections.push(about::section(self));
         Ok(self.assemble(&sections))

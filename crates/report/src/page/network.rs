@@ -121,9 +121,10 @@ fn describe(falls: &[f64], ImageShape { height, width, .. }: ImageShape) -> Stri
     )
 }
 
-/// The first layer's filters, if it is a convolution.
+/// The first layer's filters, if it is a convolution; of several networks those of the first.
 fn filters(page: &Page) -> Result<Markup, PageError> {
-    let Some(block) = page.classifier.network().blocks.first() else {
+    let networks = page.classifier.networks();
+    let Some(block) = networks.first().and_then(|network| network.blocks.first()) else {
         return Ok(Markup::default());
     };
     let weight = block.conv.weight.val();
@@ -165,8 +166,12 @@ fn filters(page: &Page) -> Result<Markup, PageError> {
         true => format!(" The first {FILTERS} of {filters} are shown."),
         false => String::new(),
     };
+    let of = match networks.len() {
+        1 => String::new(),
+        members => format!(" They are those of the first of {members} networks."),
+    };
     let caption = html! {
-        (colours) "; several alike, or a pale one, mean that fewer filters would do." (shown) (table)
+        (colours) "; several alike, or a pale one, mean that fewer filters would do." (shown) (of) (table)
     };
     Ok(figure(
         "Filters of the first layer",

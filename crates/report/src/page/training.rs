@@ -12,7 +12,7 @@ use super::markup::{Section, count, data_table, figure, percent};
 /// Most points of a curve over steps.
 const POINTS: usize = 240;
 
-pub fn section(history: &History) -> Result<Section, PageError> {
+pub fn section(history: &History, members: usize) -> Result<Section, PageError> {
     let loss = curves(
         history,
         "loss",
@@ -42,8 +42,14 @@ pub fn section(history: &History) -> Result<Section, PageError> {
         div.pair { (loss) (accuracy) (rate(history)?) (speed(history)?) }
         (numbers(history))
     };
+    let of = match members {
+        1 => String::new(),
+        members => format!(
+            " of the first of {members} networks, which differ in nothing but their random numbers"
+        ),
+    };
     let lead = format!(
-        "{} epochs. Lines over steps are means over short stretches.",
+        "{} epochs{of}. Lines over steps are means over short stretches.",
         history.epochs()
     );
     Ok(Section::new(

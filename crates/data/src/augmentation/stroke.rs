@@ -54,7 +54,7 @@ impl Stroke {
             // What is left of a hair may be noise: it is not made ink of.
             let gain = (u32::from(brightest) * 256 / u32::from(now)).min(MOST_GAIN);
             for pixel in plane {
-                *pixel = (u32::from(*pixel) * gain >> 8).min(255) as u8;
+                *pixel = ((u32::from(*pixel) * gain) >> 8).min(255) as u8;
             }
         }
     }

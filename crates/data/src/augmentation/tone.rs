@@ -70,7 +70,7 @@ impl Tone {
                 *out = (above.clamp(0.0, 1.0) * top).round() as u8;
             }
         }
-        table.map(|value| (u32::from(value) * self.contrast >> 8) as u8)
+        table.map(|value| ((u32::from(value) * self.contrast) >> 8) as u8)
     }
 }
 
@@ -97,7 +97,7 @@ impl Noise {
         for pixels in plane.chunks_mut(8) {
             let draws = self.random.next_u64().to_le_bytes();
             for (pixel, draw) in pixels.iter_mut().zip(draws) {
-                let change = (i32::from(draw) - 128) * self.greatest >> 8;
+                let change = ((i32::from(draw) - 128) * self.greatest) >> 8;
                 *pixel = (i32::from(*pixel) + change).clamp(0, 255) as u8;
             }
         }

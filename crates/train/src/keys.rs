@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 64] = [
+pub(crate) const KEYS: [&str; 66] = [
     "seed",
     "backend",
     "data.dir",
@@ -16,6 +16,7 @@ pub(crate) const KEYS: [&str; 64] = [
     "data.augmentation.rotation",
     "data.augmentation.shift",
     "data.augmentation.zoom",
+    "data.augmentation.stretch",
     "data.augmentation.shear",
     "data.augmentation.elastic",
     "data.augmentation.stroke",
@@ -30,6 +31,7 @@ pub(crate) const KEYS: [&str; 64] = [
     "data.validation_augmentation.rotation",
     "data.validation_augmentation.shift",
     "data.validation_augmentation.zoom",
+    "data.validation_augmentation.stretch",
     "data.validation_augmentation.shear",
     "data.validation_augmentation.elastic",
     "data.validation_augmentation.stroke",

@@ -22,7 +22,7 @@ use warp::Warp;
 
 /// What may happen to a training image; each amount is the greatest, and 0 for never.
 ///
-/// First styles, crop, stroke and resolution; then rotation, shear and zoom about the centre, the shift
+/// First styles, crop, stroke and resolution; then rotation, shear, stretch and zoom about the centre, the shift
 /// and the elastic displacement as one map, sampled once with bilinear interpolation; then the others.
 /// What comes from outside the image is 0, as paper is; ink is bright. The default is no change.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
@@ -35,6 +35,9 @@ pub struct Augmentation {
     pub shift: f64,
     /// Fraction of the size, 0 to 0.9: 0.1 draws a size of 0.9 to 1.1.
     pub zoom: f64,
+    /// Fraction by which the image becomes wider and as much lower, or narrower and higher, 0 to 0.9: hands
+    /// are broad or narrow.
+    pub stretch: f64,
     /// Degrees by which upright lines lean, 0 to 60, to either side: hands slant.
     pub shear: f64,
     /// Fraction of the width, 0 to 0.2, by which the points of a 4×4 grid are displaced, smoothly
@@ -122,6 +125,7 @@ impl Draw {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Affine,
+    Stretch,
     Elastic,
     Stroke,
     Resolution,
@@ -145,6 +149,7 @@ impl Augmentation {
         rotation: 0.0,
         shift: 0.0,
         zoom: 0.0,
+        stretch: 0.0,
         shear: 0.0,
         elastic: 0.0,
         stroke: 0.0,
@@ -173,11 +178,12 @@ impl Augmentation {
     }
 
     /// The name, the amount and the greatest amount of each kind, in the order of the fields.
-    pub fn amounts(&self) -> [(&'static str, f64, f64); 14] {
+    pub fn amounts(&self) -> [(&'static str, f64, f64); 15] {
         [
             ("rotation", self.rotation, limits::ROTATION),
             ("shift", self.shift, limits::SHIFT),
             ("zoom", self.zoom, limits::ZOOM),
+            ("stretch", self.stretch, limits::ZOOM),
             ("shear", self.shear, limits::SHEAR),
             ("elastic", self.elastic, limits::ELASTIC),
             ("stroke", self.stroke, limits::STROKE),
@@ -198,6 +204,7 @@ impl Augmentation {
             rotation,
             shift,
             zoom,
+            stretch,
             shear,
             elastic,
             stroke,
@@ -215,6 +222,7 @@ impl Augmentation {
             "rotation" => Self { rotation, ..none },
             "shift" => Self { shift, ..none },
             "zoom" => Self { zoom, ..none },
+            "stretch" => Self { stretch, ..none },
             "shear" => Self { shear, ..none },
             "elastic" => Self { elastic, ..none },
             "stroke" => Self { stroke, ..none },
@@ -278,8 +286,7 @@ impl Augmentation {
         let warp = Warp::draw(
             self,
             shape,
-            &mut draw.of(Kind::Affine),
-            &mut draw.of(Kind::Elastic),
+            [Kind::Affine, Kind::Stretch, Kind::Elastic].map(|kind| draw.of(kind)),
         )
         .from(coarse.size);
         let blur = Blur::draw(self.blur, &mut draw.of(Kind::Blur));

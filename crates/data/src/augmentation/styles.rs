@@ -53,12 +53,9 @@ impl Styles {
         }
         let top = hand.at_row(canvas, hand.top + 0.3 * hand.stroke);
         let bottom = hand.at_row(canvas, hand.bottom - 0.3 * hand.stroke);
-        if fat > 0.6 {
-            let radius = canvas.radius;
-            canvas.radius *= 1.0 + 4.0 * (fat - 0.6);
+        if fat > 0.5 {
+            canvas.radius *= 1.0 + 3.5 * (fat - 0.5);
             canvas.line(top, bottom);
-            // The pen is no wider in the other strokes than half of that.
-            canvas.radius = radius.midpoint(canvas.radius);
         }
         if kind < 0.8 {
             let (sin, cos) = (15.0 + 55.0 * angle).to_radians().sin_cos();

@@ -21,12 +21,12 @@ pub(super) struct Warp {
 }
 
 impl Warp {
-    /// Draws rotation, shear, zoom and shift from `affine`, displacements from `elastic`.
+    /// Draws rotation, shear, zoom and shift from the first stream, the stretch from the second,
+    /// displacements from the third.
     pub(super) fn draw(
         of: &Augmentation,
         shape: ImageShape,
-        affine: &mut Random,
-        elastic: &mut Random,
+        [mut affine, mut stretch, mut elastic]: [Random; 3],
     ) -> Self {
         let greatest = of.elastic.clamp(0.0, limits::ELASTIC) * shape.width as f64;
         let elastic = (greatest > 0.0).then(|| {
@@ -37,7 +37,7 @@ impl Warp {
         });
         Self {
             shape,
-            map: InverseMap::draw(of, shape, affine),
+            map: InverseMap::draw(of, shape, &mut affine, &mut stretch),
             from: [shape.height, shape.width],
             elastic,
         }
@@ -93,7 +93,12 @@ struct InverseMap {
 }
 
 impl InverseMap {
-    fn draw(of: &Augmentation, shape: ImageShape, random: &mut Random) -> Self {
+    fn draw(
+        of: &Augmentation,
+        shape: ImageShape,
+        random: &mut Random,
+        stretch: &mut Random,
+    ) -> Self {
         let ImageShape { height, width, .. } = shape;
         let mut amount = |value: f64, limit: f64| value.clamp(0.0, limit) * random.symmetric();
         let (sin, cos) = amount(of.rotation, limits::ROTATION).to_radians().sin_cos();
@@ -101,9 +106,14 @@ impl InverseMap {
         let zoom = 1.0 / (1.0 + amount(of.zoom, limits::ZOOM));
         let shift_x = amount(of.shift, limits::SHIFT) * width as f64;
         let shift_y = amount(of.shift, limits::SHIFT) * height as f64;
-        // Out = zoom · rotation · shear · in + shift about the centre; this is its inverse.
-        let (xx, xy) = (zoom * (cos + shear * sin), zoom * (sin - shear * cos));
-        let (yx, yy) = (-zoom * sin, zoom * cos);
+        let stretch = 1.0 + of.stretch.clamp(0.0, limits::ZOOM) * stretch.symmetric();
+        let (narrow, high) = (1.0 / stretch.sqrt(), stretch.sqrt());
+        // Out = zoom · rotation · shear · stretch · in + shift about the centre; this is its inverse.
+        let (xx, xy) = (
+            zoom * narrow * (cos + shear * sin),
+            zoom * narrow * (sin - shear * cos),
+        );
+        let (yx, yy) = (-zoom * high * sin, zoom * high * cos);
         let centre_x = (width - 1) as f64 / 2.0;
         let centre_y = (height - 1) as f64 / 2.0;
         let (left, top) = (-centre_x - shift_x, -centre_y - shift_y);
@@ -314,15 +324,15 @@ mod tests {
                 })
                 .collect();
             let map = match index % 3 {
-                0 => InverseMap::draw(&all, SHAPE, &mut random),
+                0 => InverseMap::draw(&all, SHAPE, &mut random.clone(), &mut random),
                 1 => {
                     let shift = Augmentation {
                         shift: 0.5,
                         ..Default::default()
                     };
-                    InverseMap::draw(&shift, SHAPE, &mut random)
+                    InverseMap::draw(&shift, SHAPE, &mut random.clone(), &mut random)
                 }
-                _ => InverseMap::draw(&Augmentation::default(), SHAPE, &mut random),
+                _ => InverseMap::draw(&Augmentation::NONE, SHAPE, &mut random.clone(), &mut random),
             };
             let mut out = vec![1; SHAPE.len()];
             map.resample(SHAPE, [SHAPE.height, SHAPE.width], &image, &mut out);

@@ -308,6 +308,7 @@ fn a_shear_leans_the_image_and_keeps_its_rows() {
 
 /// Every kind at some amount.
 const ALL: Augmentation = Augmentation {
+    stretch: 0.2,
     elastic: 0.05,
     stroke: 1.0,
     resolution: 0.5,
@@ -335,6 +336,7 @@ fn with(augmentation: Augmentation, name: &str, value: f64) -> Augmentation {
         "rotation" => changed.rotation = value,
         "shift" => changed.shift = value,
         "zoom" => changed.zoom = value,
+        "stretch" => changed.stretch = value,
         "shear" => changed.shear = value,
         "elastic" => changed.elastic = value,
         "stroke" => changed.stroke = value,

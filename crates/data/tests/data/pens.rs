@@ -302,6 +302,7 @@ fn every_kind_works_on_every_shape() {
         rotation: 180.0,
         shift: 1.0,
         zoom: 0.9,
+        stretch: 0.9,
         shear: 60.0,
         elastic: 0.2,
         stroke: 3.0,

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod augmentation;
+mod batcher;
 mod classes;
 #[cfg(feature = "download")]
 mod download;
@@ -63,12 +64,13 @@ mod tree;
 mod tree;
 
 pub use augmentation::{Augmentation, Draw, Scratch};
+pub use batcher::Batch;
 pub use classes::Classes;
 #[cfg(feature = "download")]
 pub use download::Downloader;
 pub use error::DataError;
 pub use images::{Item, LabelledImages, Spec, SplitDigest};
-pub use loader::{Batch, Batches, Loader};
+pub use loader::{Batches, Loader};
 pub use normalization::Normalization;
 pub use random::Random;
 pub use reading::{FolderOptions, Observer};

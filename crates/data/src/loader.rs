@@ -1,23 +1,15 @@
+//! Epochs of batches, in order or shuffled.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
-use burn::tensor::{Device, Tensor};
-use rayon::prelude::*;
+use burn::tensor::Device;
 
+use crate::batcher::{Augmented, Batch, Batcher, Negatives};
 use crate::random::{Purpose, Random};
-use crate::{Augmentation, Draw, LabelledImages, Normalization, Scratch};
-
-/// One batch on a device.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// `[batch, channels, height, width]`, normalized, in the device's default float type.
-    pub images: Tensor<4>,
-    /// The index of the class of each, `[batch]`, on the host; [`NO_CLASS`](kernels::NO_CLASS) for what shows
-    /// none.
-    pub labels: Arc<[u16]>,
-}
+use crate::{Augmentation, LabelledImages, Normalization};
 
 /// Serves images in batches, as tensors on a device: Burn's [`DataLoader`] without its copies.
 ///
@@ -48,23 +40,11 @@ pub struct Batch {
 /// ```
 #[derive(Clone)]
 pub struct Loader {
-    images: LabelledImages,
+    batcher: Batcher,
     indices: Arc<[u32]>,
-    tables: Arc<[[f32; 256]]>,
     batch_size: usize,
-    device: Device,
     shuffle: Option<u64>,
-    augmentation: Option<Augmented>,
-    /// For each image of a batch, how many that show no class, and the seed that they are drawn from.
-    negatives: Option<(f64, u64)>,
     next_epoch: Arc<AtomicUsize>,
-}
-
-#[derive(Clone, Copy)]
-struct Augmented {
-    augmentation: Augmentation,
-    seed: u64,
-    plain_from: Option<usize>,
 }
 
 impl Loader {
@@ -90,14 +70,16 @@ impl Loader {
         let channels = images.shape().channels;
         assert_eq!(normalization.mean.len(), channels, "channels");
         Self {
-            images,
+            batcher: Batcher {
+                images,
+                tables: normalization.tables().into(),
+                augmented: None,
+                negatives: None,
+                device: device.clone(),
+            },
             indices,
-            tables: normalization.tables().into(),
             batch_size,
-            device: device.clone(),
             shuffle: None,
-            augmentation: None,
-            negatives: None,
             next_epoch: Arc::new(AtomicUsize::new(1)),
         }
     }
@@ -131,7 +113,7 @@ impl Loader {
         seed: u64,
         plain_from: Option<usize>,
     ) -> Self {
-        self.augmentation = (!augmentation.is_identity()).then_some(Augmented {
+        self.batcher.augmented = (!augmentation.is_identity()).then_some(Augmented {
             augmentation,
             seed,
             plain_from,
@@ -144,8 +126,8 @@ impl Loader {
     /// (`seed`, epoch, image index) and augmented like the others. Without effect where the classes are not
     /// the ten digits. They don't count as items.
     pub fn with_negatives(mut self, share: f64, seed: u64) -> Self {
-        let digits = self.images.classes().are_digits();
-        self.negatives = (digits && share > 0.0).then_some((share, seed));
+        let digits = self.batcher.images.classes().are_digits();
+        self.batcher.negatives = (digits && share > 0.0).then_some(Negatives { share, seed });
         self
     }
 
@@ -180,76 +162,12 @@ impl Loader {
         };
         Batches {
             loader: self,
-            augmentation: self
-                .augmentation
-                .filter(|options| options.plain_from.is_none_or(|plain| epoch < plain)),
             epoch,
             order,
             served: 0,
         }
     }
-
-    fn batch(&self, indices: &[u32], epoch: usize, augmentation: Option<Augmented>) -> Batch {
-        let shape = self.images.shape();
-        let (negatives, seed) = self.negatives.unwrap_or_default();
-        let negatives = (negatives * indices.len() as f64).round() as usize;
-        let count = indices.len() + negatives;
-        let mut input = vec![0.0; count * shape.len()];
-        input
-            .par_chunks_exact_mut(shape.len())
-            .enumerate()
-            .with_min_len(IMAGES_PER_TASK)
-            .for_each_init(Buffers::default, |buffers, (at, input)| {
-                let Buffers { shown, scratch } = buffers;
-                let index = indices[at % indices.len()] as usize;
-                let is_negative = at >= indices.len();
-                let made;
-                let mut image = self.images.image(index);
-                if is_negative {
-                    let other = indices[(at + 1) % indices.len()] as usize;
-                    made = self.images.negative([index, other], seed, epoch);
-                    image = &made;
-                }
-                if let Some(Augmented {
-                    augmentation, seed, ..
-                }) = augmentation
-                {
-                    shown.resize(shape.len(), 0);
-                    let digit = self.images.digit(index).filter(|_| !is_negative);
-                    let draw = Draw { seed, epoch, index };
-                    augmentation.apply(shape, image, digit, draw, scratch, shown);
-                    image = shown;
-                }
-                let planes = input.chunks_exact_mut(shape.plane());
-                let image = image.chunks_exact(shape.plane());
-                for ((input, image), table) in planes.zip(image).zip(&*self.tables) {
-                    for (input, &pixel) in input.iter_mut().zip(image) {
-                        *input = table[usize::from(pixel)];
-                    }
-                }
-            });
-        let labels: Arc<[u16]> = indices
-            .iter()
-            .map(|&index| self.images.label(index as usize))
-            .chain(std::iter::repeat_n(kernels::NO_CLASS, negatives))
-            .collect();
-        let dims = [count, shape.channels, shape.height, shape.width];
-        Batch {
-            images: kernels::from_vec(input, dims, &self.device),
-            labels,
-        }
-    }
 }
-
-/// What a thread reuses from image to image.
-#[derive(Default)]
-struct Buffers {
-    shown: Vec<u8>,
-    scratch: Scratch,
-}
-
-/// Fewer images than this are not worth handing to another thread.
-const IMAGES_PER_TASK: usize = 16;
 
 impl DataLoader<Batch> for Loader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
@@ -261,10 +179,9 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
-            device: device.clone(),
-            ..self.clone()
-        })
+        let mut moved = self.clone();
+        moved.batcher.device = device.clone();
+        Arc::new(moved)
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
@@ -279,7 +196,6 @@ impl DataLoader<Batch> for Loader {
 /// The batches of one epoch, in order. Never yields an error: every byte was checked before.
 pub struct Batches<'a> {
     loader: &'a Loader,
-    augmentation: Option<Augmented>,
     epoch: usize,
     order: Arc<[u32]>,
     served: usize,
@@ -306,7 +222,7 @@ impl Iterator for Batches<'_> {
         if indices.is_empty() {
             return None;
         }
-        let batch = self.loader.batch(indices, self.epoch, self.augmentation);
+        let batch = self.loader.batcher.batch(indices, self.epoch);
         self.served += indices.len();
         Some(Ok(batch))
     }

@@ -1,0 +1,112 @@
+//! A batch made of images.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+use crate::{Augmentation, Draw, LabelledImages, Scratch};
+
+/// One batch on a device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[batch, channels, height, width]`, normalized, in the device's default float type.
+    pub images: Tensor<4>,
+    /// The index of the class of each, `[batch]`, on the host; [`NO_CLASS`](kernels::NO_CLASS) for what shows
+    /// none.
+    pub labels: Arc<[u16]>,
+}
+
+/// What batches are made of, and how.
+#[derive(Clone)]
+pub(crate) struct Batcher {
+    pub(crate) images: LabelledImages,
+    /// The normalized value of each byte, for each channel.
+    pub(crate) tables: Arc<[[f32; 256]]>,
+    pub(crate) augmented: Option<Augmented>,
+    pub(crate) negatives: Option<Negatives>,
+    pub(crate) device: Device,
+}
+
+/// How images are changed, and from which epoch on they are not.
+#[derive(Clone, Copy)]
+pub(crate) struct Augmented {
+    pub(crate) augmentation: Augmentation,
+    pub(crate) seed: u64,
+    pub(crate) plain_from: Option<usize>,
+}
+
+/// Images that show no class: how many for each image of a batch, and the seed that they are drawn from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Negatives {
+    pub(crate) share: f64,
+    pub(crate) seed: u64,
+}
+
+impl Batcher {
+    /// The images at `indices`, of which there is one at least, as `epoch` (from 1) shows them, and after
+    /// them those that show no class.
+    pub(crate) fn batch(&self, indices: &[u32], epoch: usize) -> Batch {
+        let shape = self.images.shape();
+        let augmented = self.augmented;
+        let augmented =
+            augmented.filter(|options| options.plain_from.is_none_or(|plain| epoch < plain));
+        let Negatives { share, seed } = self.negatives.unwrap_or_default();
+        let negatives = (share * indices.len() as f64).round() as usize;
+        let count = indices.len() + negatives;
+        let mut input = vec![0.0; count * shape.len()];
+        input
+            .par_chunks_exact_mut(shape.len())
+            .enumerate()
+            .with_min_len(IMAGES_PER_TASK)
+            .for_each_init(Buffers::default, |buffers, (at, input)| {
+                let Buffers { shown, scratch } = buffers;
+                let index = indices[at % indices.len()] as usize;
+                let is_negative = at >= indices.len();
+                let made;
+                let mut image = self.images.image(index);
+                if is_negative {
+                    let other = indices[(at + 1) % indices.len()] as usize;
+                    made = self.images.negative([index, other], seed, epoch);
+                    image = &made;
+                }
+                if let Some(Augmented {
+                    augmentation, seed, ..
+                }) = augmented
+                {
+                    shown.resize(shape.len(), 0);
+                    let digit = self.images.digit(index).filter(|_| !is_negative);
+                    let draw = Draw { seed, epoch, index };
+                    augmentation.apply(shape, image, digit, draw, scratch, shown);
+                    image = shown;
+                }
+                let planes = input.chunks_exact_mut(shape.plane());
+                let image = image.chunks_exact(shape.plane());
+                for ((input, image), table) in planes.zip(image).zip(&*self.tables) {
+                    for (input, &pixel) in input.iter_mut().zip(image) {
+                        *input = table[usize::from(pixel)];
+                    }
+                }
+            });
+        let labels: Arc<[u16]> = indices
+            .iter()
+            .map(|&index| self.images.label(index as usize))
+            .chain(std::iter::repeat_n(kernels::NO_CLASS, negatives))
+            .collect();
+        let dims = [count, shape.channels, shape.height, shape.width];
+        Batch {
+            images: kernels::from_vec(input, dims, &self.device),
+            labels,
+        }
+    }
+}
+
+/// What a thread reuses from image to image.
+#[derive(Default)]
+struct Buffers {
+    shown: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// Fewer images than this are not worth handing to another thread.
+const IMAGES_PER_TASK: usize = 16;

@@ -53,8 +53,8 @@ impl Styles {
         }
         let top = hand.at_row(canvas, hand.top + 0.3 * hand.stroke);
         let bottom = hand.at_row(canvas, hand.bottom - 0.3 * hand.stroke);
-        if fat > 0.5 {
-            canvas.radius *= 1.0 + 3.5 * (fat - 0.5);
+        if fat > 0.4 {
+            canvas.radius *= 1.0 + 3.5 * (fat - 0.4);
             canvas.line(top, bottom);
         }
         if kind < 0.8 {
@@ -81,13 +81,13 @@ impl Styles {
     fn four(&self, hand: &Hand, canvas: &mut Canvas<'_>) {
         let [kind, height, ..] = self.draws;
         let rows = |share: f64| hand.top as usize..(hand.top + share * hand.height()) as usize;
-        if kind < 0.25 {
+        if kind < 0.2 {
             // An apex that is cut off leaves two arms.
             for y in rows(0.08 + 0.17 * height) {
                 canvas.row_mut(y).fill(0);
             }
-        } else if kind < 0.7 {
-            for y in rows(0.15 + 0.4 * height) {
+        } else if kind < 0.75 {
+            for y in rows(0.2 + 0.4 * height) {
                 hand.take_last_run(canvas.row_mut(y));
             }
         } else {
@@ -127,7 +127,7 @@ impl Styles {
         let [x, y] = hand.at_row(canvas, hand.bottom - 0.5 * hand.stroke);
         let length = (0.2 + 0.35 * length) * hand.height();
         let control = [x - 0.5 * length, y + (0.1 + 0.4 * depth) * length];
-        let end = [x - length, y - (0.7 * rise - 0.05) * length];
+        let end = [x - length, y - (0.9 * rise - 0.05) * length];
         canvas.curve([x, y], control, end);
     }
 }

@@ -282,3 +282,69 @@ fn what_is_written_is_read_back_and_nothing_else() {
     without.as_object_mut().unwrap().remove("distance");
     assert_eq!(read(without).unwrap().distance, None);
 }
+
+#[test]
+fn limits_hold_for_augmented_images_too_and_the_threshold_is_that_of_the_images_as_they_are() {
+    let (logits, features) = images(3_000);
+    let config = CalibrationConfig {
+        target_risk: 0.01,
+        ..CalibrationConfig::default()
+    };
+    // In another hand: less sure, further away, and every hundredth is taken for another class.
+    let (mut scores, mut far) = (Vec::new(), Vec::new());
+    for (index, (row, at)) in logits.rows().zip(&features).enumerate() {
+        let turned = usize::from(index % 100 == 0);
+        scores.extend((0..3).map(|class| 0.5 * row[(class + turned) % 3]));
+        far.push(vec![1.3 * at[0] + 1.0, 1.3 * at[1] + 1.0, at[2]]);
+    }
+    let others = Logits::new(3, scores, logits.labels().to_vec()).unwrap();
+    let alone = Calibration::fit_with_features(&logits, &features, 1, &config).unwrap();
+    let both =
+        Calibration::fit_with_augmented((&logits, &features), (&others, &far), 1, &config).unwrap();
+    assert!(both.energy.value > alone.energy.value);
+    assert_eq!(both.temperature, alone.temperature);
+    assert_eq!(both.conformal, alone.conformal);
+    assert_eq!((both.deferral.n, both.deferral.certified), (3_000, true));
+
+    let accepts = |calibration: &Calibration, row: usize| {
+        let evidence = Evidence {
+            logits: others.rows().nth(row).unwrap(),
+            features: &far[row],
+            pixels: None,
+        };
+        let found = calibration.decide(evidence).unwrap();
+        (
+            found.decision == Decision::Accept,
+            found.class == others.labels()[row],
+        )
+    };
+    let count = |calibration: &Calibration, holds: fn((bool, bool)) -> bool| {
+        (0..3_000)
+            .filter(|&row| holds(accepts(calibration, row)))
+            .count() as u64
+    };
+    let fared = both.augmented.unwrap();
+    assert_eq!((fared.n, fared.right), (3_000, 2_970));
+    assert_eq!(fared.accepted, count(&both, |(accepted, _)| accepted));
+    assert_eq!(
+        fared.errors,
+        count(&both, |(accepted, right)| accepted && !right)
+    );
+    assert!(fared.accepted > count(&alone, |(accepted, _)| accepted) + 500);
+    assert_eq!(
+        fared.to_string(),
+        format!(
+            "{} of 3000 augmented validation images accepted, {} of them wrong",
+            fared.accepted, fared.errors
+        )
+    );
+    // More accepted than there are is no calibration.
+    let mut stored = serde_json::to_value(&both).unwrap();
+    assert_eq!(
+        serde_json::from_value::<Calibration>(stored.clone()).unwrap(),
+        both
+    );
+    stored["augmented"]["accepted"] = json!(3_001);
+    let error = serde_json::from_value::<Calibration>(stored).unwrap_err();
+    assert!(error.to_string().contains("augmented.accepted"), "{error}");
+}

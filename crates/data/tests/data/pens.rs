@@ -282,9 +282,10 @@ fn styles_are_painted_on_digits_that_have_them_elsewhere_in_the_width_of_their_s
         }
         // An apex that is cut off may have been the brightest.
         assert!(brightest(&painted) == brightest(image) || digit == 4);
-        // Part of a digit, not another one.
+        // Part of a digit, not another one; but a 1 may be as fat as a small one that was enlarged.
         let more = mass(&painted) / mass(image);
-        assert!((0.4..3.5).contains(&more), "{digit} at {index}: {more}");
+        let allowed = if digit == 1 { 1.0..8.0 } else { 0.4..2.0 };
+        assert!(allowed.contains(&more), "{digit} at {index}: {more}");
         // What shows no digit as far as is known stays as it is.
         assert_eq!(drawn(styles, image, None, index), image);
     }

@@ -1,0 +1,151 @@
+//! How a calibration is fitted, on validation images.
+
+use crate::conformal::{Conformal, Method};
+use crate::evidence::{Evidence, Limits};
+use crate::{
+    Calibration, Decision, Deferral, DistanceLimit, EnergyLimit, Error, Fared, Logits, RiskTarget,
+    Temperature,
+};
+use serde::{Deserialize, Serialize};
+
+/// What to fit; the defaults are those of the project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationConfig {
+    /// Greatest error rate among accepted images, a fraction.
+    pub target_risk: f64,
+    /// Probability that a certified threshold keeps to it.
+    pub confidence_level: f64,
+    /// Levels of the conformal sets; LAC and APS are both fitted at each.
+    pub conformal_levels: Vec<f64>,
+    /// Share of the validation images whose energy is within the limit, and of those whose
+    /// distance is; the others go to a person.
+    pub in_distribution_share: f64,
+}
+
+impl Default for CalibrationConfig {
+    fn default() -> Self {
+        let RiskTarget {
+            target_risk,
+            confidence_level,
+        } = RiskTarget::default();
+        Self {
+            target_risk,
+            confidence_level,
+            conformal_levels: vec![0.99, 0.999],
+            in_distribution_share: 0.995,
+        }
+    }
+}
+
+impl Calibration {
+    /// Fits all parts but the distance on `validation`: the temperature first, then on the calibrated
+    /// probabilities the conformal rules and the threshold. Images beyond the energy limit are no
+    /// candidates for acceptance, so a certified threshold speaks of what [`Self::decide`] accepts.
+    ///
+    /// # Errors
+    /// If a value of `config` is out of its range.
+    pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
+        let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
+        Self::fit_within(validation, config, energy, None, |_| &[])
+    }
+
+    /// The same with a distance, from features of shape `[images, features]`, those of so many
+    /// `members` in a row. Images beyond its limit are no candidates for acceptance either.
+    ///
+    /// # Errors
+    /// As [`Self::fit`] and [`DistanceLimit::fit`].
+    pub fn fit_with_features(
+        validation: &Logits,
+        features: &[Vec<f32>],
+        members: usize,
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let share = config.in_distribution_share;
+        let energy = EnergyLimit::fit(validation, share)?;
+        let distance = DistanceLimit::fit(validation, features, members, share)?;
+        Self::fit_within(validation, config, energy, distance, |row| &features[row])
+    }
+
+    /// The same with limits on energy and distance that hold for other images, too: as many more logits
+    /// and features, for instance of the same images as they would be in another hand. Temperature,
+    /// conformal rules and threshold are those of `validation` alone, and a certificate speaks of images
+    /// drawn like those; how the others fare is in [`Self::augmented`].
+    ///
+    /// # Errors
+    /// As [`Self::fit_with_features`], and if the numbers of classes differ.
+    pub fn fit_with_augmented(
+        validation: (&Logits, &[Vec<f32>]),
+        augmented: (&Logits, &[Vec<f32>]),
+        members: usize,
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let ((logits, features), (others, their_features)) = (validation, augmented);
+        let joined = logits.joined(others)?;
+        let share = config.in_distribution_share;
+        let energy = EnergyLimit::fit(&joined, share)?;
+        let all_features = [features, their_features].concat();
+        let distance = DistanceLimit::fit(&joined, &all_features, members, share)?;
+        let mut calibration =
+            Self::fit_within(logits, config, energy, distance, |row| &features[row])?;
+        let mut fared = Fared::default();
+        for ((logits, features), label) in others.rows().zip(their_features).zip(others.labels()) {
+            let found = calibration.decide(Evidence {
+                logits,
+                features,
+                pixels: None,
+            })?;
+            fared.count(found.decision == Decision::Accept, found.class == *label);
+        }
+        calibration.augmented = Some(fared);
+        Ok(calibration)
+    }
+
+    fn fit_within<'a>(
+        validation: &Logits,
+        config: &CalibrationConfig,
+        energy: EnergyLimit,
+        distance: Option<DistanceLimit>,
+        features: impl Fn(usize) -> &'a [f32],
+    ) -> Result<Self, Error> {
+        let temperature = Temperature::fit(validation);
+        let predictions = validation.predictions(temperature);
+        // Pixels need no look: their limits are the narrowest that hold for all of these images.
+        let limits = Limits {
+            energy: &energy,
+            distance: distance.as_ref(),
+            pixels: None,
+        };
+        let within: Vec<bool> = validation
+            .rows()
+            .enumerate()
+            .map(|(row, logits)| {
+                limits.hold(&Evidence {
+                    logits,
+                    features: features(row),
+                    pixels: None,
+                })
+            })
+            .collect();
+        let target = RiskTarget {
+            target_risk: config.target_risk,
+            confidence_level: config.confidence_level,
+        };
+        let conformal = config
+            .conformal_levels
+            .iter()
+            .flat_map(|level| [(Method::Lac, *level), (Method::Aps, *level)])
+            .map(|(method, level)| Conformal::fit(&predictions, method, level))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            classes: validation.classes(),
+            temperature,
+            deferral: Deferral::fit(&predictions, |row| within[row], &target)?,
+            energy,
+            distance,
+            pixels: None,
+            conformal,
+            augmented: None,
+        })
+    }
+}

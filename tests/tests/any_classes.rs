@@ -404,3 +404,102 @@ fn a_folder_of_pictures_needs_nothing_but_a_folder_for_each_class() {
         "{line}"
     );
 }
+
+#[test]
+fn what_belongs_to_digits_alone_is_off_for_other_classes_and_that_is_said_once() {
+    let sandbox = Sandbox::new();
+    let digits_only = [
+        "--set",
+        "data.negatives=0.3",
+        "--set",
+        "data.augmentation.styles=1",
+        "--set",
+        "data.validation_augmentation.styles=1",
+    ];
+    // Ten classes of MNIST's images under other names, two of its classes, and ten classes called 0 to 9 of
+    // which the images are no white digits on black.
+    let names = ["train", "t10k"];
+    for (set, classes, count) in [("named", 10, 3_000), ("two", 2, 600), ("dark", 10, 3_000)] {
+        write_forms(&sandbox.path(set), names, 0, classes, [count, 500]);
+    }
+    let letters = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n";
+    fs::write(sandbox.path("named/classes.txt"), letters).unwrap();
+    for file in [
+        "dark/train-images-idx3-ubyte",
+        "dark/t10k-images-idx3-ubyte",
+    ] {
+        let mut bytes = sandbox.bytes(file);
+        bytes[16..]
+            .iter_mut()
+            .for_each(|pixel| *pixel = 255 - *pixel);
+        fs::write(sandbox.path(file), bytes).unwrap();
+    }
+    for set in ["named", "two", "dark"] {
+        let train = |run: &str, more: &[&str]| {
+            let more = [&["--data-dir", set][..], more].concat();
+            let notes = sandbox.train(run, &more).stderr;
+            let notes = notes.lines().filter(|line| line.contains("digits"));
+            (
+                notes.map(str::to_owned).collect::<Vec<_>>(),
+                sandbox.bytes(&format!("{run}/model/model.bpk")),
+            )
+        };
+        let (said, plain) = train(&format!("{set}-plain"), &[]);
+        assert_eq!(said, [""; 0], "{set}");
+        let (said, asked) = train(&format!("{set}-asked"), &digits_only);
+        assert_eq!(said.len(), 1, "{set}: {said:?}");
+        assert!(
+            said[0].starts_with("note: these are not the ten digits"),
+            "{said:?}"
+        );
+        assert!(
+            said[0].contains("styles") && said[0].contains("data.negatives"),
+            "{said:?}"
+        );
+        assert_eq!(asked, plain, "{set}");
+        // A sheet shows what training would do.
+        let sheet = [
+            "--config",
+            &smoke(),
+            "--data-dir",
+            set,
+            "--sheet",
+            "sheet.svg",
+        ];
+        sandbox.succeed("train", &[&sheet[..], &digits_only].concat());
+        let sheet = String::from_utf8(sandbox.bytes("sheet.svg")).unwrap();
+        assert!(
+            sheet.contains("rotation 10")
+                && !sheet.contains("styles")
+                && !sheet.contains("negatives")
+        );
+    }
+}
+
+#[test]
+fn a_sheet_is_drawn_of_few_images_too() {
+    let sandbox = Sandbox::new();
+    write_forms(&sandbox.path("few"), ["train", "t10k"], 0, 10, [14, 14]);
+    fs::write(
+        sandbox.path("few/classes.txt"),
+        "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n",
+    )
+    .unwrap();
+    let changes = [
+        "--set",
+        "data.negatives=1",
+        "--set",
+        "data.augmentation.styles=1",
+    ];
+    let sheet = [
+        "--config",
+        &smoke(),
+        "--data-dir",
+        "few",
+        "--sheet",
+        "few.svg",
+    ];
+    sandbox.succeed("train", &[&sheet[..], &changes].concat());
+    let sheet = String::from_utf8(sandbox.bytes("few.svg")).unwrap();
+    assert!(sheet.contains("negatives 1"), "{sheet}");
+}

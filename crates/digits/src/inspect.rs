@@ -87,6 +87,9 @@ impl Inspect {
                     distance.value
                 );
             }
+            if let Some(fared) = &calibration.augmented {
+                outln!("in other hands  {fared}");
+            }
         }
         match &manifest.training {
             Some(state) => outln!("training        can go on after epoch {}", state["epoch"]),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use evaluation::{Temperature, metrics};
+use evaluation::{Fared, Temperature, metrics};
 use model::{
     Classifier,
     checkpoint::{self, Checkpoint, MANIFEST, MODEL, model_file},
@@ -116,7 +116,7 @@ impl Plan {
         if args.json {
             io::stdout().write_all(&json)
         } else {
-            self.print(&summary)
+            self.print(&summary, classifier.calibration().augmented)
         }
         .context("can't write to standard output")?;
         written.and(outdated.map_err(Failure::from))
@@ -154,7 +154,7 @@ impl Plan {
         })
     }
 
-    fn print(&self, summary: &Summary) -> io::Result<()> {
+    fn print(&self, summary: &Summary, augmented: Option<Fared>) -> io::Result<()> {
         let run = self.run.path().display();
         let mut out = io::stdout().lock();
         writeln!(out, "\n{}", summary.test)?;
@@ -187,6 +187,9 @@ impl Plan {
                 "  member {number}: best epoch {epoch} with {:.2} %",
                 100.0 * accuracy
             )?;
+        }
+        if let Some(fared) = augmented {
+            writeln!(out, "in other hands: {fared}")?;
         }
         writeln!(out, "model:   {run}/model")?;
         writeln!(out, "summary: {run}/summary.json")?;

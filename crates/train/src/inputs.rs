@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, stderr};
 
-use data::{DataError, FolderOptions, LabelledImages, Observer, Source, Spec, Split, mnist};
+use data::{
+    Augmentation, DataError, FolderOptions, LabelledImages, Observer, Source, Spec, Split, mnist,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{PictureInput, Shapes};
 
@@ -100,14 +102,36 @@ pub(crate) fn check_single(config: &Config, shapes: &Shapes, split: &Split) -> R
     Ok(())
 }
 
-/// Pictures are framed as MNIST's were where the training images are.
-pub(crate) fn picture(images: &LabelledImages) -> PictureInput {
+/// How pictures become images: where the recipe leaves it open, framed as MNIST's were where the training
+/// images are.
+pub(crate) fn picture(config: &Config, images: &LabelledImages) -> PictureInput {
+    if let Some(picture) = config.data.picture {
+        return picture;
+    }
     let tried = images.len().min(FRAMES);
     let framed = |index: &usize| mnist::is_framed(images.image(*index));
     let framed = (0..tried).filter(framed).count();
     match images.shape() == mnist::SHAPE && 10 * framed >= 9 * tried {
         true => PictureInput::Framed,
         false => PictureInput::Whole,
+    }
+}
+
+/// Whether the images are of the ten digits, as far as can be told: the classes are called 0 to 9, which
+/// other sets have as well, and the images are framed as MNIST's are.
+pub(crate) fn shows_digits(images: &LabelledImages, picture: PictureInput) -> bool {
+    images.classes().are_digits() && picture == PictureInput::Framed
+}
+
+/// An augmentation without what belongs to digits alone, where there are others.
+pub(crate) fn pens(kinds: Option<Augmentation>, digits: bool) -> Augmentation {
+    let kinds = kinds.unwrap_or_default();
+    match digits {
+        true => kinds,
+        false => Augmentation {
+            styles: 0.0,
+            ..kinds
+        },
     }
 }
 

@@ -67,8 +67,7 @@ impl Plan {
         inputs::check_single(&config, &shapes, &split)?;
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
-        let picture = config.data.picture;
-        let picture = picture.unwrap_or_else(|| inputs::picture(&images));
+        let picture = inputs::picture(&config, &images);
         let write = || run.write(&run.config(), recipe.as_bytes());
         if args.resume.is_none() {
             // Without it the folder is no run that could be gone on with.
@@ -123,11 +122,12 @@ impl Plan {
         }
         let data = &self.config.data;
         let asked = |kinds: Option<Augmentation>| kinds.is_some_and(|kinds| kinds.styles > 0.0);
-        let digits_only = data.negatives > 0.0 || asked(data.augmentation);
+        let digits_only =
+            data.negatives > 0.0 || asked(data.augmentation) || asked(data.validation_augmentation);
         if !self.shows_digits() && digits_only {
             say(
                 "note: these are not the ten digits in MNIST's frame: what belongs to digits alone, \
-                 data.augmentation.styles and data.negatives, is off",
+                 styles in an augmentation and data.negatives, is off",
             );
         }
         say(format_args!("run folder: {}", self.run.path().display()));
@@ -147,22 +147,13 @@ impl Plan {
         }
     }
 
-    /// Whether the images are of the ten digits, as far as can be told: the classes are called 0 to 9, which
-    /// other sets have as well, and the images are framed as MNIST's are.
     fn shows_digits(&self) -> bool {
-        self.images.classes().are_digits() && self.picture == PictureInput::Framed
+        inputs::shows_digits(&self.images, self.picture)
     }
 
-    /// An augmentation without what belongs to digits alone, where there are others.
+    /// An augmentation as far as it suits the images.
     pub(crate) fn pens(&self, kinds: Option<Augmentation>) -> Augmentation {
-        let kinds = kinds.unwrap_or_default();
-        match self.shows_digits() {
-            true => kinds,
-            false => Augmentation {
-                styles: 0.0,
-                ..kinds
-            },
-        }
+        inputs::pens(kinds, self.shows_digits())
     }
 
     /// Images of no digit for each digit; none where there are others.

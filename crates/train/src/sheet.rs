@@ -29,6 +29,8 @@ pub(crate) fn draw(args: &Args, config: &Config, file: &Path) -> Result<u8, Fail
     let images = inputs::source(args, config)
         .train(&reading)
         .map_err(inputs::unreadable)?;
+    let digits = inputs::shows_digits(&images, inputs::picture(config, &images));
+    let augmentation = inputs::pens(config.data.augmentation, digits);
     let chosen = chosen(&images);
     let row = |name: &str, kinds: &Augmentation, which: &[usize]| SheetRow {
         name: name.to_owned(),
@@ -36,13 +38,16 @@ pub(crate) fn draw(args: &Args, config: &Config, file: &Path) -> Result<u8, Fail
     };
     let mut rows = vec![row("as they are", &Augmentation::default(), &chosen)];
     for (name, amount, _) in augmentation.amounts() {
-        if amount == 0.0 || (name == "styles" && !images.classes().are_digits()) {
+        if amount == 0.0 {
             continue;
         }
         let painted = match name {
             "styles" => styled(&images),
             _ => chosen.clone(),
         };
+        if painted.is_empty() {
+            continue;
+        }
         rows.push(row(
             &format!("{name} {amount}"),
             &augmentation.only(name),
@@ -50,7 +55,7 @@ pub(crate) fn draw(args: &Args, config: &Config, file: &Path) -> Result<u8, Fail
         ));
     }
     rows.push(row("all together", &augmentation, &chosen));
-    if config.data.negatives > 0.0 && images.classes().are_digits() {
+    if config.data.negatives > 0.0 && digits {
         rows.push(SheetRow {
             name: format!("negatives {}", config.data.negatives),
             images: negatives(&images, config.seed),
@@ -86,8 +91,8 @@ fn drawn(images: &LabelledImages, kinds: &Augmentation, seed: u64, which: &[usiz
 
 /// Images of no digit, as they are before augmentation.
 fn negatives(images: &LabelledImages, seed: u64) -> Vec<u8> {
-    (0..COLUMNS)
-        .flat_map(|index| images.negative([index, index + 1], seed, 1))
+    (0..COLUMNS.min(images.len()))
+        .flat_map(|index| images.negative([index, (index + 1) % images.len()], seed, 1))
         .collect()
 }
 

@@ -106,6 +106,12 @@ fn facts(page: &Page) -> Vec<Vec<String>> {
             calibration.pixels.as_ref().map_or("any".to_owned(), limits),
         ),
         (
+            "In other hands",
+            calibration
+                .augmented
+                .map_or("not measured".to_owned(), |fared| fared.to_string()),
+        ),
+        (
             "SHA-256 of the training images",
             provenance.data.train.images.clone(),
         ),

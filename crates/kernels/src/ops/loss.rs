@@ -68,7 +68,7 @@ fn soft_cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         }
     }
     let targets = TensorData::new(targets, [batch, classes]);
-    let targets = Tensor::<2>::from_data(targets, &logits.device());
+    let targets = Tensor::<2>::from_data(targets, &logits.device()).cast(logits.dtype());
     let none = labels.iter().filter(|&&label| label == NO_CLASS).count();
     let least = (classes as f64).ln() * none as f64 / batch as f64;
     let products = log_softmax(logits, 1).mul(targets);

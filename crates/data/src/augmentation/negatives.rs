@@ -44,7 +44,7 @@ pub(crate) fn negative(
     let planes = first.image.chunks_exact(shape.plane());
     let planes = planes.zip(second.image.chunks_exact(shape.plane()));
     let planes = planes.zip(out.chunks_exact_mut(shape.plane()));
-    let kind = random.below(8);
+    let kind = random.below(10);
     let (turn, suitable) = TURNS[(kind % 4) as usize];
     let drawn = random.clone();
     match kind {
@@ -57,6 +57,7 @@ pub(crate) fn negative(
         }
         6 => planes.for_each(|((one, other), out)| side_by_side(one, other, out, width)),
         // All channels show the same.
+        7 | 8 => planes.for_each(|(_, out)| bowl(out, [height, width], &mut drawn.clone())),
         _ => planes.for_each(|(_, out)| scribble(out, [height, width], &mut drawn.clone())),
     }
 }
@@ -100,6 +101,56 @@ fn side_by_side(one: &[u8], other: &[u8], out: &mut [u8], width: usize) {
         for (out, pair) in out.iter_mut().zip(pairs) {
             *out = pair[0].midpoint(pair[1]);
         }
+    }
+}
+
+/// An arc that is open at one side, or a closed one with a stem: what many letters are made of.
+fn bowl(out: &mut [u8], [height, width]: [usize; 2], random: &mut Random) {
+    const LINES: usize = 12;
+    out.fill(0);
+    let side = width.min(height) as f64;
+    let mut canvas = Canvas {
+        plane: out,
+        width,
+        radius: side * (0.025 + 0.045 * random.unit()),
+        ink: 255,
+    };
+    let centre = [width as f64 / 2.0 - 0.5, height as f64 / 2.0 - 0.5];
+    let [broad, slant] = [0.6 + 0.4 * random.unit(), 0.3 * random.symmetric()];
+    let kind = random.below(7);
+    // With a stem it is smaller, and beside the middle of the height unless the stem is as high.
+    let (size, down) = match kind {
+        0..4 => (0.33, 0.0),
+        4 => (0.3, 0.0),
+        5 => (0.22, 0.13),
+        _ => (0.22, -0.13),
+    };
+    let place = |[x, y]: [f64; 2]| {
+        let [x, y] = [x * broad * size * side, (y * size + down) * side];
+        [centre[0] + x - slant * y, centre[1] + y]
+    };
+    let (from, round) = match kind {
+        // Open to the right, down, left, up: the gap is a quarter or more.
+        0..4 => {
+            let gap = 0.25 + 0.2 * random.unit();
+            (kind as f64 / 4.0 + gap / 2.0, 1.0 - gap)
+        }
+        _ => (0.0, 1.0),
+    };
+    let on_arc = |step: usize| {
+        let turn = from + round * step as f64 / LINES as f64;
+        let (sin, cos) = (turn * std::f64::consts::TAU).sin_cos();
+        place([cos, sin])
+    };
+    for step in 0..LINES {
+        canvas.line(on_arc(step), on_arc(step + 1));
+    }
+    // Beside it, above it on the right, below it on the left; the two others are a 6 and a 9.
+    match kind {
+        4 => canvas.line(place([1.0, -1.0]), place([1.1, 1.0])),
+        5 => canvas.line(place([1.0, -2.2]), place([1.0, 1.0])),
+        6 => canvas.line(place([-1.0, -1.0]), place([-1.0, 2.2])),
+        _ => {}
     }
 }
 

@@ -90,25 +90,36 @@ impl Deferral {
         eligible: impl Fn(usize) -> bool,
         target: &RiskTarget,
     ) -> Result<Self, Error> {
+        Self::fit_above(validation, eligible, target, 0.0)
+    }
+
+    /// The same with a threshold of at least `floor`, as far as one so high was tested: every threshold
+    /// before the first failure is certified, with the same certainty for all of them together, so that
+    /// any may be chosen, by whatever rule. If all of them are lower it is the highest.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_above(
+        validation: &Predictions,
+        eligible: impl Fn(usize) -> bool,
+        target: &RiskTarget,
+        floor: f64,
+    ) -> Result<Self, Error> {
         target.validate()?;
-        let images = validation
-            .confidences()
-            .zip(validation.correct())
-            .enumerate();
-        let sets = nested_sets(group_ties(
-            images
-                .filter(|(row, _)| eligible(*row))
-                .map(|(_, class)| class),
-        ));
+        let sets = most_confident(validation, eligible);
         let n = validation.len() as u64;
         // Who is eligible depends on who is right by the means of a distance at most, and hardly so;
         // their number may decide.
         let first = first_tested(target, sets.last().map_or(0, |all| all.count));
         let start = sets.iter().position(|set| set.count >= first);
-        let passing = sets[start.unwrap_or(sets.len())..]
+        let mut passing = sets[start.unwrap_or(sets.len())..]
             .iter()
-            .take_while(|set| target.passes(set.errors, set.count))
-            .last();
+            .take_while(|set| target.passes(set.errors, set.count));
+        let highest = passing.next();
+        let passing = passing
+            .take_while(|set| set.confidence >= floor)
+            .last()
+            .or(highest);
         // With nothing eligible there is nothing to accept.
         let nothing = Tie {
             confidence: 1.0,
@@ -210,8 +221,29 @@ pub fn first_tested(target: &RiskTarget, n: u64) -> u64 {
         })
 }
 
-/// The sets of most confident images: each tie with all those before it.
-fn nested_sets(mut ties: Vec<Tie>) -> Vec<Tie> {
+/// The least confidence from which on no more than `risk` of the eligible images are wrong, without any
+/// certainty about others; infinity if there is none.
+pub(crate) fn least_confidence(
+    predictions: &Predictions,
+    eligible: impl Fn(usize) -> bool,
+    risk: f64,
+) -> f64 {
+    let sets = most_confident(predictions, eligible);
+    let keeps = |set: &&Tie| set.errors as f64 <= risk * set.count as f64;
+    sets.iter()
+        .rev()
+        .find(keeps)
+        .map_or(f64::INFINITY, |set| set.confidence)
+}
+
+/// The sets of most confident of the eligible images: each tie with all those before it.
+fn most_confident(predictions: &Predictions, eligible: impl Fn(usize) -> bool) -> Vec<Tie> {
+    let images = predictions
+        .confidences()
+        .zip(predictions.correct())
+        .enumerate();
+    let images = images.filter(|(row, _)| eligible(*row));
+    let mut ties = group_ties(images.map(|(_, image)| image));
     let (mut count, mut errors) = (0, 0);
     for tie in &mut ties {
         count += tie.count;

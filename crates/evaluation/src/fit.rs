@@ -1,6 +1,7 @@
 //! How a calibration is fitted, on validation images.
 
 use crate::conformal::{Conformal, Method};
+use crate::deferral::least_confidence;
 use crate::evidence::{Evidence, Limits};
 use crate::{
     Calibration, Decision, Deferral, DistanceLimit, EnergyLimit, Error, Fared, Logits, RiskTarget,
@@ -38,6 +39,26 @@ impl Default for CalibrationConfig {
     }
 }
 
+/// Logits of images, and their features, `[images, features]`, where there are any.
+#[derive(Clone, Copy)]
+struct Sample<'a>(&'a Logits, &'a [Vec<f32>]);
+
+impl Sample<'_> {
+    /// Which of the images are within limits.
+    fn within(self, limits: Limits<'_>) -> Vec<bool> {
+        let Self(logits, features) = self;
+        let rows = logits.rows().enumerate();
+        rows.map(|(row, logits)| {
+            limits.hold(&Evidence {
+                logits,
+                features: features.get(row).map_or(&[], Vec::as_slice),
+                pixels: None,
+            })
+        })
+        .collect()
+    }
+}
+
 impl Calibration {
     /// Fits all parts but the distance on `validation`: the temperature first, then on the calibrated
     /// probabilities the conformal rules and the threshold. Images beyond the energy limit are no
@@ -47,7 +68,7 @@ impl Calibration {
     /// If a value of `config` is out of its range.
     pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
         let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
-        Self::fit_within(validation, config, energy, None, |_| &[])
+        Self::fit_within(Sample(validation, &[]), None, energy, None, config)
     }
 
     /// The same with a distance, from features of shape `[images, features]`, those of so many
@@ -64,13 +85,16 @@ impl Calibration {
         let share = config.in_distribution_share;
         let energy = EnergyLimit::fit(validation, share)?;
         let distance = DistanceLimit::fit(validation, features, members, share)?;
-        Self::fit_within(validation, config, energy, distance, |row| &features[row])
+        let sample = Sample(validation, features);
+        Self::fit_within(sample, None, energy, distance, config)
     }
 
     /// The same with limits on energy and distance that hold for other images, too: as many more logits
-    /// and features, for instance of the same images as they would be in another hand. Temperature,
-    /// conformal rules and threshold are those of `validation` alone, and a certificate speaks of images
-    /// drawn like those; how the others fare is in [`Self::augmented`].
+    /// and features, for instance of the same images as they would be in another hand. Temperature and
+    /// conformal rules are those of `validation` alone, and so is the certificate, which speaks of images
+    /// drawn like those. Of the thresholds that it certifies the lowest is taken by which no more than
+    /// the target of the others that are accepted are wrong, too; how they fare is in
+    /// [`Self::augmented`].
     ///
     /// # Errors
     /// As [`Self::fit_with_features`], and if the numbers of classes differ.
@@ -86,8 +110,8 @@ impl Calibration {
         let energy = EnergyLimit::fit(&joined, share)?;
         let all_features = [features, their_features].concat();
         let distance = DistanceLimit::fit(&joined, &all_features, members, share)?;
-        let mut calibration =
-            Self::fit_within(logits, config, energy, distance, |row| &features[row])?;
+        let (sample, augmented) = (Sample(logits, features), Sample(others, their_features));
+        let mut calibration = Self::fit_within(sample, Some(augmented), energy, distance, config)?;
         let mut fared = Fared::default();
         for ((logits, features), label) in others.rows().zip(their_features).zip(others.labels()) {
             let found = calibration.decide(Evidence {
@@ -101,32 +125,27 @@ impl Calibration {
         Ok(calibration)
     }
 
-    fn fit_within<'a>(
-        validation: &Logits,
-        config: &CalibrationConfig,
+    fn fit_within(
+        validation: Sample<'_>,
+        augmented: Option<Sample<'_>>,
         energy: EnergyLimit,
         distance: Option<DistanceLimit>,
-        features: impl Fn(usize) -> &'a [f32],
+        config: &CalibrationConfig,
     ) -> Result<Self, Error> {
-        let temperature = Temperature::fit(validation);
-        let predictions = validation.predictions(temperature);
+        let Sample(logits, _) = validation;
+        let temperature = Temperature::fit(logits);
+        let predictions = logits.predictions(temperature);
         // Pixels need no look: their limits are the narrowest that hold for all of these images.
         let limits = Limits {
             energy: &energy,
             distance: distance.as_ref(),
             pixels: None,
         };
-        let within: Vec<bool> = validation
-            .rows()
-            .enumerate()
-            .map(|(row, logits)| {
-                limits.hold(&Evidence {
-                    logits,
-                    features: features(row),
-                    pixels: None,
-                })
-            })
-            .collect();
+        let within = validation.within(limits);
+        let floor = augmented.map_or(0.0, |others| {
+            let (predictions, within) = (others.0.predictions(temperature), others.within(limits));
+            least_confidence(&predictions, |row| within[row], config.target_risk)
+        });
         let target = RiskTarget {
             target_risk: config.target_risk,
             confidence_level: config.confidence_level,
@@ -138,9 +157,9 @@ impl Calibration {
             .map(|(method, level)| Conformal::fit(&predictions, method, level))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            classes: validation.classes(),
+            classes: logits.classes(),
             temperature,
-            deferral: Deferral::fit(&predictions, |row| within[row], &target)?,
+            deferral: Deferral::fit_above(&predictions, |row| within[row], &target, floor)?,
             energy,
             distance,
             pixels: None,

@@ -329,7 +329,7 @@ fn a_folder_of_pictures_needs_nothing_but_a_folder_for_each_class() {
     fs::write(broken.with_file_name("Thumbs.db"), "left by a desktop").unwrap();
     fs::write(broken.with_file_name("notes.txt"), "no picture").unwrap();
 
-    let recipe = root().join("configs/default.toml").display().to_string();
+    let recipe = root().join("configs/pictures.toml").display().to_string();
     let outcome = sandbox.succeed(
         "train",
         &[
@@ -339,8 +339,6 @@ fn a_folder_of_pictures_needs_nothing_but_a_folder_for_each_class() {
             "flowers",
             "--run-dir",
             "run",
-            "--set",
-            "training.batch_size=16",
         ],
     );
     let notes: Vec<_> = outcome

@@ -64,7 +64,7 @@ const COMMANDS: &[(&str, How)] = &[
     ("target/release/digits verify artifacts/latest", Run),
     ("target/release/digits stress artifacts/pretrained", Run),
     (
-        "target/release/train --data-dir flowers",
+        "target/release/train --config configs/pictures.toml --data-dir flowers",
         Shortened(&["--set", "training.epochs=2"], LONG),
     ),
     (

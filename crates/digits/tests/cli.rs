@@ -31,7 +31,7 @@ fn json(args: &[&str]) -> Value {
 #[test]
 fn inspect_shows_what_is_in_a_checkpoint() {
     let json = json(&["inspect", "artifacts/pretrained", "--json"]);
-    assert_eq!(json["manifest"]["version"], 1);
+    assert_eq!(json["manifest"]["version"], 3);
     assert!(json["files"]["model.bpk"].as_u64().unwrap() < 2_000_000);
     let text = String::from_utf8(digits(&["inspect", "artifacts/pretrained"]).stdout).unwrap();
     assert!(

@@ -127,7 +127,8 @@ impl Plan {
         if !self.shows_digits() && digits_only {
             say(
                 "note: these are not the ten digits in MNIST's frame: what belongs to digits alone, \
-                 styles in an augmentation and data.negatives, is off",
+                 styles in an augmentation and data.negatives, is off; configs/pictures.toml is a recipe for \
+                 other images",
             );
         }
         say(format_args!("run folder: {}", self.run.path().display()));

@@ -258,15 +258,11 @@ const SEEDS: &str = "it trains a whole recipe for each of many seeds, and writes
 /// The scripts that the text names outside of its blocks.
 const SCRIPTS: &[(&str, How)] = &[
     (
-        "python3 bench/seeds.py --count 20",
+        "python3 bench/seeds.py --count 10",
         Shortened(ONE_SEED, SEEDS),
     ),
     (
         "python3 bench/seeds.py --config configs/fast.toml",
-        Shortened(ONE_SEED, SEEDS),
-    ),
-    (
-        "python3 bench/seeds.py --set data.validation=10000 --count 20 --no-save",
         Shortened(ONE_SEED, SEEDS),
     ),
     (

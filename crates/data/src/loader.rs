@@ -122,8 +122,9 @@ impl Loader {
     }
 
     /// Adds images of no digit to each batch, `share` for each image in it, whose label is
-    /// [`NO_CLASS`](kernels::NO_CLASS): turned, mirrored, cut and joined digits and scribbles, drawn from
-    /// (`seed`, epoch, image index) and augmented like the others. Without effect where the classes are not
+    /// [`NO_CLASS`](kernels::NO_CLASS): turned, mirrored, cut and joined digits, bowls with stems and
+    /// scribbles, made of an image and the next of its batch as drawn from (`seed`, epoch, image index), and
+    /// augmented like the others. Without effect where the classes are not
     /// the ten digits. They don't count as items.
     pub fn with_negatives(mut self, share: f64, seed: u64) -> Self {
         let digits = self.batcher.images.classes().are_digits();

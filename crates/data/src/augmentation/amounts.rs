@@ -35,62 +35,39 @@ impl Augmentation {
 
     /// The name, the amount and the greatest amount of each kind, in the order of the fields.
     pub fn amounts(&self) -> [(&'static str, f64, f64); 15] {
-        [
-            ("rotation", self.rotation, limits::ROTATION),
-            ("shift", self.shift, limits::SHIFT),
-            ("zoom", self.zoom, limits::ZOOM),
-            ("stretch", self.stretch, limits::ZOOM),
-            ("shear", self.shear, limits::SHEAR),
-            ("elastic", self.elastic, limits::ELASTIC),
-            ("stroke", self.stroke, limits::STROKE),
-            ("resolution", self.resolution, limits::RESOLUTION),
-            ("blur", self.blur, limits::BLUR),
-            ("binarize", self.binarize, limits::SHARE),
-            ("contrast", self.contrast, limits::BRIGHTNESS),
-            ("shade", self.shade, limits::BRIGHTNESS),
-            ("noise", self.noise, limits::HALF),
-            ("crop", self.crop, limits::HALF),
-            ("styles", self.styles, limits::SHARE),
-        ]
+        let mut copy = *self;
+        copy.fields()
+            .map(|(name, value, most)| (name, *value, most))
     }
 
     /// One kind by itself, by the name of its field; nothing for another name.
     pub fn only(&self, name: &str) -> Self {
-        let Self {
-            rotation,
-            shift,
-            zoom,
-            stretch,
-            shear,
-            elastic,
-            stroke,
-            resolution,
-            blur,
-            binarize,
-            contrast,
-            shade,
-            noise,
-            crop,
-            styles,
-        } = *self;
-        let none = Self::NONE;
-        match name {
-            "rotation" => Self { rotation, ..none },
-            "shift" => Self { shift, ..none },
-            "zoom" => Self { zoom, ..none },
-            "stretch" => Self { stretch, ..none },
-            "shear" => Self { shear, ..none },
-            "elastic" => Self { elastic, ..none },
-            "stroke" => Self { stroke, ..none },
-            "resolution" => Self { resolution, ..none },
-            "blur" => Self { blur, ..none },
-            "binarize" => Self { binarize, ..none },
-            "contrast" => Self { contrast, ..none },
-            "shade" => Self { shade, ..none },
-            "noise" => Self { noise, ..none },
-            "crop" => Self { crop, ..none },
-            "styles" => Self { styles, ..none },
-            _ => none,
+        let mut only = *self;
+        for (field, value, _) in only.fields() {
+            if field != name {
+                *value = 0.0;
+            }
         }
+        only
+    }
+
+    fn fields(&mut self) -> [(&'static str, &mut f64, f64); 15] {
+        [
+            ("rotation", &mut self.rotation, limits::ROTATION),
+            ("shift", &mut self.shift, limits::SHIFT),
+            ("zoom", &mut self.zoom, limits::ZOOM),
+            ("stretch", &mut self.stretch, limits::ZOOM),
+            ("shear", &mut self.shear, limits::SHEAR),
+            ("elastic", &mut self.elastic, limits::ELASTIC),
+            ("stroke", &mut self.stroke, limits::STROKE),
+            ("resolution", &mut self.resolution, limits::RESOLUTION),
+            ("blur", &mut self.blur, limits::BLUR),
+            ("binarize", &mut self.binarize, limits::SHARE),
+            ("contrast", &mut self.contrast, limits::BRIGHTNESS),
+            ("shade", &mut self.shade, limits::BRIGHTNESS),
+            ("noise", &mut self.noise, limits::HALF),
+            ("crop", &mut self.crop, limits::HALF),
+            ("styles", &mut self.styles, limits::SHARE),
+        ]
     }
 }

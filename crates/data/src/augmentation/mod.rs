@@ -69,7 +69,8 @@ pub struct Augmentation {
     /// segmentation that comes too close.
     pub crop: f64,
     /// Share of the digits, 0 to 1, that get strokes which some hands have and MNIST's lack: the
-    /// upstroke and the foot of a 1, the bar of a 7, the hook of a 9, an open or closed 4. Without effect
+    /// upstroke, the foot and the fat stem of a 1, the bar of a 7, the hook of a 9, a 4 that is open, closed or
+    /// has a short stem. Without effect
     /// where the classes are not the ten digits.
     pub styles: f64,
 }
@@ -85,7 +86,7 @@ impl Default for Augmentation {
 pub struct Draw {
     /// The seed of the run.
     pub seed: u64,
-    /// The epoch, from 1.
+    /// The epoch, from 1; 0 for what is drawn outside of training.
     pub epoch: usize,
     /// The index of the image in its set.
     pub index: usize,

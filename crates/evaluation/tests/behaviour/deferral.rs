@@ -33,6 +33,70 @@ fn the_search_for_a_threshold_ends_at_the_first_set_that_fails() {
 }
 
 #[test]
+fn a_floor_raises_the_threshold_to_another_that_was_certified_too() {
+    let predictions = ranked(5_000, &[4_000]);
+    let above = |floor: f64| {
+        Deferral::fit_above(&predictions, |_| true, &RiskTarget::default(), floor).unwrap()
+    };
+    let lowest = fit(&predictions);
+    let confidence = |rank: usize| {
+        let mut all: Vec<f64> = predictions.confidences().collect();
+        all.sort_by(|a, b| b.total_cmp(a));
+        all[rank - 1]
+    };
+    assert_eq!(above(0.0), lowest);
+    let raised = above(confidence(3_500));
+    assert!(raised.certified && raised.threshold > lowest.threshold);
+    assert_eq!(
+        (raised.accepted, raised.threshold),
+        (3_500, confidence(3_500))
+    );
+    // None so high was tested: the highest that was.
+    let highest = above(1.0);
+    assert!(highest.certified);
+    assert_eq!(highest.accepted, 2_996);
+    // It certifies nothing that isn't.
+    let wrong = ranked(5_000, &[10]);
+    let target = RiskTarget::default();
+    let floored = Deferral::fit_above(&wrong, |_| true, &target, confidence(4_000)).unwrap();
+    assert_eq!(floored, fit(&wrong));
+}
+
+#[test]
+fn augmented_images_that_are_wrong_raise_the_threshold_and_leave_its_certificate() {
+    let config = CalibrationConfig {
+        in_distribution_share: 1.0,
+        ..CalibrationConfig::default()
+    };
+    // The last 500 are unsure, and a tenth of them wrong.
+    let margin = |rank: u16| {
+        if rank < 4_000 {
+            8.0 - f64::from(rank) / 1_000.0
+        } else {
+            3.0
+        }
+    };
+    let scores: Vec<f64> = (0..4_500).flat_map(|rank| [margin(rank), 0.0]).collect();
+    let none = vec![Vec::new(); 4_500];
+    let wrong_from = |first: u16| -> Vec<u16> {
+        let wrong = |rank| u16::from(rank >= first && rank % 10 == 0);
+        (0..4_500).map(wrong).collect()
+    };
+    let right = Logits::new(2, scores.clone(), wrong_from(4_000)).unwrap();
+    let augmented = Logits::new(2, scores, wrong_from(3_500)).unwrap();
+    let fit = |others| {
+        Calibration::fit_with_augmented((&right, &none), (others, &none), 1, &config).unwrap()
+    };
+    let (easy, hard) = (fit(&right), fit(&augmented));
+    assert_eq!(easy.deferral.accepted, 4_000);
+    assert!(hard.deferral.certified && hard.deferral.threshold > easy.deferral.threshold);
+    // Three errors are within a thousandth of what comes before the fourth, at 3,530.
+    assert_eq!(hard.deferral.accepted, 3_530);
+    let fared = hard.augmented.unwrap();
+    assert_eq!((fared.n, fared.accepted, fared.errors), (4_500, 3_530, 3));
+}
+
+#[test]
 fn an_error_among_the_most_confident_leaves_the_strictest_threshold_uncertified() {
     let deferral = fit(&ranked(5_000, &[10]));
     assert!(!deferral.certified);

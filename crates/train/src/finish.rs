@@ -1,7 +1,6 @@
 //! The end of a run: the best epoch is calibrated, published, examined and presented.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -52,12 +51,13 @@ impl Plan {
             .transpose()?;
         let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
-            manifest.metrics = BTreeMap::from([
-                ("validation.accuracy".to_owned(), validation.accuracy),
-                ("validation.loss".to_owned(), validation.loss),
-            ]);
+            manifest.metrics.clear();
             manifest.provenance.config = serde_json::to_value(&self.config)?;
         }
+        manifest.metrics.extend([
+            ("validation.accuracy".to_owned(), validation.accuracy),
+            ("validation.loss".to_owned(), validation.loss),
+        ]);
         let json = manifest.to_json()?;
         let weights: Vec<(String, &[u8])> = checkpoints
             .iter()
@@ -201,18 +201,19 @@ impl Plan {
     }
 }
 
-/// What the members achieve together on the validation images; where there are none, what they achieve
-/// by themselves on average.
+/// What the published classifier achieves on the validation images, all its members and views together;
+/// where there are none, what its members achieve by themselves on average.
 fn together(members: &[MemberResult], held_out: Option<&HeldOut>) -> ValidationResult {
-    if let [only] = members {
-        return only.validation;
-    }
+    let epoch = match members {
+        [only] => only.validation.epoch,
+        _ => None,
+    };
     if let Some(held_out) = held_out {
         let predictions = held_out.logits.predictions(Temperature::ONE);
         return ValidationResult {
             accuracy: metrics::accuracy(&predictions).value,
             loss: metrics::negative_log_likelihood(&predictions),
-            epoch: None,
+            epoch,
         };
     }
     let mean = |of: fn(&ValidationResult) -> f64| {
@@ -222,6 +223,6 @@ fn together(members: &[MemberResult], held_out: Option<&HeldOut>) -> ValidationR
     ValidationResult {
         accuracy: mean(|validation| validation.accuracy),
         loss: mean(|validation| validation.loss),
-        epoch: None,
+        epoch,
     }
 }

@@ -4,12 +4,14 @@
     python3 bench/seeds.py                                        default.toml, seeds 0 to 4
     python3 bench/seeds.py --config configs/fast.toml --first 100 another recipe, seeds 100 to 104
     python3 bench/seeds.py --count 20                             as many as the certified risk asks for
+    python3 bench/seeds.py --threads 1 --jobs 2                   two seeds at once: sooner, but no measure of time
 
 Each seed is a complete run of the binary `train`, then of `digits evaluate` on what it saved. The test
 images are read once for each model. Writes docs/seeds-RECIPE.md and .json, or prints with --no-save.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -28,7 +30,8 @@ def parse():
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=5, help="how many seeds")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of each run")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--no-build", action="store_true", help="take the binaries as they are")
     parser.add_argument("--no-save", action="store_true", help="print only")
     return parser.parse_args()
@@ -89,11 +92,13 @@ def render(args, runs):
     within = sum(run["risk"] <= target for run in runs)
     seeds = f"{runs[0]['seed']} to {runs[-1]['seed']}"
     changes = "".join(f" --set {change}" for change in args.set)
+    jobs = f" --threads {args.threads} --jobs {args.jobs}" if args.jobs > 1 else ""
+    at_once = f", {args.jobs} runs at once, so that the seconds are no measure of one" if args.jobs > 1 else ""
     lines = [
         f"# {pathlib.Path(args.config).name} over seeds",
         "",
-        f"`python3 bench/seeds.py --config {args.config}{changes} --first {args.first} --count {len(runs)}`: seeds {seeds}, "
-        f"{args.threads} threads. Mean ± standard deviation, on the 10,000 test images.",
+        f"`python3 bench/seeds.py --config {args.config}{changes} --first {args.first} --count {len(runs)}{jobs}`: seeds {seeds}, "
+        f"{args.threads} threads{at_once}. Mean ± standard deviation, on the 10,000 test images.",
         "",
         "| measure | mean ± sd | lowest to highest |",
         "|---|---|---|",
@@ -126,20 +131,27 @@ def main():
         subprocess.run(command, cwd=ROOT, check=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
     runs = []
-    try:
-        for seed in range(args.first, args.first + args.count):
-            runs.append(examine(args, target, seed))
-            print(f"seed {seed}: {100 * runs[-1]['accuracy']:.2f} % in {runs[-1]['seconds']:.1f} s", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("interrupted: these are the seeds that are complete", file=sys.stderr)
+    seeds = range(args.first, args.first + args.count)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        try:
+            for run in pool.map(lambda seed: examine(args, target, seed), seeds):
+                runs.append(run)
+                print(f"seed {run['seed']}: {100 * run['accuracy']:.2f} % in {run['seconds']:.1f} s", file=sys.stderr)
+                save(args, runs)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            print("interrupted: these are the seeds that are complete", file=sys.stderr)
     if not runs:
         sys.exit(1)
-    text = render(args, runs)
+    print(render(args, runs))
+
+
+def save(args, runs):
+    """What is known so far."""
     if not args.no_save:
         name = ROOT / "docs" / f"seeds-{pathlib.Path(args.config).stem}"
         name.with_suffix(".json").write_text(json.dumps(runs, indent=1) + "\n")
-        name.with_suffix(".md").write_text(text)
-    print(text)
+        name.with_suffix(".md").write_text(render(args, runs))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,22 @@ fn training_learns_and_leaves_a_whole_run_folder() {
 }
 
 #[test]
+fn the_recipes_of_a_size_keep_to_it() {
+    let sandbox = Sandbox::new();
+    for (recipe, most) in [("small", 100_000), ("tiny", 2_000)] {
+        let path = tests::root().join(format!("configs/{recipe}.toml"));
+        let path = path.display().to_string();
+        let moment = "data.limit=300,data.validation=50,training.epochs=1,training.plain_epochs=0";
+        let changes = moment.split(',').flat_map(|change| ["--set", change]);
+        let arguments = ["--config", &path, "--run-dir", recipe].into_iter();
+        sandbox.succeed("train", &arguments.chain(changes).collect::<Vec<_>>());
+        let summary = sandbox.json(&format!("{recipe}/summary.json"));
+        let parameters = summary["parameters"].as_u64().unwrap();
+        assert!(parameters < most, "{recipe}: {parameters}");
+    }
+}
+
+#[test]
 fn an_untrained_network_is_right_about_one_time_in_ten() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);

@@ -26,20 +26,6 @@ pub struct Files {
     pub problems: Vec<String>,
 }
 
-/// The path as results name it: bytes that are no UTF-8 stand as escapes, so that two names are never
-/// written alike.
-pub fn name(path: &Path) -> String {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let mut name = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        name.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            name.push_str(&format!("\\x{byte:02X}"));
-        }
-    }
-    name
-}
-
 /// Looks into the folders among `paths`, with `recursive` into those within them, but not into
 /// `excluded`.
 pub fn expand(paths: &[PathBuf], recursive: bool, excluded: Option<&Path>) -> Files {

@@ -20,7 +20,6 @@ macro_rules! errln {
     }};
 }
 
-mod answer;
 mod evaluate;
 mod files;
 mod inspect;

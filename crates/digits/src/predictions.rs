@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
+use answers::UNREADABLE;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::{
-    answer::UNREADABLE,
     review::{NONE, is_digit, whole},
     table::{self, Table},
 };

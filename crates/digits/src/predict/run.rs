@@ -5,17 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use answers::{Answer, Finding, Input};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{Classifier, PictureInput};
 use pictures::{Budget, FrameError};
 
-use crate::{
-    answer::{Answer, Finding, Input},
-    files, ordered,
-    review::Folder,
-    show, table,
-};
+use crate::{files, ordered, review::Folder, show, table};
 
 /// What stands for standard input among the files.
 const STDIN: &str = "-";
@@ -86,24 +82,13 @@ impl<'a> Run<'a> {
             .read_to_end(&mut bytes);
         let name = "standard input";
         let input = match read {
-            Ok(_) => self.input_of(&bytes, name),
+            Ok(_) => Input::read(&bytes, name, &self.classifier),
             Err(source) => Err(FrameError::Io {
                 file: name.into(),
                 source,
             }),
         };
         self.hand_on(&[PathBuf::from(STDIN)], vec![input], Some(&bytes))
-    }
-
-    /// What there is to classify in the bytes of a picture.
-    fn input_of(&self, bytes: &[u8], name: &str) -> Result<Input, FrameError> {
-        match self.classifier.manifest().picture {
-            PictureInput::Framed => pictures::decode(bytes, name).map(Input::from),
-            PictureInput::Whole => {
-                let whole = pictures::decode_whole(bytes, name, self.sides())?;
-                Ok(Input::Image(whole, None))
-            }
-        }
     }
 
     /// Channels, height and width of what the network takes.
@@ -213,7 +198,7 @@ impl<'a> Run<'a> {
             write!(
                 stdout(),
                 "{}",
-                table::line(&answer.row(self.classifier.classes()), b',')?
+                table::line(&table::row(&answer, self.classifier.classes()), b',')?
             )?;
         } else if !matches!(answer.finding, Finding::Unreadable(_)) {
             writeln!(stdout(), "{}", answer.line(self.classifier.classes()))?;

@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use answers::Answer;
 use anyhow::{Context, bail};
 use data::LabelledImages;
 use model::Classification;
 
 use super::columns::{INDEX, Names, SOURCE, TABLE, test_name};
 use crate::{
-    answer::{self, Answer},
-    files, png,
+    png,
     table::{self, Table},
 };
 
@@ -137,7 +137,7 @@ impl Folder {
         bytes: Option<&[u8]>,
         names: &[String],
     ) -> anyhow::Result<()> {
-        let source = files::name(answer.file);
+        let source = answers::name(answer.file);
         let open = || -> anyhow::Result<Box<dyn Read + '_>> {
             Ok(match bytes {
                 Some(bytes) => Box::new(bytes),
@@ -162,7 +162,7 @@ impl Folder {
         let (name, mut file) = self.new_file(answer.file)?;
         io::copy(&mut open()?, &mut file)
             .with_context(|| format!("{name}: can't copy to {}", self.path.display()))?;
-        let [_, class, confidence, runner_up, _, reason] = answer.row(names);
+        let [_, class, confidence, runner_up, _, reason] = table::row(answer, names);
         self.row(&name, &source, [class, confidence, runner_up], &reason)?;
         self.known.entry(source).or_default().push(name);
         Ok(())
@@ -176,7 +176,7 @@ impl Folder {
         names: &[String],
     ) -> anyhow::Result<()> {
         for (index, class) in answers.iter().enumerate() {
-            let Some(reason) = answer::reason(class) else {
+            let Some(reason) = answers::reason(class) else {
                 continue;
             };
             if self.known.contains_key(&index.to_string()) {
@@ -189,7 +189,7 @@ impl Folder {
             self.row(
                 &name,
                 &index.to_string(),
-                answer::guess(class, names),
+                table::guess(class, names),
                 reason,
             )?;
         }
@@ -240,7 +240,7 @@ impl Folder {
 
     fn new_file(&self, original: &Path) -> anyhow::Result<(String, File)> {
         let part = |part: Option<&std::ffi::OsStr>| {
-            part.map(|part| files::name(Path::new(part)))
+            part.map(|part| answers::name(Path::new(part)))
                 .unwrap_or_default()
         };
         let stem = match part(original.file_stem()) {

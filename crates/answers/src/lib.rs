@@ -1,15 +1,16 @@
-//! What the classifier says of a picture.
+//! What a classifier says of a picture: one object for programs, one line for people. Whoever takes pictures,
+//! from files or over a network, answers by this.
+
+#![forbid(unsafe_code)]
 
 use std::{
     fmt::{self, Display, Formatter},
     path::Path,
 };
 
-use model::{Answer as Class, Classification, Decision, ReviewReason};
+use model::{Answer as Class, Classification, Classifier, Decision, PictureInput, ReviewReason};
 use pictures::{FrameError, Framing, Region};
 use serde_json::{Value, json};
-
-use crate::{files, table};
 
 /// The reason in a table for a file that is no picture that can be read.
 pub const UNREADABLE: &str = "unreadable";
@@ -18,6 +19,7 @@ pub const UNREADABLE: &str = "unreadable";
 pub struct Answer<'a> {
     /// Its path as given.
     pub file: &'a Path,
+    /// What was found in it.
     pub finding: Finding,
 }
 
@@ -25,12 +27,16 @@ pub struct Answer<'a> {
 pub enum Finding {
     /// What the network sees, where in the picture that is if it is a part of it, and what it makes of it.
     Classified {
+        /// `[channels, height, width]`
         pixels: Vec<u8>,
+        /// In pixels of the picture.
         region: Option<Region>,
+        /// What the classifier makes of it.
         class: Class,
     },
     /// Nothing that the network could look at.
     Undecided(Cause),
+    /// No picture that can be read.
     Unreadable(FrameError),
 }
 
@@ -38,7 +44,26 @@ pub enum Finding {
 pub enum Input {
     /// `[channels, height, width]`, and where in the picture it is.
     Image(Vec<u8>, Option<Region>),
+    /// Nothing.
     Undecided(Cause),
+}
+
+impl Input {
+    /// What there is to classify in the bytes of a picture, which errors call `name`.
+    ///
+    /// # Errors
+    /// If it can't be read as a picture.
+    pub fn read(bytes: &[u8], name: &str, classifier: &Classifier) -> Result<Self, FrameError> {
+        match classifier.manifest().picture {
+            PictureInput::Framed => pictures::decode(bytes, name).map(Input::from),
+            PictureInput::Whole => {
+                let shape = classifier.shape();
+                let sides = [shape.channels, shape.height, shape.width];
+                let whole = pictures::decode_whole(bytes, name, sides)?;
+                Ok(Input::Image(whole, None))
+            }
+        }
+    }
 }
 
 impl From<Framing> for Input {
@@ -57,14 +82,17 @@ impl From<Framing> for Input {
 pub enum Cause {
     /// A circle around it, a line under it or through it.
     Marked,
+    /// No digit.
     Nothing,
+    /// So many.
     Several(usize),
+    /// Programs disagree on what the file says of it.
     OrientationUnclear,
 }
 
 impl Cause {
     /// As one word.
-    fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Cause::Marked => "mark",
             Cause::Nothing => "no_digit",
@@ -133,24 +161,9 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// File, class, confidence, runner-up, accepted, reason; what there is none of is empty. `names` are
-    /// those of the classes.
-    pub fn row(&self, names: &[String]) -> [String; 6] {
-        let guess = self.class().map(|class| guess(class, names));
-        let [class, confidence, runner_up] = guess.unwrap_or_default();
-        [
-            table::text(&files::name(self.file)),
-            class,
-            confidence,
-            runner_up,
-            self.accepted().to_string(),
-            self.reason().unwrap_or_default().to_owned(),
-        ]
-    }
-
     /// As `digits predict --help` describes it.
     pub fn json(&self, names: &[String]) -> Value {
-        let file = files::name(self.file);
+        let file = name(self.file);
         if let Finding::Unreadable(error) = &self.finding {
             return json!({ "file": file, "error": error.to_string() });
         }
@@ -178,7 +191,8 @@ impl<'a> Answer<'a> {
         })
     }
 
-    fn class(&self) -> Option<&Class> {
+    /// What the classifier makes of it.
+    pub fn class(&self) -> Option<&Class> {
         match &self.finding {
             Finding::Classified { class, .. } => Some(class),
             _ => None,
@@ -240,14 +254,18 @@ pub fn reason(class: &Classification) -> Option<&'static str> {
     }
 }
 
-/// Class, confidence and runner-up as they stand in a table.
-pub fn guess(class: &Classification, names: &[String]) -> [String; 3] {
-    let name = |class: u16| names.get(usize::from(class)).map_or("", String::as_str);
-    [
-        table::text(name(class.class)),
-        class.confidence.to_string(),
-        table::text(name(class.runner_up())),
-    ]
+/// The path as results name it: bytes that are no UTF-8 stand as escapes, so that two names are never
+/// written alike.
+pub fn name(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let mut name = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        name.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            name.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    name
 }
 
 /// The classes, the likeliest first.

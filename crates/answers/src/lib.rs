@@ -9,7 +9,7 @@ use std::{
 };
 
 use model::{Answer as Class, Classification, Classifier, Decision, PictureInput, ReviewReason};
-use pictures::{FrameError, Framing, Region};
+use pictures::{Budget, FrameError, Framing, Region};
 use serde_json::{Value, json};
 
 /// The reason in a table for a file that is no picture that can be read.
@@ -49,17 +49,23 @@ pub enum Input {
 }
 
 impl Input {
-    /// What there is to classify in the bytes of a picture, which errors call `name`.
+    /// What there is to classify in the bytes of a picture, which errors call `name`; threads that read
+    /// pictures at the same time share a budget for their memory.
     ///
     /// # Errors
     /// If it can't be read as a picture.
-    pub fn read(bytes: &[u8], name: &str, classifier: &Classifier) -> Result<Self, FrameError> {
+    pub fn read(
+        bytes: &[u8],
+        name: &str,
+        classifier: &Classifier,
+        budget: &Budget,
+    ) -> Result<Self, FrameError> {
         match classifier.manifest().picture {
-            PictureInput::Framed => pictures::decode(bytes, name).map(Input::from),
+            PictureInput::Framed => pictures::decode_within(bytes, name, budget).map(Input::from),
             PictureInput::Whole => {
                 let shape = classifier.shape();
                 let sides = [shape.channels, shape.height, shape.width];
-                let whole = pictures::decode_whole(bytes, name, sides)?;
+                let whole = pictures::decode_whole(bytes, name, sides, budget)?;
                 Ok(Input::Image(whole, None))
             }
         }

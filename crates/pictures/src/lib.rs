@@ -130,9 +130,13 @@ pub fn read_whole(
 /// # Errors
 ///
 /// Those of [`decode`], and [`FrameError::Orientation`] if it is unknown which way is up.
-pub fn decode_whole(bytes: &[u8], name: &str, sides: [usize; 3]) -> Result<Vec<u8>, FrameError> {
-    let budget = Budget::new();
-    let (decoded, permit) = picture::decode(bytes, name, &budget)?;
+pub fn decode_whole(
+    bytes: &[u8],
+    name: &str,
+    sides: [usize; 3],
+    budget: &Budget,
+) -> Result<Vec<u8>, FrameError> {
+    let (decoded, permit) = picture::decode(bytes, name, budget)?;
     whole_decoded(decoded, permit, sides, name)
 }
 
@@ -183,8 +187,16 @@ fn read_file<'a>(
 ///
 /// [`FrameError::Format`] if they are not a whole picture, [`FrameError::TooLarge`] if it is too large.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Framing, FrameError> {
-    let budget = Budget::new();
-    let (decoded, permit) = picture::decode(bytes, name, &budget)?;
+    decode_within(bytes, name, &Budget::new())
+}
+
+/// [`decode`] on many threads that share a budget for their memory.
+///
+/// # Errors
+///
+/// Those of [`decode`].
+pub fn decode_within(bytes: &[u8], name: &str, budget: &Budget) -> Result<Framing, FrameError> {
+    let (decoded, permit) = picture::decode(bytes, name, budget)?;
     Ok(find_decoded(decoded, permit))
 }
 

@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
             .read_to_end(&mut bytes);
         let name = "standard input";
         let input = match read {
-            Ok(_) => Input::read(&bytes, name, &self.classifier),
+            Ok(_) => Input::read(&bytes, name, &self.classifier, &Budget::new()),
             Err(source) => Err(FrameError::Io {
                 file: name.into(),
                 source,

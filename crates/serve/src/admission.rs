@@ -1,0 +1,81 @@
+//! How much is taken on at a time: bytes of requests that are read, wait or are computed. Beyond it a request
+//! is told at once to come back later, so that memory and waiting stay bounded and what was accepted is answered.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, header},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time,
+};
+
+use crate::failure::Failure;
+
+/// Bytes for which one permit stands.
+const UNIT: usize = 1024;
+/// What a request costs besides its body, in bytes.
+const HEAD: usize = 4 * UNIT;
+
+/// The room there is.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    room: Arc<Semaphore>,
+    most: usize,
+    time: Duration,
+}
+
+/// A body that was let in. What it costs is given back when it is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The body.
+    pub body: Bytes,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Admitted {
+    /// The body, and what to keep until it is answered.
+    pub fn into_parts(self) -> (Bytes, OwnedSemaphorePermit) {
+        (self.body, self.permit)
+    }
+}
+
+impl Admission {
+    /// Room for so many bytes, `most` of them for one request, whose body has so long to arrive.
+    pub fn new(room: usize, most: usize, time: Duration) -> Self {
+        Admission {
+            room: Arc::new(Semaphore::new((room / UNIT).max(1))),
+            most,
+            time,
+        }
+    }
+
+    /// Reads a body, if there is room for it.
+    ///
+    /// # Errors
+    /// 413 if it is too large, 503 if there is no room now, 408 if it takes too long.
+    pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Admitted, Failure> {
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        // Who doesn't say how much will come is taken to send all that is allowed.
+        let expected = length.unwrap_or(self.most);
+        if expected > self.most {
+            return Err(Failure::too_large(self.most));
+        }
+        let units = u32::try_from((expected + HEAD).div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.room)
+            .try_acquire_many_owned(units)
+            .map_err(|_| Failure::busy())?;
+        let read = axum::body::to_bytes(body, self.most);
+        match time::timeout(self.time, read).await {
+            Ok(Ok(body)) => Ok(Admitted { body, permit }),
+            Ok(Err(_)) => match length {
+                None => Err(Failure::too_large(self.most)),
+                Some(_) => Err(Failure::bad("the body ended early")),
+            },
+            Err(_) => Err(Failure::slow(self.time)),
+        }
+    }
+}

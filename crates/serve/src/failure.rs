@@ -1,0 +1,83 @@
+//! Why a request isn't answered, as its client reads it.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// A status and a sentence.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    status: StatusCode,
+    message: String,
+}
+
+impl Failure {
+    /// A failure with a status of its own.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Failure {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// 400: the request can't be understood.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 404.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 413: a body of more than `most` bytes.
+    pub fn too_large(most: usize) -> Self {
+        let message = format!("a request may have {most} bytes; send fewer images at a time");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// 503: no room now.
+    pub fn busy() -> Self {
+        let message = "the server has as much to do as it can hold; try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// 408: a body that didn't arrive.
+    pub fn slow(time: Duration) -> Self {
+        let message = format!("the body didn't arrive within {} s", time.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, message)
+    }
+
+    /// 500: a fault of the server's.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        // One of the protocol's clients reads the message only where the type is just this.
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        let body = json!({ "error": self.message }).to_string();
+        let mut response = (self.status, kind, body).into_response();
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::REQUEST_TIMEOUT => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,82 @@
+//! The binary `serve`: see `serve --help`. The way of a request is in `http.rs`.
+
+mod accept;
+mod admission;
+mod args;
+mod auth;
+mod engine;
+mod failure;
+mod http;
+mod metrics;
+mod models;
+mod next;
+mod pages;
+mod predict;
+mod service;
+mod v2;
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use tracing::info;
+
+use crate::{args::Args, service::Service};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(args.log)
+        .with_writer(std::io::stderr)
+        .with_ansi(args.colours())
+        .with_target(false)
+        .init();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("error: {error:#}").replace(char::is_control, " ");
+            eprintln!("{line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    args.check()?;
+    // One request in a few is large; the others are answered by one thread each.
+    rayon::ThreadPoolBuilder::new()
+        .build_global()
+        .context("can't start threads to compute on")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(args.picture_threads().get() + 4)
+        .build()
+        .context("can't start threads to listen on")?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("can't listen on {}", args.listen))?;
+        let address = listener.local_addr().context("can't tell the address")?;
+        let drain = args.drain();
+        let limits = args.connections();
+        let service = Arc::new(Service::start(args)?);
+        tell(&service, address);
+        accept::serve(listener, http::router(Arc::clone(&service)), limits, drain).await;
+        Ok(())
+    })
+}
+
+/// What to open, on standard output: for people, and for programs that wait until it is there.
+fn tell(service: &Service, address: SocketAddr) {
+    for (name, slot) in service.models.iter() {
+        let model = slot.current();
+        info!(model = name, version = %model.version, "in service");
+    }
+    println!("draw a digit:     http://{address}/");
+    println!(
+        "ask from programs: http://{address}/v2 (Open Inference Protocol), http://{address}/predict (pictures)"
+    );
+}

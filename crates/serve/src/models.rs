@@ -1,0 +1,180 @@
+//! The models in service, by name, and how another takes the place of one.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use anyhow::{Context, bail, ensure};
+use model::{Classifier, Device, checkpoint::Checkpoint};
+use sha2::{Digest, Sha256};
+use tracing::{info, warn};
+
+/// A model as it answers: never changed, only replaced.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What answers.
+    pub classifier: Classifier,
+    /// The first digits of the digest of its `SHA256SUMS`: the same bytes, the same version.
+    pub version: String,
+}
+
+/// A name, and the model that answers to it at present.
+#[derive(Debug)]
+pub struct Slot {
+    folder: PathBuf,
+    current: RwLock<Arc<Loaded>>,
+    /// The version that was refused last, which needn't be looked at again.
+    refused: RwLock<Option<String>>,
+}
+
+/// The models in service.
+#[derive(Debug)]
+pub struct Models {
+    slots: BTreeMap<String, Arc<Slot>>,
+    first: String,
+    device: Device,
+}
+
+impl Models {
+    /// Loads each of `FOLDER` or `NAME=FOLDER`.
+    ///
+    /// # Errors
+    /// If one can't be loaded, or a name can't stand in an address or stands twice.
+    pub fn load(given: &[String], device: Device) -> anyhow::Result<Self> {
+        let mut slots = BTreeMap::new();
+        let mut first = None;
+        for given in given {
+            let (name, folder) = named(given)?;
+            let loaded = load(&folder, &device)?;
+            let slot = Slot {
+                folder,
+                current: RwLock::new(Arc::new(loaded)),
+                refused: RwLock::default(),
+            };
+            if slots.insert(name.clone(), Arc::new(slot)).is_some() {
+                bail!("two models are called {name}: give them names, as NAME=FOLDER");
+            }
+            first.get_or_insert(name);
+        }
+        Ok(Models {
+            slots,
+            first: first.context("no model to serve")?,
+            device,
+        })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Slot>)> {
+        self.slots.iter().map(|(name, slot)| (&name[..], slot))
+    }
+
+    /// The one of a name; without, the first of the command line.
+    pub fn get(&self, name: Option<&str>) -> Option<(&str, &Arc<Slot>)> {
+        let (name, slot) = self.slots.get_key_value(name.unwrap_or(&self.first))?;
+        Some((name, slot))
+    }
+
+    /// Takes those into service whose folder holds other bytes than before, if they can be loaded and
+    /// fit; else the old ones stay.
+    pub fn refresh(&self) {
+        for (name, slot) in &self.slots {
+            match slot.refresh(&self.device) {
+                Ok(None) => {}
+                Ok(Some(version)) => info!(model = name, version, "another model in service"),
+                Err(error) => {
+                    let error = format!("{error:#}").replace(char::is_control, " ");
+                    warn!(
+                        model = name,
+                        error, "a new model was refused; the old one stays"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// The model that answers at present. Who asks once for a request has one model for all of it.
+    pub fn current(&self) -> Arc<Loaded> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn refresh(&self, device: &Device) -> anyhow::Result<Option<String>> {
+        let current = self.current();
+        let Ok(version) = version(&self.folder) else {
+            // In the moment between two folders there may be none.
+            return Ok(None);
+        };
+        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        if version == current.version || refused.as_ref() == Some(&version) {
+            return Ok(None);
+        }
+        // Whatever comes of it: these bytes are looked at once.
+        *refused = Some(version);
+        let loaded = load(&self.folder, device)?;
+        let (old, new) = (&current.classifier, &loaded.classifier);
+        ensure!(
+            old.shape() == new.shape() && old.classes() == new.classes(),
+            "{} takes other images or knows other classes: start the server anew with it",
+            self.folder.display()
+        );
+        let version = loaded.version.clone();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        *refused = None;
+        Ok(Some(version))
+    }
+}
+
+impl Loaded {
+    /// What can be counted on, in a sentence.
+    pub fn promise(&self) -> String {
+        self.classifier.calibration().deferral.promise()
+    }
+}
+
+fn named(given: &str) -> anyhow::Result<(String, PathBuf)> {
+    let (name, folder) = match given.split_once('=') {
+        Some((name, folder)) => (name.to_owned(), PathBuf::from(folder)),
+        None => {
+            let folder = PathBuf::from(given);
+            // A run's folder says more than `model` does.
+            let last = folder.file_name().filter(|name| *name != "model");
+            let last = last.or_else(|| folder.parent()?.file_name());
+            let name = last.and_then(|name| name.to_str()).unwrap_or("model");
+            (name.to_owned(), folder)
+        }
+    };
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    ensure!(
+        !name.is_empty() && name.chars().all(plain) && !name.starts_with('.'),
+        "{given}: a model's name stands in addresses and may have letters, digits, - _ and . only: give it one, as NAME=FOLDER"
+    );
+    Ok((name, folder))
+}
+
+fn load(folder: &Path, device: &Device) -> anyhow::Result<Loaded> {
+    // Another checkpoint may take the place meanwhile: the version is that of what was loaded.
+    for _ in 0..3 {
+        let before = version(folder)?;
+        let checkpoint = Checkpoint::open(folder)?;
+        if version(folder)? == before {
+            return Ok(Loaded {
+                classifier: Classifier::from_checkpoint(&checkpoint, device)?,
+                version: before,
+            });
+        }
+    }
+    bail!("{} changes all the time", folder.display())
+}
+
+fn version(folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join("SHA256SUMS");
+    let sums = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let digest = Sha256::digest(&sums);
+    Ok(digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}

@@ -1,0 +1,216 @@
+//! Pictures: what `digits predict --json` says, over HTTP.
+
+use std::{path::Path, sync::Arc};
+
+use answers::{Answer, Input};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest as _, Multipart, Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Json, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use pictures::FrameError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    admission::Admitted,
+    failure::Failure,
+    models::{Loaded, Slot},
+    next::Next,
+    service::Service,
+};
+
+/// What can be asked for besides.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The model; without, the first.
+    model: Option<String>,
+    /// Whether to tell what the network sees.
+    #[serde(default)]
+    pixels: bool,
+}
+
+type Options = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
+
+/// `POST /predict`
+///
+/// # Errors
+/// By its status.
+pub async fn picture(
+    State(service): State<Arc<Service>>,
+    options: Options,
+    request: Request,
+) -> Result<Response, Failure> {
+    let underway = service.engine.underway();
+    let asked = asked(options)?;
+    let (name, slot) = slot(&service, &asked)?;
+    let (parts, body) = request.into_parts();
+    let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
+    let bytes = match is_multipart(&parts.headers) {
+        false => body.clone(),
+        true => field(&parts.headers, body.clone()).await?,
+    };
+    let model = slot.current();
+    let input = decoded(&service, &model, bytes).await?;
+    drop(model);
+    let images = match &input {
+        Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
+        _ => None,
+    };
+    let told = match images {
+        Some(images) => Some(service.engine.ask(slot, images).await?),
+        None => None,
+    };
+    drop(underway);
+    let model = told
+        .as_ref()
+        .map_or_else(|| slot.current(), |told| Arc::clone(&told.model));
+    let answers = told.into_iter().flat_map(|told| told.answers);
+    let mut classes = answers.map(|(_, answer)| answer);
+    let answer = Answer::new(Path::new("picture"), input, &mut classes);
+    Ok(reply(&service, name, &model, &answer, &asked))
+}
+
+/// `POST /predict/pixels`: the bytes of one image as the network takes it.
+///
+/// # Errors
+/// By its status.
+pub async fn pixels(
+    State(service): State<Arc<Service>>,
+    options: Options,
+    request: Request,
+) -> Result<Response, Failure> {
+    let underway = service.engine.underway();
+    let asked = asked(options)?;
+    let (name, slot) = slot(&service, &asked)?;
+    let (parts, body) = request.into_parts();
+    let admitted = service.admission.read(&parts.headers, body).await?;
+    let shape = slot.current().classifier.shape();
+    if admitted.body.len() != shape.len() {
+        return Err(Failure::bad(format!(
+            "{} bytes are not an image of {shape}: send {}, channel by channel, row by row",
+            admitted.body.len(),
+            shape.len()
+        )));
+    }
+    let told = service.engine.ask(slot, admitted.body.to_vec()).await?;
+    drop(underway);
+    let input = Ok(Input::Image(admitted.body.to_vec(), None));
+    let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
+    let answer = Answer::new(Path::new("pixels"), input, &mut classes);
+    Ok(reply(&service, name, &told.model, &answer, &asked))
+}
+
+/// `GET /api/model`
+///
+/// # Errors
+/// 404 if there is no such model.
+pub async fn about(
+    State(service): State<Arc<Service>>,
+    options: Options,
+) -> Result<Json<Value>, Failure> {
+    let (name, slot) = slot(&service, &asked(options)?)?;
+    let model = slot.current();
+    let classifier = &model.classifier;
+    let shape = classifier.shape();
+    let deferral = &classifier.calibration().deferral;
+    Ok(Json(json!({
+        "name": name,
+        "version": model.version,
+        "classes": classifier.classes(),
+        "input": [shape.channels, shape.height, shape.width],
+        "picture": classifier.manifest().picture,
+        "threshold": deferral.threshold,
+        "certified": deferral.certified,
+        "promise": model.promise(),
+        "accuracy": classifier.manifest().metrics.get("validation.accuracy"),
+    })))
+}
+
+fn reply(
+    service: &Service,
+    name: &str,
+    model: &Loaded,
+    answer: &Answer<'_>,
+    asked: &Asked,
+) -> Response {
+    let accepted = u64::from(answer.accepted());
+    let deferred = u64::from(answer.class().is_some()) - accepted;
+    service.metrics.decided(name, accepted, deferred);
+    let mut json = answer.json(model.classifier.classes());
+    if let Value::Object(fields) = &mut json {
+        let next = Next::of(answer).json(answer.reason());
+        fields.remove("file");
+        fields.insert("model".into(), name.into());
+        fields.insert("version".into(), model.version.clone().into());
+        fields.insert("next".into(), next);
+        if asked.pixels {
+            let pixels = answer.pixels().map(|pixels| BASE64_STANDARD.encode(pixels));
+            fields.insert("pixels".into(), pixels.into());
+        }
+    }
+    let status = match fields_error(&json) {
+        true => StatusCode::UNPROCESSABLE_ENTITY,
+        false => StatusCode::OK,
+    };
+    (status, Json(json)).into_response()
+}
+
+/// Whether what was sent is no picture.
+fn fields_error(json: &Value) -> bool {
+    json.get("error").is_some()
+}
+
+fn asked(options: Options) -> Result<Asked, Failure> {
+    match options {
+        Ok(Query(asked)) => Ok(asked),
+        Err(rejection) => Err(Failure::bad(rejection.body_text())),
+    }
+}
+
+fn slot<'a>(service: &'a Service, asked: &Asked) -> Result<(&'a str, &'a Arc<Slot>), Failure> {
+    let found = service.models.get(asked.model.as_deref());
+    found.ok_or_else(|| Failure::not_found("no model of that name is in service"))
+}
+
+/// What there is to classify in a picture. A few threads decode; the others wait for one of them.
+async fn decoded(
+    service: &Arc<Service>,
+    model: &Arc<Loaded>,
+    bytes: Bytes,
+) -> Result<Result<Input, FrameError>, Failure> {
+    let failed = |_| Failure::internal("reading the picture failed");
+    let permit = service.decoders.acquire().await;
+    let permit = permit.map_err(|_| Failure::internal("the server is ending"))?;
+    let (service, model) = (Arc::clone(service), Arc::clone(model));
+    let decoding = tokio::task::spawn_blocking(move || {
+        Input::read(&bytes, "the picture", &model.classifier, &service.budget)
+    });
+    let input = decoding.await.map_err(failed)?;
+    drop(permit);
+    Ok(input)
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"))
+}
+
+/// The field `picture` of a form, or its only file.
+async fn field(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Failure> {
+    let mut request = Request::new(Body::from(body));
+    *request.headers_mut() = headers.clone();
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+    let bad = |error: axum::extract::multipart::MultipartError| Failure::bad(error.body_text());
+    while let Some(field) = form.next_field().await.map_err(bad)? {
+        if field.name() == Some("picture") || field.file_name().is_some() {
+            return field.bytes().await.map_err(bad);
+        }
+    }
+    Err(Failure::bad("the form has no field `picture`"))
+}

@@ -1,0 +1,170 @@
+//! The Open Inference Protocol, version 2, over HTTP, with the binary tensor extension: what clients of KServe,
+//! Triton, MLServer and OpenVINO speak.
+//!
+//! Input is `images`, UINT8 `[n, channels, height, width]`; outputs are those of [`reply::OUTPUTS`].
+
+mod flat;
+mod reply;
+mod request;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Json, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    models::{Loaded, Slot},
+    service::Service,
+};
+
+/// The header that says where the JSON of a body ends and its tensors begin.
+const HEADER_LENGTH: &str = "inference-header-content-length";
+
+/// The model, and the version of it, that an address names.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    model: String,
+    version: Option<String>,
+}
+
+type Addressed = Result<Path<Named>, axum::extract::rejection::PathRejection>;
+
+/// `POST …/infer`
+///
+/// # Errors
+/// By its status.
+pub async fn infer(
+    State(service): State<Arc<Service>>,
+    named: Addressed,
+    request: Request,
+) -> Result<Response, Failure> {
+    let underway = service.engine.underway();
+    let (name, slot) = found(&service, named)?;
+    let (parts, body) = request.into_parts();
+    refuse_compressed(&parts.headers)?;
+    let admitted = service.admission.read(&parts.headers, body).await?;
+    let (body, room) = admitted.into_parts();
+    let shape = slot.current().classifier.shape();
+    let asked = request::parse(&body, header_length(&parts.headers)?, shape)?;
+    drop(body);
+    let told = service.engine.ask(slot, asked.images).await?;
+    drop(underway);
+    let (mut accepted, mut deferred) = (0, 0);
+    for (_, answer) in &told.answers {
+        match answer.decision {
+            model::Decision::Accept => accepted += 1,
+            model::Decision::Review { .. } => deferred += 1,
+        }
+    }
+    service.metrics.decided(name, accepted, deferred);
+    let response = reply::write(name, asked.id.as_deref(), &told, &asked.outputs);
+    drop(room);
+    response
+}
+
+/// `GET /v2`
+pub async fn server() -> Json<Value> {
+    Json(json!({
+        "name": "serve",
+        "version": env!("CARGO_PKG_VERSION"),
+        "extensions": ["binary_tensor_data"],
+    }))
+}
+
+/// `GET /v2/health/live`
+pub async fn live(State(service): State<Arc<Service>>) -> Response {
+    health(service.engine.is_alive(), json!({ "live": true }))
+}
+
+/// `GET /v2/health/ready`. One client wants `ready`, the specification's example says `live`.
+pub async fn ready(State(service): State<Arc<Service>>) -> Response {
+    health(
+        service.engine.is_alive(),
+        json!({ "live": true, "ready": true }),
+    )
+}
+
+/// `GET /v2/models/{model}`
+///
+/// # Errors
+/// 404 if it isn't in service.
+pub async fn model(
+    State(service): State<Arc<Service>>,
+    named: Addressed,
+) -> Result<Json<Value>, Failure> {
+    let (name, slot) = found(&service, named)?;
+    Ok(Json(reply::metadata(name, &slot.current())))
+}
+
+/// `GET /v2/models/{model}/ready`
+///
+/// # Errors
+/// 404 if it isn't in service.
+pub async fn model_ready(
+    State(service): State<Arc<Service>>,
+    named: Addressed,
+) -> Result<Response, Failure> {
+    let (name, _) = found(&service, named)?;
+    let ready = json!({ "name": name, "ready": true });
+    Ok(health(service.engine.is_alive(), ready))
+}
+
+/// `POST /v2/repository/index`: which models there are.
+pub async fn index(State(service): State<Arc<Service>>) -> Json<Value> {
+    let models = service.models.iter().map(|(name, slot)| {
+        let version = slot.current().version.clone();
+        json!({ "name": name, "version": version, "state": "READY", "reason": "" })
+    });
+    Json(models.collect())
+}
+
+fn health(well: bool, said: Value) -> Response {
+    match well {
+        true => Json(said).into_response(),
+        false => {
+            Failure::internal("nothing is computed any more: start the server anew").into_response()
+        }
+    }
+}
+
+fn found(service: &Service, named: Addressed) -> Result<(&str, &Arc<Slot>), Failure> {
+    let Path(named) = named.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+    let found = service.models.get(Some(&named.model));
+    let (name, slot) =
+        found.ok_or_else(|| Failure::not_found("no model of that name is in service"))?;
+    let current: Arc<Loaded> = slot.current();
+    if let Some(version) = named.version
+        && version != current.version
+    {
+        return Err(Failure::not_found(format!(
+            "of this model version {} is in service, and no other",
+            current.version
+        )));
+    }
+    Ok((name, slot))
+}
+
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get("content-encoding") {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            let message = "send the body uncompressed";
+            Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn header_length(headers: &HeaderMap) -> Result<Option<usize>, Failure> {
+    let Some(value) = headers.get(HEADER_LENGTH) else {
+        return Ok(None);
+    };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || Failure::bad("Inference-Header-Content-Length is no number of bytes");
+    length.map(Some).ok_or_else(wrong)
+}

@@ -1,11 +1,8 @@
 //! One way to say SQL to both databases: each statement and all around it is written once.
 
 use sqlx::{
-    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    postgres::PgRow,
-    query,
-    query::Query,
-    sqlite::SqliteRow,
+    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, query,
+    query::Query, sqlite::SqliteRow,
 };
 
 use crate::Error;
@@ -83,6 +80,13 @@ impl Database {
                 done.map(drop).map_err(|error| self.failed(error))
             }
             Pool::Postgres(_) => Ok(()),
+        }
+    }
+
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
         }
     }
 

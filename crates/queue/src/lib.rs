@@ -132,6 +132,11 @@ impl Queue {
         &self.database.name
     }
 
+    /// Ends the connections, after what is under way. A queue that is dropped instead loses nothing.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
     fn now(&self) -> i64 {
         self.options.clock.now()
     }

@@ -116,7 +116,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), MigrateError> {
     // The migrator takes no lock on SQLite: the transaction is one for the whole of it.
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    migrator(SQLITE).run(&mut *tx).await?;
+    migrator(SQLITE).run_direct(None, &mut *tx, false).await?;
     Ok(tx.commit().await?)
 }
 
@@ -148,7 +148,9 @@ async fn postgres(url: &str) -> Result<Database, Error> {
         Ok(connection) => connection.map_err(failed)?,
         Err(_) => return Err(failed(sqlx::Error::PoolTimedOut)),
     };
-    let migrated = migrator(POSTGRES).run(&mut connection).await;
+    let migrated = migrator(POSTGRES)
+        .run_direct(None, &mut connection, false)
+        .await;
     migrated.map_err(|error| Error::Migration {
         database: name.clone(),
         source: error.into(),
@@ -163,7 +165,8 @@ async fn postgres(url: &str) -> Result<Database, Error> {
     })
 }
 
-/// The migrations of a dialect, numbered in their order from 1.
+/// The migrations of a dialect, numbered in their order from 1. Of its methods, `run` does the same as
+/// `run_direct(None, …, false)`, but can't be called in what moves between threads.
 fn migrator(migrations: &'static [(&str, &str)]) -> Migrator {
     let migrations = (1..).zip(migrations).map(|(number, (name, sql))| {
         let kind = MigrationType::Simple;

@@ -48,7 +48,7 @@ pub struct Example {
 }
 
 /// How many are read at once.
-const PAGE: i64 = 500;
+const PAGE: i64 = 100;
 
 const EXAMPLES: &str = "SELECT i.n, i.id, c.input, i.channels, i.height, i.width, i.class, i.answer, i.answered, \
     i.answers, i.model, i.version FROM items i JOIN contents c ON c.item = i.id \

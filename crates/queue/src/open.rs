@@ -94,6 +94,26 @@ async fn sqlite(path: &str) -> Result<Database, Error> {
         }
         tokio::time::sleep(RETRY).await;
     };
+    let modes = "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous";
+    match sqlx::query_as::<_, (String, i64)>(modes)
+        .fetch_one(&pool)
+        .await
+    {
+        Ok((journal, 2)) if journal == "wal" => {}
+        Ok((journal, synchronous)) => {
+            let problem = format!("writes there would not last ({journal}, {synchronous})");
+            return Err(Error::Address {
+                address: name,
+                problem,
+            });
+        }
+        Err(error) => {
+            return Err(Error::Database {
+                database: name,
+                source: error.into(),
+            });
+        }
+    }
     match migrate_sqlite(&pool).await {
         Ok(()) => Ok(Database {
             name,

@@ -34,8 +34,7 @@ pub struct Agreement {
 
 const STATE: &str = reviewed!("WHERE id = $1");
 const SINCE: &str = reviewed!("WHERE answered >= $1 ORDER BY answered, n");
-const COUNTS: &str =
-    "SELECT state, CASE WHEN lease_until > $1 THEN CAST(1 AS BIGINT) ELSE 0 END, COUNT(*) FROM items GROUP BY 1, 2";
+const COUNTS: &str = "SELECT state, CASE WHEN lease_until > $1 THEN CAST(1 AS BIGINT) ELSE 0 END, COUNT(*) FROM items GROUP BY 1, 2";
 const PAIRS: &str = "SELECT a.item, a.answer FROM answers a JOIN items i ON i.id = a.item WHERE i.people > 1 \
     AND a.undoes IS NULL AND NOT EXISTS (SELECT 1 FROM answers u WHERE u.undoes = a.n) ORDER BY a.n";
 

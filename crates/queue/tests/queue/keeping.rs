@@ -134,9 +134,9 @@ async fn an_export_has_the_items_of_one_class_that_people_agree_on() {
 async fn the_same_input_is_always_in_the_same_part_and_three_in_ten_are_to_judge_by() {
     on_both(async |place| {
         let queue = place.open().await;
-        for round in 0..3 {
+        for round in 0..2 {
             // More than are read at once.
-            for pixel in 0..=255 {
+            for pixel in 0..60 {
                 let model = format!("model {round}");
                 queue
                     .defer(queue::Deferred {
@@ -155,18 +155,20 @@ async fn the_same_input_is_always_in_the_same_part_and_three_in_ten_are_to_judge
                 parts.entry(example.input).or_default().push(part);
             }
         }
-        assert_eq!(parts.len(), 256);
+        assert_eq!(parts.len(), 60);
         assert!(
             parts
                 .values()
-                .all(|parts| parts.len() == 3 && parts[0] == parts[1] && parts[1] == parts[2])
+                .all(|parts| parts.len() == 2 && parts[0] == parts[1])
         );
         let judged = parts
             .values()
             .filter(|parts| parts[0] == Part::Judge)
             .count();
-        assert!((45..=110).contains(&judged), "{judged} of 256");
+        assert!((5..=35).contains(&judged), "{judged} of 60");
     })
     .await;
-    assert_eq!(Part::of(b"whatever version"), Part::of(b"whatever version"));
+    // Of the SHA-256 of these bytes, as `sha256sum` says it: another rule would let pictures change sides.
+    let parts = [b"a", b"b", b"c", b"d"].map(|byte| Part::of(byte));
+    assert_eq!(parts, [Part::Learn, Part::Judge, Part::Judge, Part::Judge]);
 }

@@ -48,7 +48,7 @@ async fn child() {
 async fn answers_that_were_acknowledged_outlive_twenty_kills_and_none_counts_twice() {
     on_both(async |place| {
         let queue = Queue::open(&place.url, options()).await.unwrap();
-        for number in 0..KILLS * 40 {
+        for number in 0..KILLS * 20 {
             queue.defer(deferred(number as u8)).await.unwrap();
         }
         let mut said: HashMap<String, String> = HashMap::new();

@@ -1,0 +1,234 @@
+//! One way to say SQL to both databases: each statement and all around it is written once.
+
+use sqlx::{
+    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, query,
+    query::Query, sqlite::SqliteRow,
+};
+
+use crate::Error;
+
+/// A database with a queue in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    /// What people know it by, without a password.
+    pub name: String,
+    pub pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A statement's text, which the two databases have in common but for a clause or none.
+pub(crate) struct Sql {
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self {
+            sqlite: text,
+            postgres: text,
+        }
+    }
+}
+
+/// What `$1`, `$2`, … of a statement stand for.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Text(Option<&'a str>),
+    Number(Option<i64>),
+    Bytes(Option<&'a [u8]>),
+}
+
+/// A tuple of columns that both databases can give.
+pub(crate) trait Columns:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+
+impl<T> Columns for T where
+    T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+
+impl Database {
+    /// Begins what will be done whole or not at all. SQLite has one writer, who is chosen here: one that
+    /// reads first and writes later would fail where another wrote in between.
+    pub async fn begin(&self) -> Result<Tx<'_>, Error> {
+        let running = match &self.pool {
+            Pool::Sqlite(pool) => pool
+                .begin_with("BEGIN IMMEDIATE")
+                .await
+                .map(Running::Sqlite),
+            Pool::Postgres(pool) => pool.begin().await.map(Running::Postgres),
+        };
+        Ok(Tx {
+            running: running.map_err(|error| self.failed(error))?,
+            database: self,
+        })
+    }
+
+    /// Takes what was deleted out of SQLite's write-ahead log as well, unless another process reads it.
+    pub async fn forget(&self) -> Result<(), Error> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                let done = query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;
+                done.map(drop).map_err(|error| self.failed(error))
+            }
+            Pool::Postgres(_) => Ok(()),
+        }
+    }
+
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// An error that names this database.
+    pub fn failed(&self, source: sqlx::Error) -> Error {
+        Error::Database {
+            database: self.name.clone(),
+            source: source.into(),
+        }
+    }
+
+    /// An error that names a row of this database.
+    pub fn unreadable(&self, id: &str, problem: impl ToString) -> Error {
+        Error::Row {
+            database: self.name.clone(),
+            id: id.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+/// A transaction. Dropped before `commit`, it leaves no trace.
+pub(crate) struct Tx<'a> {
+    running: Running,
+    pub database: &'a Database,
+}
+
+enum Running {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+macro_rules! bound {
+    ($query:expr, $values:expr) => {
+        $values.iter().fold($query, |query, value| match *value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+        })
+    };
+}
+
+impl Tx<'_> {
+    /// Runs a statement; the number of rows that it changed.
+    pub async fn run(&mut self, sql: impl Into<Sql>, values: &[Value<'_>]) -> Result<u64, Error> {
+        let sql = sql.into();
+        let done = match &mut self.running {
+            Running::Sqlite(tx) => {
+                let query: Query<'_, Sqlite, _> = query(sql.sqlite);
+                bound!(query, values)
+                    .execute(&mut **tx)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            Running::Postgres(tx) => {
+                let query: Query<'_, Postgres, _> = query(sql.postgres);
+                bound!(query, values)
+                    .execute(&mut **tx)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+        };
+        done.map_err(|error| self.database.failed(error))
+    }
+
+    /// The rows that a statement gives.
+    pub async fn rows<T: Columns>(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, Error> {
+        let sql = sql.into();
+        let rows = match &mut self.running {
+            Running::Sqlite(tx) => {
+                let query = sqlx::query_as::<Sqlite, T>(sql.sqlite);
+                bound!(query, values).fetch_all(&mut **tx).await
+            }
+            Running::Postgres(tx) => {
+                let query = sqlx::query_as::<Postgres, T>(sql.postgres);
+                bound!(query, values).fetch_all(&mut **tx).await
+            }
+        };
+        rows.map_err(|error| self.database.failed(error))
+    }
+
+    /// The first row that a statement gives, if any.
+    pub async fn row<T: Columns>(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: &[Value<'_>],
+    ) -> Result<Option<T>, Error> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Makes all of it last: it is on the disk when this returns.
+    pub async fn commit(self) -> Result<(), Error> {
+        let done = match self.running {
+            Running::Sqlite(tx) => tx.commit().await,
+            Running::Postgres(tx) => tx.commit().await,
+        };
+        done.map_err(|error| self.database.failed(error))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl<'a> From<&'a Option<String>> for Value<'a> {
+    fn from(text: &'a Option<String>) -> Self {
+        Self::Text(text.as_deref())
+    }
+}
+
+impl<'a> From<&'a Option<Vec<u8>>> for Value<'a> {
+    fn from(bytes: &'a Option<Vec<u8>>) -> Self {
+        Self::Bytes(bytes.as_deref())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// The values of a statement, in the order of their numbers.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::database::Value::from($value)),*] };
+}
+pub(crate) use values;

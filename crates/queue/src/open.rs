@@ -1,0 +1,196 @@
+//! The way to a database: connected, and its tables brought to this version.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, SqlSafeStr, SqlitePool,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    Error,
+    database::{Database, Pool},
+};
+
+/// How long one process waits for another that writes, or for a connection.
+const PATIENCE: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_millis(50);
+
+const SQLITE: &[(&str, &str)] = &[("queue", include_str!("../migrations/sqlite/0001_queue.sql"))];
+const POSTGRES: &[(&str, &str)] = &[(
+    "queue",
+    include_str!("../migrations/postgres/0001_queue.sql"),
+)];
+
+/// Opens the database at an address, and creates what it lacks.
+pub(crate) async fn open(address: &str) -> Result<Database, Error> {
+    if ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme))
+    {
+        return postgres(address).await;
+    }
+    let wrong = |problem: &str| Error::Address {
+        address: address
+            .split_once("://")
+            .map_or(address, |(scheme, _)| scheme)
+            .to_owned(),
+        problem: problem.to_owned(),
+    };
+    let path = match address.strip_prefix("sqlite:") {
+        Some(path) => path.strip_prefix("//").unwrap_or(path),
+        None if address.contains("://") => {
+            return Err(wrong("not a database that the queue knows"));
+        }
+        None => address,
+    };
+    match path {
+        "" => Err(wrong("no path")),
+        ":memory:" => Err(wrong("a queue in memory would lose its answers")),
+        path => sqlite(path).await,
+    }
+}
+
+async fn sqlite(path: &str) -> Result<Database, Error> {
+    let name = path.to_owned();
+    if let Some(folder) = Path::new(path)
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.is_dir()
+    {
+        let problem = format!("the folder {} doesn't exist", folder.display());
+        return Err(Error::Address {
+            address: name,
+            problem,
+        });
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With less, an answer that was acknowledged may be gone after a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        // What retention deletes is overwritten.
+        .pragma("secure_delete", "ON");
+    // SQLite doesn't wait for another process that is turning the same new file to WAL.
+    let mut tries = PATIENCE.as_millis() / RETRY.as_millis();
+    let pool = loop {
+        // SQLite has one writer at a time: one connection makes the others wait here and not in it.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE);
+        match pool.connect_with(options.clone()).await {
+            Ok(pool) => break pool,
+            Err(error) if is_busy(&error) && tries > 0 => tries -= 1,
+            Err(error) => {
+                return Err(Error::Database {
+                    database: name,
+                    source: error.into(),
+                });
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    };
+    let modes = "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous";
+    match sqlx::query_as::<_, (String, i64)>(modes)
+        .fetch_one(&pool)
+        .await
+    {
+        Ok((journal, 2)) if journal == "wal" => {}
+        Ok((journal, synchronous)) => {
+            let problem = format!("writes there would not last ({journal}, {synchronous})");
+            return Err(Error::Address {
+                address: name,
+                problem,
+            });
+        }
+        Err(error) => {
+            return Err(Error::Database {
+                database: name,
+                source: error.into(),
+            });
+        }
+    }
+    match migrate_sqlite(&pool).await {
+        Ok(()) => Ok(Database {
+            name,
+            pool: Pool::Sqlite(pool),
+        }),
+        Err(error) => Err(Error::Migration {
+            database: name,
+            source: error.into(),
+        }),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    // The lowest byte of SQLite's code is its kind; 5 is SQLITE_BUSY.
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), MigrateError> {
+    // The migrator takes no lock on SQLite: the transaction is one for the whole of it.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    migrator(SQLITE).run_direct(None, &mut *tx, false).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn postgres(url: &str) -> Result<Database, Error> {
+    let options = PgConnectOptions::from_str(url).map_err(|error| Error::Address {
+        address: "postgres://…".to_owned(),
+        problem: error.to_string(),
+    })?;
+    let database = options
+        .get_database()
+        .unwrap_or(options.get_username())
+        .to_owned();
+    let name = format!(
+        "postgres://{}:{}/{database}",
+        options.get_host(),
+        options.get_port()
+    );
+    let failed = |source: sqlx::Error| Error::Database {
+        database: name.clone(),
+        source: source.into(),
+    };
+    let options = options.options([
+        ("synchronous_commit", "on"),
+        ("default_transaction_isolation", "read committed"),
+    ]);
+    // Not through the pool, which would repeat what can't succeed until its time is over, and say just that.
+    let connect = tokio::time::timeout(PATIENCE, options.connect());
+    let mut connection = match connect.await {
+        Ok(connection) => connection.map_err(failed)?,
+        Err(_) => return Err(failed(sqlx::Error::PoolTimedOut)),
+    };
+    let migrated = migrator(POSTGRES)
+        .run_direct(None, &mut connection, false)
+        .await;
+    migrated.map_err(|error| Error::Migration {
+        database: name.clone(),
+        source: error.into(),
+    })?;
+    connection.close().await.map_err(failed)?;
+    let pool = PgPoolOptions::new()
+        .acquire_timeout(PATIENCE)
+        .connect_lazy_with(options);
+    Ok(Database {
+        name,
+        pool: Pool::Postgres(pool),
+    })
+}
+
+/// The migrations of a dialect, numbered in their order from 1. Of its methods, `run` does the same as
+/// `run_direct(None, …, false)`, but can't be called in what moves between threads.
+fn migrator(migrations: &'static [(&str, &str)]) -> Migrator {
+    let migrations = (1..).zip(migrations).map(|(number, (name, sql))| {
+        let kind = MigrationType::Simple;
+        Migration::new(number, (*name).into(), kind, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}

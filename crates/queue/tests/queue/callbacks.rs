@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use queue::{Deferred, Queue, State};
+
+use crate::place::{MINUTE, class, deferred, on_both, say};
+
+async fn defer_with_callback(queue: &Queue) -> String {
+    let callback = Some("https://example.org/told".to_owned());
+    queue
+        .defer(Deferred {
+            callback,
+            ..deferred(1)
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_callback_is_due_once_people_have_answered_and_until_it_was_made() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let id = defer_with_callback(&queue).await;
+        queue.defer(deferred(2)).await.unwrap();
+        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        say(&queue, "ann", class("1")).await;
+        say(&queue, "ann", class("2")).await;
+        let reviewed = queue.state(&id).await.unwrap().unwrap();
+        let due = queue.callbacks_due().await.unwrap();
+        assert_eq!(
+            due,
+            [(id.clone(), "https://example.org/told".to_owned(), reviewed)]
+        );
+        assert_eq!(queue.callbacks_due().await.unwrap(), [], "it is in hand");
+        queue.called_back(&id, true).await.unwrap();
+        place.pass(1000 * MINUTE);
+        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_that_fails_is_tried_again_ever_later_and_then_given_up() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let id = defer_with_callback(&queue).await;
+        say(&queue, "ann", class("1")).await;
+        let mut minutes = 1;
+        for attempt in 1..=11 {
+            assert_eq!(
+                queue.callbacks_due().await.unwrap().len(),
+                1,
+                "attempt {attempt}"
+            );
+            queue.called_back(&id, false).await.unwrap();
+            place.pass(minutes * MINUTE - Duration::from_millis(1));
+            assert_eq!(queue.callbacks_due().await.unwrap(), []);
+            place.pass(Duration::from_millis(1));
+            minutes *= 2;
+        }
+        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_in_the_hands_of_a_process_that_died_is_due_again() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let id = defer_with_callback(&queue).await;
+        say(&queue, "ann", class("1")).await;
+        assert_eq!(queue.callbacks_due().await.unwrap().len(), 1);
+        place.pass(2 * MINUTE);
+        assert_eq!(queue.callbacks_due().await.unwrap()[0].0, id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_given_anew_is_called_back_even_if_the_old_one_is_just_being_told() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let id = defer_with_callback(&queue).await;
+        say(&queue, "ann", class("1")).await;
+        assert_eq!(queue.callbacks_due().await.unwrap().len(), 1);
+        let item = queue.undo("ann").await.unwrap().unwrap();
+        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        queue
+            .answer(&id, "ann", &item.lease, class("2"), "key")
+            .await
+            .unwrap();
+        queue.called_back(&id, true).await.unwrap();
+        let due = queue.callbacks_due().await.unwrap();
+        assert_eq!((due[0].2.state, due[0].2.class), (State::Done, Some(2)));
+    })
+    .await;
+}

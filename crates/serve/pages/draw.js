@@ -1,0 +1,441 @@
+// The page on which a picture is drawn or dropped, and what the network says of it.
+
+import { $, ask, bytes, count, counted, element, paintInput, percent, reason, Unreachable, write } from "./common.js";
+
+/** So many classes are all shown, in their order; of more, the likeliest. */
+const ALL = 12;
+const LIKELIEST = 10;
+/** A network's input looks like a digit in the frame of MNIST: light on dark. */
+const framedGrey = (model) => model.picture === "framed" && model.input[0] === 1;
+
+const paper = $("paper");
+const context = paper.getContext("2d", { willReadFrequently: true });
+
+let model = null;
+/** Strokes of points [x, y, width] in pixels of the paper. */
+let strokes = [];
+let stroke = null;
+/** The chosen picture; null while the paper is what counts. */
+let chosen = null;
+/** Counts changes, so that an answer to an older picture is not taken for one to this. */
+let version = 0;
+let busy = false;
+let handing = null;
+const rows = new Map();
+
+// ---- Drawing
+
+function line(points) {
+  context.lineCap = context.lineJoin = "round";
+  context.strokeStyle = context.fillStyle = "#000";
+  if (points.length === 1) {
+    const [x, y, width] = points[0];
+    context.beginPath();
+    context.arc(x, y, width / 2, 0, 7);
+    context.fill();
+  }
+  for (let i = 1; i < points.length; i += 1) {
+    const [x, y, width] = points[i];
+    const [fromX, fromY] = points[i - 1];
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(fromX, fromY);
+    context.lineTo(x, y);
+    context.stroke();
+  }
+}
+
+function repaint() {
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, paper.width, paper.height);
+  for (const points of strokes) line(points);
+}
+
+const thick = () => paper.width / 14;
+
+function at(event) {
+  const box = paper.getBoundingClientRect();
+  const pressed = event.pointerType === "pen" && event.pressure > 0 ? 0.6 + 0.8 * event.pressure : 1;
+  return [((event.clientX - box.left) * paper.width) / box.width, ((event.clientY - box.top) * paper.height) / box.height, thick() * pressed];
+}
+
+function extend(points) {
+  stroke.push(...points);
+  line(stroke.slice(-points.length - 1));
+  changed();
+}
+
+paper.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0 || !event.isPrimary) return;
+  event.preventDefault();
+  paper.focus({ preventScroll: true });
+  paper.setPointerCapture(event.pointerId);
+  lift();
+  stroke = [];
+  strokes.push(stroke);
+  extend([at(event)]);
+});
+paper.addEventListener("pointermove", (event) => {
+  if (!stroke || nib.down || !event.isPrimary) return;
+  const passed = event.getCoalescedEvents?.() ?? [];
+  extend((passed.length ? passed : [event]).map(at));
+});
+for (const end of ["pointerup", "pointercancel"]) {
+  paper.addEventListener(end, () => {
+    if (!nib.down) stroke = null;
+  });
+}
+
+const nib = { x: 280, y: 120, down: false, held: new Set() };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function showNib() {
+  const mark = $("nib");
+  mark.hidden = false;
+  mark.style.left = `${(100 * nib.x) / paper.width}%`;
+  mark.style.top = `${(100 * nib.y) / paper.height}%`;
+  mark.classList.toggle("down", nib.down);
+}
+
+function lift() {
+  if (nib.down) stroke = null;
+  nib.down = false;
+  $("nib").hidden = true;
+}
+
+paper.addEventListener("keydown", (event) => {
+  if (event.altKey) return;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") undo();
+  else if (event.ctrlKey || event.metaKey) return;
+  else if (event.key === "Delete" || event.key === "Backspace" || event.key === "Escape") clear();
+  else if (event.key === " ") {
+    if (event.repeat) return event.preventDefault();
+    nib.down = !nib.down;
+    stroke = nib.down ? [] : null;
+    if (stroke) {
+      strokes.push(stroke);
+      extend([[nib.x, nib.y, thick()]]);
+    }
+    showNib();
+  } else if (ARROWS[event.key]) {
+    // Two arrows held together draw a slope.
+    nib.held.add(event.key);
+    const step = paper.width / 28;
+    for (const key of nib.held) {
+      nib.x = Math.min(Math.max(nib.x + step * ARROWS[key][0], step), paper.width - step);
+      nib.y = Math.min(Math.max(nib.y + step * ARROWS[key][1], step), paper.height - step);
+    }
+    if (nib.down) extend([[nib.x, nib.y, thick()]]);
+    showNib();
+  } else return;
+  event.preventDefault();
+});
+paper.addEventListener("keyup", (event) => nib.held.delete(event.key));
+paper.addEventListener("blur", () => {
+  nib.held.clear();
+  lift();
+});
+
+function undo() {
+  lift();
+  stroke = null;
+  strokes.pop();
+  repaint();
+  changed();
+}
+
+function clear() {
+  lift();
+  stroke = null;
+  strokes = [];
+  chosen = null;
+  repaint();
+  changed();
+}
+
+// ---- Choosing
+
+async function choose(file) {
+  if (!file || !model) return;
+  clear();
+  chosen = file;
+  const canvas = $("picture");
+  $("region").hidden = true;
+  canvas.width = canvas.height = 0;
+  changed();
+  const of = version;
+  try {
+    const image = await createImageBitmap(file);
+    if (of !== version) return;
+    const scale = Math.min(1, 1200 / Math.max(image.width, image.height));
+    canvas.width = Math.max(1, Math.round(image.width * scale));
+    canvas.height = Math.max(1, Math.round(image.height * scale));
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.dataset.width = image.width;
+    canvas.dataset.height = image.height;
+    placeRegion();
+  } catch {
+    // What this browser can't show the server may be able to read; it says so where it can't.
+  }
+}
+
+let region = null;
+
+function placeRegion() {
+  const { width, height } = $("picture").dataset;
+  const frame = $("region");
+  const there = chosen && region && Number(width) > 0 && $("picture").width > 0;
+  frame.hidden = !there;
+  if (!there) return;
+  const box = Array.isArray(region) ? { left: region[0], top: region[1], width: region[2], height: region[3] } : region;
+  frame.style.left = `${(100 * box.left) / width}%`;
+  frame.style.top = `${(100 * box.top) / height}%`;
+  frame.style.width = `${(100 * box.width) / width}%`;
+  frame.style.height = `${(100 * box.height) / height}%`;
+}
+
+$("file").addEventListener("change", (event) => {
+  choose(event.target.files[0]);
+  event.target.value = "";
+});
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $("pad").classList.add("over");
+});
+addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) $("pad").classList.remove("over");
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  $("pad").classList.remove("over");
+  const file = [...event.dataTransfer.files][0];
+  if (file) choose(file);
+});
+addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files ?? [])][0];
+  if (file) choose(file);
+});
+$("clear").addEventListener("click", clear);
+$("undo").addEventListener("click", undo);
+
+// ---- Asking
+
+const empty = () => !chosen && strokes.length === 0;
+
+function changed() {
+  version += 1;
+  region = null;
+  handing?.abort();
+  handing = null;
+  write($("person"), "");
+  $("hand").hidden = true;
+  $("clear").disabled = empty();
+  $("undo").disabled = strokes.length === 0;
+  $("shown").hidden = !chosen;
+  paper.hidden = Boolean(chosen) || model?.picture !== "framed";
+  $("hint").hidden = paper.hidden || !empty();
+  $("drop-hint").hidden = Boolean(chosen) || model?.picture === "framed";
+  if (empty()) {
+    trouble("");
+    showNothing();
+  } else predict();
+}
+
+const picture = () => chosen ?? new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+
+/** One request at a time; what changes meanwhile is asked for after it. */
+async function predict() {
+  if (busy) return;
+  busy = true;
+  let failed = 0;
+  while (!empty()) {
+    const of = version;
+    try {
+      const said = await ask("/predict?review=false&pixels=true", { body: await picture() });
+      failed = 0;
+      trouble("");
+      if (of === version) show(said);
+    } catch (error) {
+      if (of === version) {
+        trouble(error.message + (error instanceof Unreachable ? " Trying again…" : ""));
+        if (!(error instanceof Unreachable)) showNothing("Not answered");
+      }
+      if (error instanceof Unreachable) {
+        failed += 1;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** failed, 8000)));
+        continue;
+      }
+    }
+    if (of === version) break;
+  }
+  busy = false;
+  if (empty()) showNothing();
+}
+
+function trouble(text) {
+  $("trouble").hidden = text === "";
+  write($("trouble"), text);
+}
+
+// ---- Showing
+
+function row(name) {
+  const bar = element("span", { class: "share", "aria-hidden": "true" }, [element("span")]);
+  const value = element("span", { class: "value" });
+  const label = element("span", { class: "class", title: name }, name);
+  return { node: element("li", {}, [label, bar, value]), bar, fill: bar.firstChild, value };
+}
+
+function showBars(probabilities, digit) {
+  const classes = model.classes;
+  const all = classes.length <= ALL;
+  let indices = classes.map((_, index) => index);
+  if (!all) {
+    indices = probabilities
+      ? indices.sort((a, b) => probabilities[b] - probabilities[a] || a - b).slice(0, LIKELIEST)
+      : [];
+  }
+  const nodes = indices.map((index) => {
+    if (!rows.has(index)) rows.set(index, row(classes[index]));
+    const { node, bar, fill, value } = rows.get(index);
+    const share = probabilities?.[index] ?? 0;
+    fill.style.width = `${100 * share}%`;
+    if (model.threshold !== null) bar.style.setProperty("--threshold", `${100 * model.threshold}%`);
+    node.classList.toggle("first", probabilities !== null && index === digit);
+    write(value, probabilities ? percent(share) : "–");
+    return node;
+  });
+  const list = $("bars");
+  if (nodes.length !== list.children.length || nodes.some((node, i) => node !== list.children[i])) list.replaceChildren(...nodes);
+  const shown = probabilities ? indices.reduce((sum, index) => sum + probabilities[index], 0) : 0;
+  write($("rest"), [
+    !all && probabilities ? `${counted(classes.length - indices.length, "other class", "other classes")}: ${percent(Math.max(0, 1 - shown))} together.` : "",
+    !all && !probabilities ? `The likeliest of ${count(classes.length)} classes will stand here.` : "",
+    model.threshold !== null && model.threshold <= 1 ? `The mark in each bar: accepted from ${percent(model.threshold, 2)} on.` : "",
+  ].filter(Boolean).join(" "));
+}
+
+function showInput(pixels) {
+  const canvas = $("input");
+  const [channels, height, width] = model.input;
+  canvas.classList.toggle("ink", framedGrey(model));
+  const there = pixels && paintInput(canvas, bytes(pixels), model.input);
+  canvas.classList.toggle("nothing", !there);
+  if (!there) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  canvas.setAttribute("aria-label", there ? `The network’s input, ${width} by ${height} pixels` : "Nothing yet");
+  write($("seen"), `${width} × ${height} pixels${channels > 1 ? ", colour" : ""}${model.picture === "framed" ? ", found, turned light on dark, scaled and centred" : ", the whole picture scaled"}.`);
+}
+
+function showNothing(state = "Nothing yet") {
+  if (!model) return;
+  $("verdict").className = "verdict";
+  write($("answer"), "–");
+  $("answer").classList.remove("long");
+  write($("state"), state);
+  write($("say"), state === "Nothing yet" ? (model.picture === "framed" ? "The answer changes while you draw." : "Choose a picture.") : "");
+  showBars(null, null);
+  showInput(null);
+  say("");
+}
+
+function show(said) {
+  $("verdict").className = `verdict ${said.accepted ? "good" : "bad"}`;
+  const name = said.class ?? "?";
+  write($("answer"), name);
+  $("answer").classList.toggle("long", name.length > 2);
+  const sure = said.confidence === null ? "" : `, ${percent(said.confidence)}`;
+  write($("state"), said.accepted ? `Accepted${sure}` : `Not accepted: ${reason(said.reason ?? "low_confidence")}`);
+  write($("say"), said.next?.say ?? "");
+  // Whoever is to draw or photograph it anew has no use for a person's answer to this one.
+  $("hand").hidden = said.accepted || said.next?.do === "retake";
+  showBars(said.probabilities, said.digit);
+  showInput(said.pixels ?? null);
+  region = said.region ?? null;
+  placeRegion();
+  const runner = said.runner_up_class && !said.accepted ? `, or ${said.runner_up_class}` : "";
+  say(`${said.class === null ? "No answer" : `${said.class}${sure}${runner}`}. ${$("state").textContent}. ${$("say").textContent}`);
+}
+
+let speaking = 0;
+
+/** A screen reader hears the answer when the hand rests, not at each pixel. */
+function say(text) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => write($("spoken"), text), 700);
+}
+
+// ---- Handing it to a person
+
+$("hand").addEventListener("click", async () => {
+  const mine = new AbortController();
+  handing = mine;
+  const { signal } = mine;
+  $("hand").disabled = true;
+  try {
+    const said = await ask("/predict", { body: await picture(), signal });
+    if (signal.aborted) return;
+    $("hand").hidden = true;
+    write($("say"), said.next?.say ?? "");
+    if (said.review) await wait(said.review, signal);
+    else write($("person"), "The server keeps no pictures for review.");
+  } catch (error) {
+    if (!signal.aborted) write($("person"), `Not handed on: ${error.message}`);
+  } finally {
+    $("hand").disabled = false;
+  }
+});
+
+async function wait(id, signal) {
+  write($("person"), "In the queue. A person’s answer appears here.");
+  while (!signal.aborted) {
+    try {
+      const { state, answer } = await ask(`/reviews/${encodeURIComponent(id)}?wait=30`, { signal });
+      if (signal.aborted) return;
+      if (state === "done" || state === "gone") {
+        const words = { none: "it is none of the classes", unsure: "it can’t be told" };
+        write($("person"), answer === null ? "The picture is no longer in the queue." : `A person says: ${words[answer] ?? answer}.`);
+        return;
+      }
+      if (state === "disputed") write($("person"), "Two people disagree; a third decides.");
+      // A server that answers at once instead of waiting is not asked in a loop.
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Unreachable)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+    }
+  }
+}
+
+// ---- Start
+
+async function start() {
+  repaint();
+  try {
+    model = await ask("/api/model");
+  } catch (error) {
+    trouble(error.message + (error instanceof Unreachable ? " Trying again…" : ""));
+    if (error instanceof Unreachable) setTimeout(start, 3000);
+    return;
+  }
+  trouble("");
+  const framed = model.picture === "framed";
+  const digits = model.classes.length === 10 && model.classes.every((name, index) => name === String(index));
+  const title = framed ? `Draw ${digits ? "a digit" : "one symbol"}` : "Show it a picture";
+  write($("title"), title);
+  document.title = `${title} – ${model.name}`;
+  write($("model"), `${model.name} · ${model.version}`);
+  const accuracy = model.accuracy === null || model.accuracy === undefined ? "" : `Right on ${percent(model.accuracy, 2)} of its test images. `;
+  write($("promise"), `${accuracy}${model.promise ?? ""}`);
+  write($("how"), framed
+    ? "Mouse, pen, finger, or arrow keys and Space. Pictures: PNG, JPEG, WebP or BMP, dropped, pasted or chosen."
+    : "PNG, JPEG, WebP or BMP, dropped, pasted or chosen.");
+  $("undo").hidden = !framed;
+  $("pad").classList.toggle("whole", !framed);
+  changed();
+}
+
+start();

@@ -23,9 +23,9 @@ export const serverNow = () => Date.now() + ahead;
 
 /**
  * The JSON that the server answers. Asks for a token where the server wants one.
- * Throws `Unreachable` or `Refused`.
+ * Throws `Unreachable` (after `patience` milliseconds without an answer, too) or `Refused`.
  */
-export async function ask(path, { method = "GET", json, body, headers = {}, signal } = {}) {
+export async function ask(path, { method = "GET", json, body, headers = {}, signal, patience = 20_000 } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const response = await send(path, {
@@ -36,7 +36,7 @@ export async function ask(path, { method = "GET", json, body, headers = {}, sign
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
         ...headers,
       },
-      signal,
+      signal: AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]),
       cache: "no-store",
     });
     const clock = Date.parse(response.headers.get("Date") ?? "");

@@ -1,6 +1,7 @@
 // The page on which a picture is drawn or dropped, and what the network says of it.
 
 import { Paper } from "./paper.js";
+import { follow } from "./person.js";
 import { $, ask, bytes, count, counted, element, paintInput, percent, reason, Unreachable, write } from "./common.js";
 
 /** So many classes are all shown, in their order; of more, the likeliest. */
@@ -249,7 +250,7 @@ $("hand").addEventListener("click", async () => {
     if (signal.aborted) return;
     $("hand").hidden = true;
     write($("say"), said.next?.say ?? "");
-    if (said.review) await wait(said.review, signal);
+    if (said.review) await follow(said.review, (text) => write($("person"), text), signal);
     else write($("person"), "The server keeps no pictures for review.");
   } catch (error) {
     if (!signal.aborted) write($("person"), `Not handed on: ${error.message}`);
@@ -257,28 +258,6 @@ $("hand").addEventListener("click", async () => {
     $("hand").disabled = false;
   }
 });
-
-async function wait(id, signal) {
-  write($("person"), "In the queue. A person’s answer appears here.");
-  while (!signal.aborted) {
-    try {
-      const { state, answer } = await ask(`/reviews/${encodeURIComponent(id)}?wait=30`, { signal, patience: 60_000 });
-      if (signal.aborted) return;
-      if (state === "done" || state === "gone") {
-        const words = { none: "it is none of the classes", unsure: "it can’t be told" };
-        write($("person"), answer === null ? "The picture is no longer in the queue." : `A person says: ${words[answer] ?? answer}.`);
-        return;
-      }
-      if (state === "disputed") write($("person"), "Two people disagree; a third decides.");
-      // A server that answers at once instead of waiting is not asked in a loop.
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Unreachable)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-    }
-  }
-}
 
 // ---- Start
 

@@ -108,8 +108,6 @@ export class Paper {
 
   #begin(event) {
     if (event.button !== 0 || !event.isPrimary) return;
-    event.preventDefault();
-    this.#canvas.focus({ preventScroll: true });
     this.#canvas.setPointerCapture(event.pointerId);
     this.#lift();
     this.#start(this.#at(event));

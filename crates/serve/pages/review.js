@@ -1,63 +1,33 @@
 // The page on which people answer what the network didn't, one image after the other.
 
-import { $, ask, bytes, count, counted, element, paintInput, percent, reason, Refused, serverNow, Unreachable, write } from "./common.js";
+import { $, ask, bytes, count, counted, element, paintInput, percent, reason, serverNow, write } from "./common.js";
+import { insist } from "./insist.js";
 import { Keys } from "./keys.js";
+import { gone, Leases, path } from "./leases.js";
 import { forget, freshKey, keep, left } from "./outbox.js";
 
 const LIKELY = 3;
 /** So many classes have a button each; of more, those that match what is typed. */
 const BUTTONS = 40;
-/** Whoever touches nothing for so long is away: the lease is not renewed, others get the image. */
-const AWAY = 10 * 60_000;
 const LOOK_AGAIN = 10_000;
 
 let model = null;
 let reviewer = "";
-/** What is leased to this reviewer here; the last is shown. An undo lays an item on top of the one at hand. */
-let items = [];
 let keys = null;
 let busy = false;
 let answered = 0;
-let seen = Date.now();
 
-const shown = () => items.at(-1) ?? null;
-const path = (item, verb) => `/review/${encodeURIComponent(item.id)}/${verb}`;
-
-// ---- Asking until it is done
-
-let wake = () => {};
-
-/** Waits until the time is over, the reviewer wants it now, or the network is back. */
-const pause = (time) => new Promise((resolve) => {
-  const timer = Number.isFinite(time) ? setTimeout(resolve, time) : 0;
-  wake = () => {
-    clearTimeout(timer);
-    resolve();
-  };
+const leases = new Leases((item) => {
+  const shown = item === leases.top;
+  // Whether an answer on its way came in time its own reply tells.
+  if (busy && shown) return;
+  leases.drop(item);
+  if (!shown) return;
+  say("That image has gone to somebody else: its time was over.");
+  alone(next);
 });
-$("retry").addEventListener("click", () => wake());
-addEventListener("online", () => wake());
 
-/** Repeats a request until the server has answered it; says meanwhile that, and why, it waits. */
-async function insist(work, meanwhile) {
-  for (let failed = 0; ; failed += 1) {
-    try {
-      const answer = await work();
-      $("trouble").hidden = true;
-      return answer;
-    } catch (error) {
-      const token = error instanceof Refused && (error.status === 401 || error.status === 403);
-      if (!(error instanceof Unreachable) && !token) {
-        $("trouble").hidden = true;
-        throw error;
-      }
-      write($("saved"), "");
-      write($("trouble-text"), `${meanwhile} ${error.message}`);
-      $("trouble").hidden = false;
-      await pause(token ? Infinity : Math.min(1000 * 2 ** failed, 30_000));
-    }
-  }
-}
+// ---- Actions
 
 /** Runs one action at a time; what is pressed meanwhile counts for nothing. */
 async function alone(action) {
@@ -67,14 +37,12 @@ async function alone(action) {
   try {
     await action();
   } catch (error) {
-    write($("saved"), error.message);
+    say(error.message);
   } finally {
     busy = false;
     $("desk").removeAttribute("aria-busy");
   }
 }
-
-// ---- Actions
 
 /** Hands in an answer; whether the server took it. */
 async function handIn(answer) {
@@ -85,33 +53,33 @@ async function handIn(answer) {
     return true;
   } catch (error) {
     forget(answer);
-    if (error.status !== 409 && error.status !== 404 && error.status !== 410) throw error;
+    if (!gone(error)) throw error;
     return false;
   }
 }
 
 const give = (value, words) => alone(async () => {
-  const item = shown();
+  const item = leases.top;
   if (!item) return;
-  write($("saved"), "Saving…");
+  say("Saving…");
   const answer = { id: item.id, reviewer, lease: item.lease, answer: value, key: freshKey() };
   keep(answer);
   const taken = await handIn(answer);
-  drop(item);
+  leases.drop(item);
   if (taken) answered += 1;
   say(taken ? `Saved: ${words}` : `Not counted: the image had gone to somebody else before “${words}” arrived.`, taken);
   await next();
 });
 
 const skip = () => alone(async () => {
-  const item = shown();
+  const item = leases.top;
   if (!item) return;
   try {
     await insist(() => ask(path(item, "skip"), { json: { reviewer, lease: item.lease } }), "Not skipped yet.");
   } catch (error) {
-    if (error.status !== 409 && error.status !== 404 && error.status !== 410) throw error;
+    if (!gone(error)) throw error;
   }
-  drop(item);
+  leases.drop(item);
   say("Skipped. It is offered to others now, and to you later.");
   await next();
 });
@@ -119,71 +87,21 @@ const skip = () => alone(async () => {
 const undo = () => alone(async () => {
   const { item } = await insist(() => ask("/review/undo", { json: { reviewer } }), "Not taken back yet.");
   if (!item) return say("There is no answer of yours to take back.");
-  drop(item);
-  hold(item);
+  leases.drop(item);
+  leases.add(item);
   answered = Math.max(0, answered - 1);
   say("Taken back. Answer it anew.");
   show();
 });
 
+let fading = 0;
+
+/** Says what happened; "saved" leaves by itself, as it lies over the page. */
 function say(text, good = false) {
+  clearTimeout(fading);
+  fading = setTimeout(() => write($("saved"), ""), good ? 3000 : 8000);
   $("saved").classList.toggle("good", good);
   write($("saved"), text);
-}
-
-// ---- Leases
-
-function hold(item) {
-  renewal(item, item.expires);
-  items.push(item);
-  remember();
-}
-
-function drop(item) {
-  items = items.filter(({ id }) => id !== item.id);
-  remember();
-}
-
-/** After a reload the leased images are shown again, instead of being locked until their leases end. */
-function remember() {
-  try {
-    sessionStorage.setItem(`items:${reviewer}`, JSON.stringify(items));
-  } catch {
-    sessionStorage.removeItem(`items:${reviewer}`);
-  }
-}
-
-/** The first half of the time passes before the lease is renewed. */
-function renewal(item, expires) {
-  item.expires = expires;
-  item.renewAt = serverNow() + Math.max(1000, (expires - serverNow()) / 2);
-}
-
-async function renew(item) {
-  item.renewAt = serverNow() + 5000;
-  try {
-    const { expires } = await ask(path(item, "renew"), { json: { reviewer, lease: item.lease } });
-    renewal(item, expires);
-    remember();
-  } catch (error) {
-    if (![404, 409, 410].includes(error.status)) return;
-    const top = item.id === shown()?.id;
-    // An answer on its way is told by its own reply whether it came in time.
-    if (busy && top) return;
-    drop(item);
-    if (top) await alone(() => {
-      say("That image has gone to somebody else: its time was over.");
-      return next();
-    });
-  }
-}
-
-setInterval(() => {
-  if (Date.now() - seen > AWAY) return;
-  for (const item of [...items]) if (serverNow() >= item.renewAt) renew(item);
-}, 1000);
-for (const sign of ["pointerdown", "pointermove", "keydown", "scroll"]) {
-  addEventListener(sign, () => { seen = Date.now(); }, { passive: true });
 }
 
 // ---- The next image
@@ -192,11 +110,11 @@ let looking = 0;
 
 async function next() {
   clearTimeout(looking);
-  if (shown()) return show();
+  if (leases.top) return show();
   const answer = await insist(() => ask("/review/next", { json: { reviewer } }), "The next image is not here yet.");
   progress(answer);
   if (answer.item) {
-    hold(answer.item);
+    leases.add(answer.item);
     show();
   } else showEmpty(answer);
 }
@@ -251,7 +169,7 @@ function likeliest({ classes, probabilities }) {
 }
 
 function showClasses() {
-  const item = shown();
+  const item = leases.top;
   const typed = $("filter").value.trim();
   const top = likeliest(item);
   let others = typed ? keys.matching(typed) : [...item.classes.keys()].filter((index) => !top.includes(index));
@@ -275,7 +193,7 @@ function showImages(item) {
 }
 
 function show() {
-  const item = shown();
+  const item = leases.top;
   keys = new Keys(item.classes);
   $("empty").hidden = true;
   $("desk").hidden = false;
@@ -288,6 +206,7 @@ function show() {
     const words = { none: "none of these", unsure: "unsure" };
     write($("dispute-text"), `${item.disputed.map(({ reviewer: who, answer }) => `${who} said ${words[answer] ?? answer}`).join(", ")}. Your answer decides.`);
   }
+  $("likely").classList.toggle("words", item.classes.some((name) => name.length > 3));
   $("likely").replaceChildren(...likeliest(item).map((index, rank) => button(item, index, rank)));
   $("filter").value = "";
   $("filter-box").hidden = !keys.typed;
@@ -315,7 +234,7 @@ $("filter").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing || event.repeat) return;
   event.preventDefault();
   const hits = event.target.value.trim() ? keys.matching(event.target.value) : [];
-  if (hits.length === 1) give(shown().classes[hits[0]], shown().classes[hits[0]]);
+  if (hits.length === 1) give(leases.top.classes[hits[0]], leases.top.classes[hits[0]]);
 });
 
 addEventListener("keydown", (event) => {
@@ -323,7 +242,7 @@ addEventListener("keydown", (event) => {
   const writing = event.target.matches("input, textarea, select");
   const said = (keys ?? new Keys(model?.classes ?? [])).read(event);
   if (!said || (writing && !event.altKey)) return;
-  const item = shown();
+  const item = leases.top;
   if (said.command) ACTIONS[said.command]();
   else if (!item || $("desk").hidden) return;
   else if (said.type) return $("filter").focus();
@@ -347,13 +266,8 @@ async function begin() {
     let sent = 0;
     for (const answer of left()) if (await handIn(answer)) sent += 1;
     if (sent) say(`Saved: ${counted(sent, "answer")} from before.`, true);
-    const before = JSON.parse(sessionStorage.getItem(`items:${reviewer}`) ?? "[]");
-    items = [];
-    for (const item of before) {
-      const renewed = await insist(() => ask(path(item, "renew"), { json: { reviewer, lease: item.lease } }), "The image is not here yet.").catch(() => null);
-      if (renewed) hold({ ...item, expires: renewed.expires });
-    }
-    remember();
+    leases.reviewer = reviewer;
+    await leases.restore(insist);
     await next();
   });
 }
@@ -378,10 +292,7 @@ $("name-form").addEventListener("submit", (event) => {
 
 $("rename").addEventListener("click", () => alone(async () => {
   clearTimeout(looking);
-  // Others need not wait for the leases of a name that is given up.
-  for (const item of items) ask(path(item, "skip"), { json: { reviewer, lease: item.lease } }).catch(() => {});
-  items = [];
-  remember();
+  leases.release();
   askName();
 }));
 

@@ -46,7 +46,7 @@ function lead({ deferred_share: deferred, promised_share: promised, drift, queue
   if (!images) return `No image has come yet.${queued}`;
   if (drift?.significant) return `What comes in differs from what the network was validated on.${queued}`;
   if (deferred !== null && promised !== null && deferred > 2 * promised && images >= 100) return `More images than promised go to a person.${queued}`;
-  return `As validation promised.${queued}`;
+  return `Nothing out of the ordinary.${queued}`;
 }
 
 function showFacts(status, model) {
@@ -73,9 +73,9 @@ function showFacts(status, model) {
   );
 }
 
-/** The least of 1, 2, 5, 10, … % that is not below the value. */
+/** The least round share that is not below the value. */
 function ceiling(value) {
-  for (const top of [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]) if (value <= top) return top;
+  for (const top of [0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5]) if (value <= top) return top;
   return 1;
 }
 
@@ -117,7 +117,6 @@ function showChart(history, promised) {
   }
   parts.push(
     shape("line", { class: "grid", x1: left, x2: width - right, y1: base, y2: base }),
-    shape("text", { x: left - 8, y: base - strip + 10, "text-anchor": "end" }, count(most)),
   );
   const ticks = width < 500 ? [0, 30, 60] : [0, 15, 30, 45, 60];
   for (const ago of ticks) {
@@ -140,7 +139,7 @@ function showChart(history, promised) {
   $("legend").replaceChildren(
     key("actual", `mean of ${ROLLING} minutes`),
     ...(promised === null ? [] : [key("promised", "promised by validation")]),
-    key("volume", "images per minute"),
+    key("volume", `images per minute, up to ${count(most)}`),
   );
   write($("chart-note"), minutes.some(({ images }) => images)
     ? `The last hour by minute. Now ${share(last)}${promised === null ? "; validation promised nothing to compare with." : `; validation promised ${share(promised)}. A lasting gap means that other pictures come in than those the network was validated on.`}`

@@ -134,6 +134,14 @@ export const count = (n) => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g,
 /** "1 image", "2 images" */
 export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
+/** How long ago a time by the server's clock was, in words: milliseconds since 1970, or a date as text. */
+export function ago(created) {
+  const minutes = Math.max(0, (serverNow() - (typeof created === "number" ? created : Date.parse(created))) / 60_000);
+  if (!Number.isFinite(minutes)) return "";
+  if (minutes < 1) return "just now";
+  return minutes < 60 ? `${Math.floor(minutes)} min ago` : minutes < 2880 ? `${Math.floor(minutes / 60)} h ago` : `${Math.floor(minutes / 1440)} days ago`;
+}
+
 const REASONS = {
   low_confidence: "not sure enough",
   out_of_distribution: "unlike anything it was trained on",

@@ -43,6 +43,9 @@ async function choose(file) {
     const scale = Math.min(1, 1200 / Math.max(image.width, image.height));
     canvas.width = Math.max(1, Math.round(image.width * scale));
     canvas.height = Math.max(1, Math.round(image.height * scale));
+    // Small ones are enlarged to the pad, tall ones fill its height.
+    $("shown").style.width = `${100 * Math.min(1, image.width / image.height)}%`;
+    canvas.classList.toggle("tiny", Math.max(image.width, image.height) < 100);
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     canvas.dataset.width = image.width;
     canvas.dataset.height = image.height;

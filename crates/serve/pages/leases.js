@@ -48,9 +48,9 @@ export class Leases {
     this.#remember();
   }
 
-  /** Takes over what was leased before the page was loaded again, as far as it still is. */
-  async restore(insist) {
-    const before = JSON.parse(sessionStorage.getItem(this.#place) ?? "[]");
+  /** Takes over what was leased before the page was loaded again, as far as it still is and isn't answered. */
+  async restore(insist, answered) {
+    const before = JSON.parse(sessionStorage.getItem(this.#place) ?? "[]").filter(({ id }) => !answered.includes(id));
     this.#items = [];
     for (const item of before) {
       try {

@@ -1,6 +1,6 @@
 // The page on which people answer what the network didn't, one image after the other.
 
-import { $, ask, bytes, count, counted, element, paintInput, percent, reason, serverNow, write } from "./common.js";
+import { $, ago, ask, bytes, count, counted, element, paintInput, percent, reason, write } from "./common.js";
 import { insist } from "./insist.js";
 import { Keys } from "./keys.js";
 import { gone, Leases, path } from "./leases.js";
@@ -144,13 +144,6 @@ function showEmpty({ left: open, leased }) {
 
 // ---- Showing
 
-function ago(created) {
-  const minutes = Math.max(0, (serverNow() - (typeof created === "number" ? created : Date.parse(created))) / 60_000);
-  if (!Number.isFinite(minutes)) return "";
-  if (minutes < 1) return "just now";
-  return minutes < 60 ? `${Math.floor(minutes)} min ago` : minutes < 2880 ? `${Math.floor(minutes / 60)} h ago` : `${Math.floor(minutes / 1440)} days ago`;
-}
-
 function button(item, index, rank = -1) {
   const name = item.classes[index];
   const badge = keys.badge(index, rank);
@@ -263,11 +256,12 @@ async function begin() {
   await alone(async () => {
     model ??= await insist(() => ask("/api/model"), "The model is not known yet.");
     write($("model"), `${model.name} · ${model.version}`);
-    let sent = 0;
-    for (const answer of left()) if (await handIn(answer)) sent += 1;
-    if (sent) say(`Saved: ${counted(sent, "answer")} from before.`, true);
+    const before = left();
+    let taken = 0;
+    for (const answer of before) if (await handIn(answer)) taken += 1;
+    if (taken) say(`Saved: ${counted(taken, "answer")} from before.`, true);
     leases.reviewer = reviewer;
-    await leases.restore(insist);
+    await leases.restore(insist, before.map(({ id }) => id));
     await next();
   });
 }

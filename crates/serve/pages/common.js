@@ -23,9 +23,9 @@ export const serverNow = () => Date.now() + ahead;
 
 /**
  * The JSON that the server answers. Asks for a token where the server wants one.
- * Throws `Unreachable` or `Refused`.
+ * Throws `Unreachable` (after `patience` milliseconds without an answer, too) or `Refused`.
  */
-export async function ask(path, { method = "GET", json, body, headers = {}, signal } = {}) {
+export async function ask(path, { method = "GET", json, body, headers = {}, signal, patience = 20_000 } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const response = await send(path, {
@@ -36,7 +36,7 @@ export async function ask(path, { method = "GET", json, body, headers = {}, sign
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
         ...headers,
       },
-      signal,
+      signal: AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]),
       cache: "no-store",
     });
     const clock = Date.parse(response.headers.get("Date") ?? "");
@@ -133,6 +133,14 @@ export const count = (n) => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g,
 
 /** "1 image", "2 images" */
 export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+/** How long ago a time by the server's clock was, in words: milliseconds since 1970, or a date as text. */
+export function ago(created) {
+  const minutes = Math.max(0, (serverNow() - (typeof created === "number" ? created : Date.parse(created))) / 60_000);
+  if (!Number.isFinite(minutes)) return "";
+  if (minutes < 1) return "just now";
+  return minutes < 60 ? `${Math.floor(minutes)} min ago` : minutes < 2880 ? `${Math.floor(minutes / 60)} h ago` : `${Math.floor(minutes / 1440)} days ago`;
+}
 
 const REASONS = {
   low_confidence: "not sure enough",

@@ -1,5 +1,7 @@
 // The page on which a picture is drawn or dropped, and what the network says of it.
 
+import { Paper } from "./paper.js";
+import { follow } from "./person.js";
 import { $, ask, bytes, count, counted, element, paintInput, percent, reason, Unreachable, write } from "./common.js";
 
 /** So many classes are all shown, in their order; of more, the likeliest. */
@@ -8,149 +10,20 @@ const LIKELIEST = 10;
 /** A network's input looks like a digit in the frame of MNIST: light on dark. */
 const framedGrey = (model) => model.picture === "framed" && model.input[0] === 1;
 
-const paper = $("paper");
-const context = paper.getContext("2d", { willReadFrequently: true });
-
 let model = null;
-/** Strokes of points [x, y, width] in pixels of the paper. */
-let strokes = [];
-let stroke = null;
 /** The chosen picture; null while the paper is what counts. */
 let chosen = null;
 /** Counts changes, so that an answer to an older picture is not taken for one to this. */
 let version = 0;
+let region = null;
 let busy = false;
 let handing = null;
 const rows = new Map();
-
-// ---- Drawing
-
-function line(points) {
-  context.lineCap = context.lineJoin = "round";
-  context.strokeStyle = context.fillStyle = "#000";
-  if (points.length === 1) {
-    const [x, y, width] = points[0];
-    context.beginPath();
-    context.arc(x, y, width / 2, 0, 7);
-    context.fill();
-  }
-  for (let i = 1; i < points.length; i += 1) {
-    const [x, y, width] = points[i];
-    const [fromX, fromY] = points[i - 1];
-    context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(fromX, fromY);
-    context.lineTo(x, y);
-    context.stroke();
-  }
-}
-
-function repaint() {
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, paper.width, paper.height);
-  for (const points of strokes) line(points);
-}
-
-const thick = () => paper.width / 14;
-
-function at(event) {
-  const box = paper.getBoundingClientRect();
-  const pressed = event.pointerType === "pen" && event.pressure > 0 ? 0.6 + 0.8 * event.pressure : 1;
-  return [((event.clientX - box.left) * paper.width) / box.width, ((event.clientY - box.top) * paper.height) / box.height, thick() * pressed];
-}
-
-function extend(points) {
-  stroke.push(...points);
-  line(stroke.slice(-points.length - 1));
-  changed();
-}
-
-paper.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0 || !event.isPrimary) return;
-  event.preventDefault();
-  paper.focus({ preventScroll: true });
-  paper.setPointerCapture(event.pointerId);
-  lift();
-  stroke = [];
-  strokes.push(stroke);
-  extend([at(event)]);
-});
-paper.addEventListener("pointermove", (event) => {
-  if (!stroke || nib.down || !event.isPrimary) return;
-  const passed = event.getCoalescedEvents?.() ?? [];
-  extend((passed.length ? passed : [event]).map(at));
-});
-for (const end of ["pointerup", "pointercancel"]) {
-  paper.addEventListener(end, () => {
-    if (!nib.down) stroke = null;
-  });
-}
-
-const nib = { x: 280, y: 120, down: false, held: new Set() };
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-function showNib() {
-  const mark = $("nib");
-  mark.hidden = false;
-  mark.style.left = `${(100 * nib.x) / paper.width}%`;
-  mark.style.top = `${(100 * nib.y) / paper.height}%`;
-  mark.classList.toggle("down", nib.down);
-}
-
-function lift() {
-  if (nib.down) stroke = null;
-  nib.down = false;
-  $("nib").hidden = true;
-}
-
-paper.addEventListener("keydown", (event) => {
-  if (event.altKey) return;
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") undo();
-  else if (event.ctrlKey || event.metaKey) return;
-  else if (event.key === "Delete" || event.key === "Backspace" || event.key === "Escape") clear();
-  else if (event.key === " ") {
-    if (event.repeat) return event.preventDefault();
-    nib.down = !nib.down;
-    stroke = nib.down ? [] : null;
-    if (stroke) {
-      strokes.push(stroke);
-      extend([[nib.x, nib.y, thick()]]);
-    }
-    showNib();
-  } else if (ARROWS[event.key]) {
-    // Two arrows held together draw a slope.
-    nib.held.add(event.key);
-    const step = paper.width / 28;
-    for (const key of nib.held) {
-      nib.x = Math.min(Math.max(nib.x + step * ARROWS[key][0], step), paper.width - step);
-      nib.y = Math.min(Math.max(nib.y + step * ARROWS[key][1], step), paper.height - step);
-    }
-    if (nib.down) extend([[nib.x, nib.y, thick()]]);
-    showNib();
-  } else return;
-  event.preventDefault();
-});
-paper.addEventListener("keyup", (event) => nib.held.delete(event.key));
-paper.addEventListener("blur", () => {
-  nib.held.clear();
-  lift();
-});
-
-function undo() {
-  lift();
-  stroke = null;
-  strokes.pop();
-  repaint();
-  changed();
-}
+const paper = new Paper($("paper"), $("nib"), changed);
 
 function clear() {
-  lift();
-  stroke = null;
-  strokes = [];
   chosen = null;
-  repaint();
-  changed();
+  paper.clear();
 }
 
 // ---- Choosing
@@ -170,6 +43,9 @@ async function choose(file) {
     const scale = Math.min(1, 1200 / Math.max(image.width, image.height));
     canvas.width = Math.max(1, Math.round(image.width * scale));
     canvas.height = Math.max(1, Math.round(image.height * scale));
+    // Small ones are enlarged to the pad, tall ones fill its height.
+    $("shown").style.width = `${100 * Math.min(1, image.width / image.height)}%`;
+    canvas.classList.toggle("tiny", Math.max(image.width, image.height) < 100);
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     canvas.dataset.width = image.width;
     canvas.dataset.height = image.height;
@@ -178,8 +54,6 @@ async function choose(file) {
     // What this browser can't show the server may be able to read; it says so where it can't.
   }
 }
-
-let region = null;
 
 function placeRegion() {
   const { width, height } = $("picture").dataset;
@@ -216,11 +90,11 @@ addEventListener("paste", (event) => {
   if (file) choose(file);
 });
 $("clear").addEventListener("click", clear);
-$("undo").addEventListener("click", undo);
+$("undo").addEventListener("click", () => paper.undo());
 
 // ---- Asking
 
-const empty = () => !chosen && strokes.length === 0;
+const empty = () => !chosen && paper.empty;
 
 function changed() {
   version += 1;
@@ -230,10 +104,10 @@ function changed() {
   write($("person"), "");
   $("hand").hidden = true;
   $("clear").disabled = empty();
-  $("undo").disabled = strokes.length === 0;
+  $("undo").disabled = paper.empty;
   $("shown").hidden = !chosen;
-  paper.hidden = Boolean(chosen) || model?.picture !== "framed";
-  $("hint").hidden = paper.hidden || !empty();
+  $("paper").hidden = Boolean(chosen) || model?.picture !== "framed";
+  $("hint").hidden = $("paper").hidden || !empty();
   $("drop-hint").hidden = Boolean(chosen) || model?.picture === "framed";
   if (empty()) {
     trouble("");
@@ -241,7 +115,7 @@ function changed() {
   } else predict();
 }
 
-const picture = () => chosen ?? new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+const picture = () => chosen ?? paper.png();
 
 /** One request at a time; what changes meanwhile is asked for after it. */
 async function predict() {
@@ -379,7 +253,7 @@ $("hand").addEventListener("click", async () => {
     if (signal.aborted) return;
     $("hand").hidden = true;
     write($("say"), said.next?.say ?? "");
-    if (said.review) await wait(said.review, signal);
+    if (said.review) await follow(said.review, (text) => write($("person"), text), signal);
     else write($("person"), "The server keeps no pictures for review.");
   } catch (error) {
     if (!signal.aborted) write($("person"), `Not handed on: ${error.message}`);
@@ -388,32 +262,9 @@ $("hand").addEventListener("click", async () => {
   }
 });
 
-async function wait(id, signal) {
-  write($("person"), "In the queue. A person’s answer appears here.");
-  while (!signal.aborted) {
-    try {
-      const { state, answer } = await ask(`/reviews/${encodeURIComponent(id)}?wait=30`, { signal });
-      if (signal.aborted) return;
-      if (state === "done" || state === "gone") {
-        const words = { none: "it is none of the classes", unsure: "it can’t be told" };
-        write($("person"), answer === null ? "The picture is no longer in the queue." : `A person says: ${words[answer] ?? answer}.`);
-        return;
-      }
-      if (state === "disputed") write($("person"), "Two people disagree; a third decides.");
-      // A server that answers at once instead of waiting is not asked in a loop.
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Unreachable)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-    }
-  }
-}
-
 // ---- Start
 
 async function start() {
-  repaint();
   try {
     model = await ask("/api/model");
   } catch (error) {

@@ -21,8 +21,14 @@ pub struct Connections {
     pub head: Duration,
 }
 
-/// Serves until a signal ends it, then answers what was accepted within `drain`.
-pub async fn serve(listener: TcpListener, router: Router, limits: Connections, drain: Duration) {
+/// Serves until a signal ends it, then calls `end` and answers what was accepted within `drain`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Connections,
+    drain: Duration,
+    end: impl FnOnce(),
+) {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -62,6 +68,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Connections, d
         });
     }
     drop(listener);
+    end();
     info!("ending: answering what was accepted");
     match time::timeout(drain, graceful.shutdown()).await {
         Ok(()) => info!("ended"),

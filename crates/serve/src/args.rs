@@ -4,7 +4,7 @@ use std::{
     io::IsTerminal as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -72,6 +72,15 @@ pub struct Args {
     /// Seconds that what was accepted may take to be answered after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub drain: u64,
+    /// Where the review queue is: a SQLite file, or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "DATABASE", default_value = "artifacts/reviews.sqlite")]
+    pub database: String,
+    /// Share of the images for people that two of them answer, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub second_opinion: f64,
+    /// Days that pictures are kept after they were answered
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub keep_days: u32,
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
@@ -119,6 +128,17 @@ impl Args {
     /// Bytes of requests at a time.
     pub fn queue_bytes(&self) -> usize {
         self.queue.saturating_mul(MEGABYTE)
+    }
+
+    /// The folder of the database, where it is a file.
+    pub fn database_folder(&self) -> Option<&Path> {
+        let path = match self.database.split_once(':') {
+            Some(("sqlite", path)) => path,
+            Some(("postgres" | "postgresql", _)) => return None,
+            _ => &self.database,
+        };
+        let folder = Path::new(path).parent()?;
+        (!folder.as_os_str().is_empty()).then_some(folder)
     }
 
     /// How long requests wait for others.

@@ -34,6 +34,16 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// 409: somebody else was there first.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// 503: something that the server needs isn't there now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// 413: a body of more than `most` bytes.
     pub fn too_large(most: usize) -> Self {
         let message = format!("a request may have {most} bytes; send fewer images at a time");

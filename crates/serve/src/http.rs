@@ -24,13 +24,15 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{error, info};
 
-use crate::{auth, failure::Failure, pages, predict, service::Service, v2};
+use crate::{auth, failure::Failure, pages, predict, reviews, service::Service, v2, watch};
 
 /// All routes.
 pub fn router(service: Arc<Service>) -> Router {
     // Those that a client of the Open Inference Protocol calls, with and without a slash at the end.
     let open = Router::new()
         .route("/", get(pages::index))
+        .route("/review", get(pages::review))
+        .route("/status", get(pages::status))
         .route("/assets/{file}", get(pages::asset))
         .route("/openapi.json", get(pages::openapi))
         .route("/v2/health/live", get(v2::live))
@@ -54,9 +56,16 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/api/model", get(predict::about))
         .route("/predict", post(predict::picture))
         .route("/predict/pixels", post(predict::pixels))
+        .route("/reviews/{id}", get(reviews::state))
         .layer(from_fn_with_state(Arc::clone(&service), auth::ask));
     let reviewing = Router::new()
         .route("/metrics", get(metrics))
+        .route("/api/status", get(watch::status))
+        .route("/review/next", post(reviews::next))
+        .route("/review/undo", post(reviews::undo))
+        .route("/review/{id}/answer", post(reviews::answer))
+        .route("/review/{id}/skip", post(reviews::skip))
+        .route("/review/{id}/renew", post(reviews::renew))
         .layer(from_fn_with_state(Arc::clone(&service), auth::review));
     open.merge(asking)
         .merge(reviewing)
@@ -88,6 +97,7 @@ async fn counted(service: State<Arc<Service>>, request: Request, next: Next) -> 
     let response = next.run(request).await;
     let (seconds, status) = (began.elapsed().as_secs_f64(), response.status().as_u16());
     service.metrics.end(&route, status, seconds);
+    service.watch.request(status, seconds);
     tracing::debug!(%method, route, status, milliseconds = 1000.0 * seconds, "answered");
     if status >= 500 && status != 503 {
         info!(%method, route, status, "failed");

@@ -7,13 +7,16 @@ mod auth;
 mod engine;
 mod failure;
 mod http;
+mod json;
 mod metrics;
 mod models;
 mod next;
 mod pages;
 mod predict;
+mod reviews;
 mod service;
 mod v2;
+mod watch;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
@@ -62,9 +65,11 @@ fn run(args: Args) -> anyhow::Result<()> {
         let address = listener.local_addr().context("can't tell the address")?;
         let drain = args.drain();
         let limits = args.connections();
-        let service = Arc::new(Service::start(args)?);
+        let service = Arc::new(Service::start(args).await?);
         tell(&service, address);
-        accept::serve(listener, http::router(Arc::clone(&service)), limits, drain).await;
+        let router = http::router(Arc::clone(&service));
+        accept::serve(listener, router, limits, drain, || service.end()).await;
+        service.queue.close().await;
         Ok(())
     })
 }
@@ -75,8 +80,10 @@ fn tell(service: &Service, address: SocketAddr) {
         let model = slot.current();
         info!(model = name, version = %model.version, "in service");
     }
-    println!("draw a digit:     http://{address}/");
-    println!(
-        "ask from programs: http://{address}/v2 (Open Inference Protocol), http://{address}/predict (pictures)"
-    );
+    let database = service.queue.database();
+    println!("draw a digit:       http://{address}/");
+    println!("decide what waits:  http://{address}/review (in {database})");
+    println!("how it fares:       http://{address}/status");
+    println!("ask from programs:  http://{address}/v2 (Open Inference Protocol)");
+    println!("ask with pictures:  http://{address}/predict");
 }

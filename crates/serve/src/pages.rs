@@ -8,15 +8,32 @@ use axum::{
 
 use crate::failure::Failure;
 
+/// A file of the pages, by its name.
+macro_rules! page {
+    ($name:literal) => {
+        include_str!(concat!("../pages/", $name))
+    };
+}
+
 /// `GET /`
 pub async fn index() -> Html<&'static str> {
-    Html(include_str!("../pages/index.html"))
+    Html(page!("index.html"))
+}
+
+/// `GET /review`
+pub async fn review() -> Html<&'static str> {
+    Html(page!("review.html"))
+}
+
+/// `GET /status`
+pub async fn status() -> Html<&'static str> {
+    Html(page!("status.html"))
 }
 
 /// `GET /openapi.json`
 pub async fn openapi() -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, include_str!("../pages/openapi.json")).into_response()
+    (kind, page!("openapi.json")).into_response()
 }
 
 /// `GET /assets/{file}`
@@ -24,15 +41,23 @@ pub async fn openapi() -> Response {
 /// # Errors
 /// 404 if there is no such file.
 pub async fn asset(Path(file): Path<String>) -> Result<Response, Failure> {
-    let script = "text/javascript; charset=utf-8";
-    let (kind, text) = match &file[..] {
-        "style.css" => (
-            "text/css; charset=utf-8",
-            include_str!("../pages/style.css"),
-        ),
-        "common.js" => (script, include_str!("../pages/common.js")),
-        "draw.js" => (script, include_str!("../pages/draw.js")),
+    let text = match &file[..] {
+        "style.css" => page!("style.css"),
+        "common.js" => page!("common.js"),
+        "draw.js" => page!("draw.js"),
+        "insist.js" => page!("insist.js"),
+        "keys.js" => page!("keys.js"),
+        "leases.js" => page!("leases.js"),
+        "outbox.js" => page!("outbox.js"),
+        "paper.js" => page!("paper.js"),
+        "person.js" => page!("person.js"),
+        "review.js" => page!("review.js"),
+        "status.js" => page!("status.js"),
         _ => return Err(Failure::not_found("there is no such file")),
+    };
+    let kind = match file.ends_with(".css") {
+        true => "text/css; charset=utf-8",
+        false => "text/javascript; charset=utf-8",
     };
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -7,7 +7,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{FromRequest as _, Multipart, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Json, Response},
+    response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use pictures::FrameError;
@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use crate::{
     admission::Admitted,
     failure::Failure,
+    json::Json,
     models::{Loaded, Slot},
-    next::Next,
+    next::{Do, Next},
+    reviews::{self, Doubt},
     service::Service,
 };
 
@@ -31,6 +33,13 @@ pub struct Asked {
     /// Whether to tell what the network sees.
     #[serde(default)]
     pixels: bool,
+    /// Whether a person is to look at what the machine leaves to people.
+    #[serde(default = "yes")]
+    review: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 type Options = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
@@ -54,7 +63,7 @@ pub async fn picture(
         true => field(&parts.headers, body.clone()).await?,
     };
     let model = slot.current();
-    let input = decoded(&service, &model, bytes).await?;
+    let input = decoded(&service, &model, bytes.clone()).await?;
     drop(model);
     let images = match &input {
         Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
@@ -71,7 +80,7 @@ pub async fn picture(
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
-    Ok(reply(&service, name, &model, &answer, &asked))
+    reply(&service, name, &model, &answer, &asked, Some(&bytes)).await
 }
 
 /// `POST /predict/pixels`: the bytes of one image as the network takes it.
@@ -101,7 +110,7 @@ pub async fn pixels(
     let input = Ok(Input::Image(admitted.body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);
-    Ok(reply(&service, name, &told.model, &answer, &asked))
+    reply(&service, name, &told.model, &answer, &asked, None).await
 }
 
 /// `GET /api/model`
@@ -111,7 +120,7 @@ pub async fn pixels(
 pub async fn about(
     State(service): State<Arc<Service>>,
     options: Options,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json, Failure> {
     let (name, slot) = slot(&service, &asked(options)?)?;
     let model = slot.current();
     let classifier = &model.classifier;
@@ -130,23 +139,39 @@ pub async fn about(
     })))
 }
 
-fn reply(
+async fn reply(
     service: &Service,
     name: &str,
-    model: &Loaded,
+    model: &Arc<Loaded>,
     answer: &Answer<'_>,
     asked: &Asked,
-) -> Response {
+    picture: Option<&[u8]>,
+) -> Result<Response, Failure> {
     let accepted = u64::from(answer.accepted());
     let deferred = u64::from(answer.class().is_some()) - accepted;
-    service.metrics.decided(name, accepted, deferred);
+    service.decided(name, accepted, deferred);
+    let next = Next::of(answer);
+    let mut review = None;
+    if let (true, Do::Wait, Some(reason)) = (asked.review, next.what, answer.reason()) {
+        let probabilities = answer.class().map(|class| class.probabilities.clone());
+        let doubt = Doubt {
+            model: Arc::clone(model),
+            name: name.to_owned(),
+            picture: picture.and_then(|bytes| Some((bytes.to_vec(), kind(bytes)?))),
+            input: answer.pixels().map(<[u8]>::to_vec),
+            probabilities: probabilities.unwrap_or_default(),
+            reason,
+        };
+        review = reviews::defer(service, vec![doubt]).await?.pop();
+    }
     let mut json = answer.json(model.classifier.classes());
     if let Value::Object(fields) = &mut json {
-        let next = Next::of(answer).json(answer.reason());
+        let next = next.json(answer.reason());
         fields.remove("file");
         fields.insert("model".into(), name.into());
         fields.insert("version".into(), model.version.clone().into());
         fields.insert("next".into(), next);
+        fields.insert("review".into(), review.into());
         if asked.pixels {
             let pixels = answer.pixels().map(|pixels| BASE64_STANDARD.encode(pixels));
             fields.insert("pixels".into(), pixels.into());
@@ -156,7 +181,19 @@ fn reply(
         true => StatusCode::UNPROCESSABLE_ENTITY,
         false => StatusCode::OK,
     };
-    (status, Json(json)).into_response()
+    Ok((status, Json(json)).into_response())
+}
+
+/// What kind of file a picture is, by its first bytes.
+fn kind(picture: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], &str); 4] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8", "image/jpeg"),
+        (b"RIFF", "image/webp"),
+        (b"BM", "image/bmp"),
+    ];
+    let found = kinds.iter().find(|(magic, _)| picture.starts_with(magic));
+    found.map(|(_, kind)| *kind)
 }
 
 /// Whether what was sent is no picture.

@@ -1,14 +1,19 @@
 //! What all requests share.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
 use model::Backend;
 use pictures::Budget;
-use tokio::sync::Semaphore;
+use queue::{Options, Queue};
+use tokio::sync::{Notify, Semaphore};
+use tracing::{info, warn};
 
 use crate::{
     admission::Admission,
@@ -17,10 +22,13 @@ use crate::{
     engine::{Batching, Engine},
     metrics::Metrics,
     models::Models,
+    watch::Watch,
 };
 
 /// How often a look is taken whether a model's folder was replaced.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often old pictures are deleted.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// The server, as its requests see it.
 #[derive(Debug)]
@@ -39,8 +47,17 @@ pub struct Service {
     pub budget: Budget,
     /// Threads for them.
     pub decoders: Semaphore,
+    /// What waits for people.
+    pub queue: Queue,
+    /// Somebody answered.
+    pub answered: Notify,
+    /// The server ends: whoever waits for a person is told how it stands.
+    pub ending: Notify,
+    /// How it fares.
+    pub watch: Watch,
     /// Since when.
     pub began: Instant,
+    over: AtomicBool,
 }
 
 impl Service {
@@ -48,7 +65,7 @@ impl Service {
     ///
     /// # Errors
     /// If a model or the token file can't be read, or the backend isn't there.
-    pub fn start(args: Args) -> anyhow::Result<Self> {
+    pub async fn start(args: Args) -> anyhow::Result<Self> {
         let asked = args.backend.clone();
         let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
             Some(name) => name.parse()?,
@@ -66,13 +83,62 @@ impl Service {
             auth: Auth::new(&args)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
+            queue: open(&args).await?,
+            answered: Notify::new(),
+            ending: Notify::new(),
+            watch: Watch::default(),
             began: Instant::now(),
+            over: AtomicBool::new(false),
             models,
             metrics,
         };
         watch(Arc::clone(&service.models))?;
         Ok(service)
     }
+
+    /// Counts what became of images of a model.
+    pub fn decided(&self, model: &str, accepted: u64, deferred: u64) {
+        self.metrics.decided(model, accepted, deferred);
+        self.watch.images(accepted, deferred);
+    }
+
+    /// From now on nobody waits for a person.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.ending.notify_waiters();
+    }
+
+    /// Whether the server ends.
+    pub fn is_ending(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// The queue, and who deletes from it what needn't be kept any longer.
+async fn open(args: &Args) -> anyhow::Result<Queue> {
+    let options = Options {
+        second_opinion: args.second_opinion,
+        ..Options::default()
+    };
+    if let Some(folder) = args.database_folder() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("can't create {}", folder.display()))?;
+    }
+    let queue = Queue::open(&args.database, options).await?;
+    let (sweeping, days) = (queue.clone(), args.keep_days);
+    tokio::spawn(async move {
+        loop {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.map_or(0, |now| now.as_millis() as i64);
+            match sweeping.sweep(now, days).await {
+                Ok(0) => {}
+                Ok(pictures) => info!(pictures, "deleted, as they were answered long enough ago"),
+                Err(error) => warn!(%error, "can't delete what was answered long ago"),
+            }
+            tokio::time::sleep(SWEEP).await;
+        }
+    });
+    Ok(queue)
 }
 
 /// Looks for new models every second, and on SIGHUP at once.

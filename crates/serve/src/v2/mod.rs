@@ -12,13 +12,14 @@ use std::sync::Arc;
 use axum::{
     extract::{Path, Request, State},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Json, Response},
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
+    json::Json,
     models::{Loaded, Slot},
     service::Service,
 };
@@ -62,14 +63,14 @@ pub async fn infer(
             model::Decision::Review { .. } => deferred += 1,
         }
     }
-    service.metrics.decided(name, accepted, deferred);
+    service.decided(name, accepted, deferred);
     let response = reply::write(name, asked.id.as_deref(), &told, &asked.outputs);
     drop(room);
     response
 }
 
 /// `GET /v2`
-pub async fn server() -> Json<Value> {
+pub async fn server() -> Json {
     Json(json!({
         "name": "serve",
         "version": env!("CARGO_PKG_VERSION"),
@@ -97,7 +98,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 pub async fn model(
     State(service): State<Arc<Service>>,
     named: Addressed,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json, Failure> {
     let (name, slot) = found(&service, named)?;
     Ok(Json(reply::metadata(name, &slot.current())))
 }
@@ -116,7 +117,7 @@ pub async fn model_ready(
 }
 
 /// `POST /v2/repository/index`: which models there are.
-pub async fn index(State(service): State<Arc<Service>>) -> Json<Value> {
+pub async fn index(State(service): State<Arc<Service>>) -> Json {
     let models = service.models.iter().map(|(name, slot)| {
         let version = slot.current().version.clone();
         json!({ "name": name, "version": version, "state": "READY", "reason": "" })

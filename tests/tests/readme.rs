@@ -258,11 +258,23 @@ const SEEDS: &str = "it trains a whole recipe for each of many seeds, and writes
 /// The scripts that the text names outside of its blocks.
 const SCRIPTS: &[(&str, How)] = &[
     (
-        "python3 bench/seeds.py --count 10",
+        "python3 bench/seeds.py --count 20",
         Shortened(ONE_SEED, SEEDS),
     ),
     (
         "python3 bench/seeds.py --config configs/fast.toml",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/seeds.py --config configs/small.toml --count 10",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/seeds.py --config configs/accurate.toml --count 4",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
+        "python3 bench/seeds.py --config configs/tiny.toml --count 10",
         Shortened(ONE_SEED, SEEDS),
     ),
     (

@@ -73,7 +73,11 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub drain: u64,
     /// Where the review queue is: a SQLite file, or postgres://USER@HOST/DATABASE
-    #[arg(long, value_name = "DATABASE", default_value = "artifacts/reviews.sqlite")]
+    #[arg(
+        long,
+        value_name = "DATABASE",
+        default_value = "artifacts/reviews.sqlite"
+    )]
     pub database: String,
     /// Share of the images for people that two of them answer, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]

@@ -66,7 +66,6 @@ impl Failure {
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
-
 }
 
 impl IntoResponse for Failure {

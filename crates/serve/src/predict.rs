@@ -117,10 +117,7 @@ pub async fn pixels(
 ///
 /// # Errors
 /// 404 if there is no such model.
-pub async fn about(
-    State(service): State<Arc<Service>>,
-    options: Options,
-) -> Result<Json, Failure> {
+pub async fn about(State(service): State<Arc<Service>>, options: Options) -> Result<Json, Failure> {
     let (name, slot) = slot(&service, &asked(options)?)?;
     let model = slot.current();
     let classifier = &model.classifier;

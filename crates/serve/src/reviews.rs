@@ -108,7 +108,11 @@ pub struct Patience {
 /// By its status.
 pub async fn next(State(service): State<Arc<Service>>, request: Request) -> Result<Json, Failure> {
     let Person { reviewer } = read(&service, request).await?;
-    let next = service.queue.next(&reviewer).await.map_err(|error| failed(&error))?;
+    let next = service
+        .queue
+        .next(&reviewer)
+        .await
+        .map_err(|error| failed(&error))?;
     Ok(Json(json!({
         "item": next.item.map(shown),
         "left": next.left,
@@ -131,7 +135,9 @@ pub async fn answer(
     let queue = service.queue.clone();
     // Whoever gave an answer and left has given it.
     let storing = tokio::spawn(async move {
-        queue.answer(&id, &said.reviewer, &said.lease, answer, &said.key).await
+        queue
+            .answer(&id, &said.reviewer, &said.lease, answer, &said.key)
+            .await
     });
     let state = storing.await;
     let state = state.map_err(|_| Failure::internal("keeping the answer failed"))?;
@@ -195,7 +201,11 @@ pub async fn state(
     let until = Instant::now() + Duration::from_secs(wait.min(LONGEST_WAIT));
     loop {
         let answered = service.answered.notified();
-        let state = service.queue.state(&id).await.map_err(|error| failed(&error))?;
+        let state = service
+            .queue
+            .state(&id)
+            .await
+            .map_err(|error| failed(&error))?;
         let Some(reviewed) = state else {
             return Err(Failure::not_found("there is no such review"));
         };
@@ -234,9 +244,9 @@ fn shown(item: Item) -> Value {
     });
     let disputed = item.disputed.map(|opinions| {
         let opinions = opinions.iter();
-        let opinions = opinions.map(|opinion| {
-            json!({ "reviewer": opinion.reviewer, "answer": opinion.answer.as_str() })
-        });
+        let opinions = opinions.map(
+            |opinion| json!({ "reviewer": opinion.reviewer, "answer": opinion.answer.as_str() }),
+        );
         opinions.collect::<Value>()
     });
     json!({

@@ -91,10 +91,7 @@ fn drift(images: u64, deferred: u64, expected: f64) -> (Option<f64>, bool) {
     let (n, share) = (images as f64, deferred as f64 / images as f64);
     // At least one image's worth, so that a promise of none isn't broken by one.
     let error = (expected * (1.0 - expected) / n).sqrt().max(1.0 / n);
-    (
-        Some(share),
-        (share - expected).abs() > SIGNIFICANT * error,
-    )
+    (Some(share), (share - expected).abs() > SIGNIFICANT * error)
 }
 
 /// `GET /api/status`
@@ -102,7 +99,11 @@ fn drift(images: u64, deferred: u64, expected: f64) -> (Option<f64>, bool) {
 /// # Errors
 /// 503 if the queue can't be reached.
 pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure> {
-    let counts = service.queue.counts().await.map_err(|error| failed(&error))?;
+    let counts = service
+        .queue
+        .counts()
+        .await
+        .map_err(|error| failed(&error))?;
     let agreement = service.queue.agreement().await;
     let agreement = agreement.map_err(|error| failed(&error))?;
     let (name, slot) = service
@@ -112,17 +113,26 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
     let model = slot.current();
     let deferral = &model.classifier.calibration().deferral;
     let promised = (deferral.n > 0).then_some(1.0 - deferral.coverage);
-    let seen = service.watch.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let (images, deferred) = seen.minutes.iter().fold((0, 0), |(images, deferred), minute| {
-        (images + minute.images, deferred + minute.deferred)
-    });
+    let seen = service
+        .watch
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (images, deferred) = seen
+        .minutes
+        .iter()
+        .fold((0, 0), |(images, deferred), minute| {
+            (images + minute.images, deferred + minute.deferred)
+        });
     let expected = promised.unwrap_or(0.0);
     let (now, significant) = drift(images, deferred, expected);
     let mut times: Vec<f64> = seen.times.iter().copied().collect();
     times.sort_by(f64::total_cmp);
     let quantile = |share: f64| {
         let at = (share * times.len() as f64) as usize;
-        times.get(at.min(times.len().saturating_sub(1))).map(|seconds| 1000.0 * seconds)
+        times
+            .get(at.min(times.len().saturating_sub(1)))
+            .map(|seconds| 1000.0 * seconds)
     };
     let history: Value = seen
         .minutes

@@ -95,10 +95,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 ///
 /// # Errors
 /// 404 if it isn't in service.
-pub async fn model(
-    State(service): State<Arc<Service>>,
-    named: Addressed,
-) -> Result<Json, Failure> {
+pub async fn model(State(service): State<Arc<Service>>, named: Addressed) -> Result<Json, Failure> {
     let (name, slot) = found(&service, named)?;
     Ok(Json(reply::metadata(name, &slot.current())))
 }

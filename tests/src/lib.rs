@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "a test that can't start has failed")]
 
+pub mod server;
+
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},

@@ -7,6 +7,7 @@ mod flat;
 mod reply;
 mod request;
 
+use self::reply::Output;
 use std::sync::Arc;
 
 use axum::{
@@ -18,9 +19,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    engine::Told,
     failure::Failure,
     json::Json,
     models::{Loaded, Slot},
+    reviews::{self, Doubt},
     service::Service,
 };
 
@@ -54,6 +57,11 @@ pub async fn infer(
     let shape = slot.current().classifier.shape();
     let asked = request::parse(&body, header_length(&parts.headers)?, shape)?;
     drop(body);
+    let people = asked
+        .outputs
+        .iter()
+        .any(|wanted| wanted.output == Output::Review);
+    let images = people.then(|| asked.images.clone());
     let told = service.engine.ask(slot, asked.images).await?;
     drop(underway);
     let (mut accepted, mut deferred) = (0, 0);
@@ -64,9 +72,32 @@ pub async fn infer(
         }
     }
     service.decided(name, accepted, deferred);
-    let response = reply::write(name, asked.id.as_deref(), &told, &asked.outputs);
+    let reviews = match images {
+        None => Vec::new(),
+        Some(images) => reviews::defer(&service, doubts(name, &told, &images)).await?,
+    };
+    let id = asked.id.as_deref();
+    let response = reply::write(name, id, &told, &asked.outputs, &reviews);
     drop(room);
     response
+}
+
+/// What a person should look at.
+fn doubts(name: &str, told: &Told, images: &[u8]) -> Vec<Doubt> {
+    let length = told.model.classifier.shape().len();
+    let pairs = told.answers.iter().zip(images.chunks_exact(length));
+    pairs
+        .filter_map(|((_, answer), image)| {
+            Some(Doubt {
+                reason: answers::reason(answer)?,
+                model: Arc::clone(&told.model),
+                name: name.to_owned(),
+                picture: None,
+                input: Some(image.to_vec()),
+                probabilities: answer.probabilities.clone(),
+            })
+        })
+        .collect()
 }
 
 /// `GET /v2`

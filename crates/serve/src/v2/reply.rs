@@ -30,10 +30,12 @@ pub enum Output {
     Reason,
     /// BOOL `[n, classes]`: which classes can't be excluded, by the conformal rule of the highest level.
     Set,
+    /// BYTES `[n]`: under which id a person is asked, empty where none is. Who asks for this asks for people.
+    Review,
 }
 
 /// All of them.
-pub const OUTPUTS: [Output; 7] = [
+pub const OUTPUTS: [Output; 8] = [
     Output::Probabilities,
     Output::Logits,
     Output::Class,
@@ -41,14 +43,15 @@ pub const OUTPUTS: [Output; 7] = [
     Output::Accepted,
     Output::Reason,
     Output::Set,
+    Output::Review,
 ];
 
 /// The elements of a tensor.
-enum Elements {
+enum Elements<'a> {
     Numbers(Vec<f64>),
     Indices(Vec<i64>),
     Flags(Vec<bool>),
-    Words(Vec<&'static str>),
+    Words(Vec<&'a str>),
 }
 
 impl Output {
@@ -62,6 +65,7 @@ impl Output {
             Output::Accepted => "accepted",
             Output::Reason => "reason",
             Output::Set => "set",
+            Output::Review => "review",
         }
     }
 
@@ -70,7 +74,7 @@ impl Output {
             Output::Probabilities | Output::Logits | Output::Confidence => "FP64",
             Output::Class => "INT64",
             Output::Accepted | Output::Set => "BOOL",
-            Output::Reason => "BYTES",
+            Output::Reason | Output::Review => "BYTES",
         }
     }
 
@@ -78,7 +82,7 @@ impl Output {
         matches!(self, Output::Probabilities | Output::Logits | Output::Set)
     }
 
-    fn of(self, told: &Told) -> Elements {
+    fn of<'a>(self, told: &Told, reviews: &'a [String]) -> Elements<'a> {
         let answers = told.answers.iter();
         match self {
             Output::Probabilities => Elements::Numbers(
@@ -109,6 +113,14 @@ impl Output {
                     .map(|(_, answer)| answers::reason(answer).unwrap_or_default())
                     .collect(),
             ),
+            Output::Review => {
+                let mut ids = reviews.iter();
+                let id = |(_, answer): &(_, model::Answer)| match answer.decision {
+                    Decision::Accept => "",
+                    Decision::Review { .. } => ids.next().map_or("", String::as_str),
+                };
+                Elements::Words(answers.map(id).collect())
+            }
             Output::Set => Elements::Flags(
                 answers
                     .flat_map(|(_, answer)| {
@@ -128,7 +140,7 @@ impl Output {
     }
 }
 
-impl Elements {
+impl Elements<'_> {
     fn json(&self) -> Value {
         match self {
             Elements::Numbers(numbers) => json!(numbers),
@@ -158,7 +170,8 @@ impl Elements {
     }
 }
 
-/// The answer to an inference request.
+/// The answer to an inference request; `reviews` are the ids of those images that people are asked about, in
+/// their order.
 ///
 /// # Errors
 /// Never but by a fault of the program.
@@ -167,6 +180,7 @@ pub fn write(
     id: Option<&str>,
     told: &Told,
     wanted: &[Wanted],
+    reviews: &[String],
 ) -> Result<Response, Failure> {
     let (images, classes) = (told.answers.len(), told.model.classifier.classes().len());
     let mut tensors = Vec::new();
@@ -180,7 +194,7 @@ pub fn write(
             let mut tensor = json!({
                 "name": output.name(), "datatype": output.datatype(), "shape": shape,
             });
-            let elements = output.of(told);
+            let elements = output.of(told, reviews);
             let (key, value) = match binary {
                 false => ("data", elements.json()),
                 true => {

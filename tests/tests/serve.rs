@@ -1,0 +1,554 @@
+//! The server as its clients see it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{fs, io::Cursor, io::Read as _, io::Write as _, time::Duration};
+
+use flate2::read::GzDecoder;
+use image::{GrayImage, ImageFormat};
+use serde_json::{Value, json};
+use tests::{
+    Sandbox, pretrained, root,
+    server::{Reply, Server, read},
+};
+
+const PIXELS: usize = 28 * 28;
+
+/// MNIST's first test images, one after the other, and their labels.
+fn mnist(count: usize) -> (Vec<u8>, Vec<u8>) {
+    let file = |name: &str| {
+        let path = root().join("crates/data/mnist").join(name);
+        let mut bytes = Vec::new();
+        let mut file = GzDecoder::new(fs::File::open(path).unwrap());
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let images = file("t10k-images-idx3-ubyte.gz")[16..][..count * PIXELS].to_vec();
+    let labels = file("t10k-labels-idx1-ubyte.gz")[8..][..count].to_vec();
+    (images, labels)
+}
+
+fn png(pixels: &[u8]) -> Vec<u8> {
+    let image = GrayImage::from_raw(28, 28, pixels.to_vec()).unwrap();
+    let mut png = Cursor::new(Vec::new());
+    image.write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// The first of MNIST's test images that the committed checkpoint leaves to a person.
+fn doubtful(server: &Server) -> Vec<u8> {
+    let (images, _) = mnist(3000);
+    let reply = infer(server, &images, &["accepted"]);
+    let accepted = &reply.json()["outputs"][0]["data"];
+    let index = accepted.as_array().unwrap().iter();
+    let index = index
+        .take_while(|accepted| **accepted == json!(true))
+        .count();
+    images[index * PIXELS..][..PIXELS].to_vec()
+}
+
+/// An inference request whose tensor is sent as bytes.
+fn infer(server: &Server, images: &[u8], outputs: &[&str]) -> Reply {
+    let outputs: Vec<_> = outputs.iter().map(|name| json!({ "name": name })).collect();
+    let head = json!({
+        "id": "seven",
+        "inputs": [{
+            "name": "images", "datatype": "UINT8", "shape": [images.len() / PIXELS, 1, 28, 28],
+            "parameters": { "binary_data_size": images.len() },
+        }],
+        "outputs": outputs,
+    })
+    .to_string();
+    let length = format!("Inference-Header-Content-Length: {}", head.len());
+    let body = [head.as_bytes(), images].concat();
+    server.send("POST", "/v2/models/pretrained/infer", &[&length], &body)
+}
+
+#[test]
+fn a_picture_gets_the_answer_that_digits_predict_gives() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let (images, _) = mnist(20);
+    for (index, pixels) in images.chunks_exact(PIXELS).enumerate() {
+        let name = format!("{index}.png");
+        fs::write(sandbox.path(&name), png(pixels)).unwrap();
+        let checkpoint = pretrained().display().to_string();
+        let line = sandbox.succeed("digits", &["predict", &checkpoint, &name, "--json"]);
+        let mut expected: Value = serde_json::from_str(&line.stdout).unwrap();
+        expected.as_object_mut().unwrap().remove("file");
+        let found = server.send("POST", "/predict", &[], &png(pixels)).json();
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(&found[key], value, "{key} of image {index}");
+        }
+        assert_eq!(found["model"], "pretrained");
+    }
+}
+
+#[test]
+fn a_picture_may_come_in_a_form() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let (images, labels) = mnist(1);
+    let mut body =
+        b"--x\r\nContent-Disposition: form-data; name=\"picture\"; filename=\"a.png\"\r\n\r\n"
+            .to_vec();
+    body.extend(png(&images));
+    body.extend(b"\r\n--x--\r\n");
+    let kind = "Content-Type: multipart/form-data; boundary=x";
+    let reply = server.send("POST", "/predict", &[kind], &body);
+    assert_eq!(reply.json()["digit"], labels[0], "{reply:?}");
+    let empty = server.send("POST", "/predict", &[kind], b"--x--\r\n");
+    assert_eq!(empty.status, 400);
+}
+
+#[test]
+fn each_answer_says_what_to_do_next() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let (images, _) = mnist(1);
+    let clear = server.send("POST", "/predict", &[], &png(&images)).json();
+    assert_eq!(clear["next"]["do"], "keep");
+    assert_eq!(clear["review"], Value::Null);
+    let blank = server
+        .send("POST", "/predict", &[], &png(&[255; PIXELS]))
+        .json();
+    assert_eq!(
+        (&blank["next"]["do"], &blank["next"]["why"]),
+        (&json!("retake"), &json!("no_digit"))
+    );
+    let doubt = server
+        .send("POST", "/predict", &[], &png(&doubtful(&server)))
+        .json();
+    assert_eq!(doubt["next"]["do"], "wait");
+    assert!(doubt["review"].is_string(), "{doubt}");
+    let unread = server.send("POST", "/predict", &[], b"no picture at all");
+    assert_eq!(unread.status, 422);
+    assert!(unread.json()["error"].is_string());
+}
+
+#[test]
+fn tensors_come_and_go_as_json_or_as_bytes() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let (images, labels) = mnist(30);
+    let reply = infer(
+        &server,
+        &images,
+        &["class", "probabilities", "set", "reason"],
+    );
+    let found = reply.json();
+    assert_eq!(found["id"], "seven");
+    let classes: Vec<u64> = labels.iter().map(|&label| label.into()).collect();
+    assert_eq!(found["outputs"][0]["data"], json!(classes));
+    assert_eq!(found["outputs"][1]["shape"], json!([30, 10]));
+    // The same as nested lists, and all outputs as bytes.
+    let nested: Vec<Value> = images
+        .chunks_exact(PIXELS)
+        .map(|image| json!([image.chunks(28).collect::<Vec<_>>()]))
+        .collect();
+    let request = json!({
+        "inputs": [{ "name": "images", "datatype": "UINT8", "shape": [30, 1, 28, 28], "data": nested }],
+        "outputs": [{ "name": "class" }, { "name": "probabilities" }, { "name": "set" }, { "name": "reason" }],
+        "parameters": { "binary_data_output": true },
+    });
+    let reply = server.post("/v2/models/pretrained/infer", &request);
+    let length: usize = reply
+        .header("inference-header-content-length")
+        .parse()
+        .unwrap();
+    let (head, tensors) = reply.body.split_at(length);
+    let head: Value = serde_json::from_slice(head).unwrap();
+    let sizes = head["outputs"].as_array().unwrap().iter();
+    let sizes = sizes.map(|output| output["parameters"]["binary_data_size"].as_u64().unwrap());
+    assert_eq!(sizes.sum::<u64>() as usize, tensors.len());
+    let (class, rest) = tensors.split_at(8 * 30);
+    let class = class
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|bytes| u64::from_le_bytes(*bytes));
+    assert_eq!(class.collect::<Vec<_>>(), classes);
+    let probabilities = rest[..8 * 300].as_chunks::<8>().0.iter();
+    let probabilities: Vec<f64> = probabilities
+        .map(|bytes| f64::from_le_bytes(*bytes))
+        .collect();
+    assert_eq!(json!(probabilities), found["outputs"][1]["data"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--max-body", "1"]);
+    let input = |change: &dyn Fn(&mut Value)| {
+        let mut input = json!({
+            "name": "images", "datatype": "UINT8", "shape": [1, 1, 28, 28], "data": vec![0; PIXELS],
+        });
+        change(&mut input);
+        json!({ "inputs": [input] }).to_string()
+    };
+    let two = {
+        let one: Value = serde_json::from_str(&input(&|_| ())).unwrap();
+        json!({ "inputs": [one["inputs"][0], one["inputs"][0]] }).to_string()
+    };
+    for (body, word) in [
+        (String::new(), "JSON"),
+        ("{".into(), "JSON"),
+        ("[".repeat(100_000), "JSON"),
+        ("{\"inputs\":[]}".into(), "one input"),
+        (two, "one input"),
+        (input(&|input| input["name"] = "image".into()), "images"),
+        (input(&|input| input["datatype"] = "FP32".into()), "UINT8"),
+        (input(&|input| input["shape"] = json!([1, 28, 28])), "shape"),
+        (
+            input(&|input| input["shape"] = json!([2, 1, 28, 28])),
+            "shape",
+        ),
+        (
+            input(&|input| input["shape"] = json!([u64::MAX, 1, 28, 28])),
+            "shape",
+        ),
+        (
+            input(&|input| input["shape"] = json!([-1, 1, 28, 28])),
+            "JSON",
+        ),
+        (input(&|input| input["data"][0] = json!(256)), "255"),
+        (input(&|input| input["data"][0] = json!(-1)), "JSON"),
+        (input(&|input| input["data"][0] = json!(0.5)), "JSON"),
+        (input(&|input| input["data"] = json!(7)), "JSON"),
+        (input(&|input| input["data"] = Value::Null), "data"),
+        (
+            input(&|input| input["parameters"] = json!({ "binary_data_size": 784 })),
+            "both",
+        ),
+        (
+            input(&|input| input["parameters"] = json!({ "shared_memory_region": "x" })),
+            "shared",
+        ),
+        (input(&|_| ()).replace("[0,", "[NaN,"), "JSON"),
+    ] {
+        let reply = server.send("POST", "/v2/models/pretrained/infer", &[], body.as_bytes());
+        let said = reply.json()["error"].as_str().unwrap().to_owned();
+        let start = &body[..body.len().min(60)];
+        assert_eq!(reply.status, 400, "{start}: {said}");
+        assert!(said.contains(word), "{start}: {said}");
+        assert_eq!(reply.header("content-type"), "application/json");
+    }
+    for (path, lines, status) in [
+        ("/v2/models/nothing/infer", &[][..], 404),
+        ("/v2/models/pretrained/versions/1/infer", &[], 404),
+        (
+            "/v2/models/pretrained/infer",
+            &["Inference-Header-Content-Length: 5"],
+            400,
+        ),
+        (
+            "/v2/models/pretrained/infer",
+            &["Inference-Header-Content-Length: x"],
+            400,
+        ),
+        (
+            "/v2/models/pretrained/infer",
+            &["Inference-Header-Content-Length: 0"],
+            400,
+        ),
+        (
+            "/v2/models/pretrained/infer",
+            &["Content-Encoding: gzip"],
+            415,
+        ),
+        (
+            "/v2/models/pretrained/infer",
+            &["Content-Length: 1000001"],
+            413,
+        ),
+        ("/v2/models/pretrained", &[], 405),
+        ("/v2/models/%ff/infer", &[], 400),
+        ("/nowhere", &[], 404),
+        ("/predict?pixels=perhaps", &[], 400),
+        ("/predict?model=nothing", &[], 404),
+        ("/predict/pixels", &[], 400),
+        ("/review/next", &[], 400),
+    ] {
+        let reply = server.send("POST", path, lines, b"{}");
+        assert_eq!(reply.status, status, "{path} {lines:?}: {reply:?}");
+        assert!(reply.json()["error"].is_string(), "{path}");
+    }
+    let (images, labels) = mnist(1);
+    let found = infer(&server, &images, &["class"]).json();
+    assert_eq!(found["outputs"][0]["data"], json!([labels[0]]));
+}
+
+#[test]
+fn a_doubtful_image_waits_for_a_person_whose_answer_reaches_the_caller() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--second-opinion", "0"]);
+    let picture = png(&doubtful(&server));
+    let asked = server.send("POST", "/predict", &[], &picture).json();
+    let id = asked["review"].as_str().unwrap();
+    let path = format!("/reviews/{id}");
+    assert_eq!(server.get(&path).json()["state"], "open");
+
+    let next = server
+        .post("/review/next", &json!({ "reviewer": "ann" }))
+        .json();
+    let item = &next["item"];
+    assert_eq!(item["id"], *id);
+    assert!(
+        item["picture"]
+            .as_str()
+            .unwrap()
+            .starts_with("data:image/png;base64,")
+    );
+    assert_eq!(item["probabilities"], asked["probabilities"]);
+    // Nobody else gets it meanwhile.
+    let other = server
+        .post("/review/next", &json!({ "reviewer": "ben" }))
+        .json();
+    assert_eq!(
+        (&other["item"], &other["leased"]),
+        (&Value::Null, &json!(1))
+    );
+
+    let answer = json!({
+        "reviewer": "ann", "lease": item["lease"], "answer": "5", "key": "a key",
+    });
+    let stolen = json!({ "reviewer": "ben", "lease": item["lease"], "answer": "3", "key": "b" });
+    let answers = format!("/review/{id}/answer");
+    assert_eq!(server.post(&answers, &stolen).status, 409);
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.get(&format!("{path}?wait=30")).json());
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(server.post(&answers, &answer).json()["state"], "done");
+        waiting.join().unwrap()
+    });
+    assert_eq!(
+        (&waiting["answer"], &waiting["class"]),
+        (&json!("5"), &json!(5))
+    );
+    // A retry of the same answer is the same answer.
+    assert_eq!(server.post(&answers, &answer).json()["state"], "done");
+    let status = server.get("/api/status").json();
+    assert_eq!(status["queue"]["done"], 1);
+    assert_eq!(server.get("/reviews/0123").status, 404);
+}
+
+#[test]
+fn answers_outlive_the_server() {
+    let sandbox = Sandbox::new();
+    let id = {
+        let server = Server::start(&sandbox, &["--second-opinion", "0"]);
+        let picture = png(&doubtful(&server));
+        let asked = server.send("POST", "/predict", &[], &picture).json();
+        let next = server
+            .post("/review/next", &json!({ "reviewer": "ann" }))
+            .json();
+        let id = asked["review"].as_str().unwrap().to_owned();
+        let lease = &next["item"]["lease"];
+        let answer = json!({ "reviewer": "ann", "lease": lease, "answer": "none", "key": "k" });
+        let path = format!("/review/{id}/answer");
+        assert_eq!(server.post(&path, &answer).status, 200);
+        id
+    };
+    let server = Server::start(&sandbox, &[]);
+    assert_eq!(
+        server.get(&format!("/reviews/{id}")).json()["answer"],
+        "none"
+    );
+}
+
+#[test]
+fn tokens_say_who_may_ask_and_who_may_review() {
+    let sandbox = Sandbox::new();
+    fs::write(
+        sandbox.path("tokens"),
+        "ask aaaaaaaaaaaaaaaaaaaa\nreview rrrrrrrrrrrrrrrrrrrr\n",
+    )
+    .unwrap();
+    let server = Server::start(&sandbox, &["--token-file", "tokens"]);
+    let ask = &["Authorization: Bearer aaaaaaaaaaaaaaaaaaaa"][..];
+    let review = &["Authorization: Bearer rrrrrrrrrrrrrrrrrrrr"][..];
+    let wrong = &["Authorization: Bearer aaaaaaaaaaaaaaaaaaab"][..];
+    for (path, lines, status) in [
+        ("/api/model", &[][..], 401),
+        ("/api/model", wrong, 401),
+        ("/api/model", ask, 200),
+        ("/api/model", review, 200),
+        ("/v2/models/pretrained", &[], 401),
+        ("/api/status", ask, 403),
+        ("/api/status", review, 200),
+        ("/metrics", ask, 403),
+        ("/v2/health/ready", &[], 200),
+        ("/", &[], 200),
+    ] {
+        assert_eq!(
+            server.send("GET", path, lines, b"").status,
+            status,
+            "{path} {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn it_is_open_to_this_machine_only_unless_told_otherwise() {
+    let sandbox = Sandbox::new();
+    let error = sandbox.fail("serve", &["--listen", "0.0.0.0:0"]);
+    assert!(
+        error.contains("--token-file") && error.contains("--no-auth"),
+        "{error}"
+    );
+    let server = Server::start(&sandbox, &[]);
+    // A site whose name was made to point here, and a page that asks on behalf of another site.
+    let rebound = server.send("GET", "/api/model", &["Host: evil.example"], b"");
+    assert_eq!(rebound.status, 421);
+    for line in ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"] {
+        let body = json!({ "reviewer": "eve" }).to_string();
+        let reply = server.send("POST", "/review/next", &[line], body.as_bytes());
+        assert_eq!(reply.status, 403, "{line}");
+    }
+    let own = format!("Origin: http://{}", server.address);
+    let body = json!({ "reviewer": "ann" }).to_string();
+    assert_eq!(
+        server
+            .send("POST", "/review/next", &[&own], body.as_bytes())
+            .status,
+        200
+    );
+    let page = server.get("/");
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
+}
+
+#[test]
+fn a_model_whose_folder_is_replaced_is_taken_over_if_it_is_whole() {
+    let sandbox = Sandbox::new();
+    sandbox.train("one", &["--seed", "1"]);
+    sandbox.train("two", &["--seed", "2"]);
+    sandbox.train("other", &["--seed", "3"]);
+    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let version = || {
+        server.get("/api/model").json()["version"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = version();
+    let replace = |by: &str| {
+        let (old, new) = (sandbox.path("one/model"), sandbox.path(by));
+        fs::rename(&old, sandbox.path(&format!("{by}-old"))).unwrap();
+        fs::rename(new, old).unwrap();
+    };
+    // Damaged: the old one stays.
+    let weights = sandbox.path("other/model/model.bpk");
+    let mut bytes = fs::read(&weights).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    replace("other/model");
+    std::thread::sleep(Duration::from_millis(1500));
+    // The same weights with a digest that was made to fit are another version; these are not.
+    assert_eq!(version(), first);
+    replace("two/model");
+    let second = (0..100)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            version()
+        })
+        .find(|version| *version != first)
+        .expect("the new model comes into service");
+    assert_eq!(
+        server
+            .get(&format!("/v2/models/m/versions/{second}/ready"))
+            .status,
+        200
+    );
+    assert_eq!(
+        server
+            .get(&format!("/v2/models/m/versions/{first}/ready"))
+            .status,
+        404
+    );
+}
+
+#[test]
+fn beyond_what_it_can_hold_it_says_so_at_once_and_goes_on() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(
+        &sandbox,
+        &["--queue", "2", "--max-body", "1", "--read-timeout", "2"],
+    );
+    // Clients that announce a megabyte and send none of it hold the room that there is.
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = server.connect();
+            let head = format!(
+                "POST /predict HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 900000\r\n\r\n",
+                server.address
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let (images, _) = mnist(1000);
+    let refused = infer(&server, &images, &["class"]);
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(server.get("/v2/health/ready").status, 200);
+    let mut statuses: Vec<_> = slow
+        .into_iter()
+        .map(|mut stream| read(&mut stream).status)
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [408, 408, 503, 503, 503, 503, 503, 503]);
+    assert_eq!(infer(&server, &images, &["class"]).status, 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_accepted_before_it_is_asked_to_end_is_answered() {
+    let sandbox = Sandbox::new();
+    let mut server = Server::start(&sandbox, &[]);
+    let (images, _) = mnist(5000);
+    let address = server.address.clone();
+    let asking = {
+        let mut stream = server.connect();
+        let head = json!({
+            "inputs": [{
+                "name": "images", "datatype": "UINT8", "shape": [5000, 1, 28, 28],
+                "parameters": { "binary_data_size": images.len() },
+            }],
+            "outputs": [{ "name": "class" }],
+        })
+        .to_string();
+        let request = format!(
+            "POST /v2/models/pretrained/infer HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Inference-Header-Content-Length: {}\r\nContent-Length: {}\r\n\r\n{head}",
+            head.len(),
+            head.len() + images.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(&images).unwrap();
+        std::thread::spawn(move || read(&mut stream))
+    };
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(server.end().success());
+    let reply = asking.join().unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.json()["outputs"][0]["shape"], json!([5000]));
+}
+
+#[test]
+fn metrics_count_what_was_asked() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let (images, _) = mnist(40);
+    infer(&server, &images, &["class"]);
+    server.get("/<script>alert(1)</script>");
+    let text = String::from_utf8(server.get("/metrics").body).unwrap();
+    let line = "serve_requests_total{route=\"/v2/models/{model}/infer\",status=\"200\"} 1";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("serve_batch_images_sum 40"), "{text}");
+    assert!(!text.contains("script"), "what a client wrote is no label");
+}

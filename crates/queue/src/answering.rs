@@ -2,7 +2,7 @@ use crate::{
     Answer, Error, Item, Opinion, Queue, State,
     answer::Verdict,
     database::{Tx, values},
-    item::{check_key, check_reviewer},
+    item::{check_hold, check_key, check_reviewer},
     leases::{leased_item, opinions, release},
 };
 
@@ -43,7 +43,7 @@ impl Queue {
         answer: Answer,
         key: &str,
     ) -> Result<State, Error> {
-        check_reviewer(reviewer)?;
+        check_hold(id, reviewer, lease)?;
         check_key(key)?;
         let mut tx = self.database.begin().await?;
         if let Some(state) = told(&mut tx, id, reviewer, &answer, key).await? {

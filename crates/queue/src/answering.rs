@@ -46,12 +46,9 @@ impl Queue {
         check_hold(id, reviewer, lease)?;
         check_key(key)?;
         let mut tx = self.database.begin().await?;
-        if let Some(state) = told(&mut tx, id, reviewer, &answer, key).await? {
-            return Ok(state);
-        }
         let now = self.now();
         if let Err(error) = release(&mut tx, id, reviewer, lease, now).await {
-            // The same request may have been answered between the two questions.
+            // An answer ends its lease: this may be one that was recorded.
             let told = told(&mut tx, id, reviewer, &answer, key).await?;
             return told.ok_or(error);
         }

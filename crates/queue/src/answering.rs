@@ -2,7 +2,7 @@ use crate::{
     Answer, Error, Item, Opinion, Queue, State,
     answer::Verdict,
     database::{Tx, values},
-    item::{check_key, check_reviewer},
+    item::{check_hold, check_key, check_reviewer},
     leases::{leased_item, opinions, release},
 };
 
@@ -43,15 +43,12 @@ impl Queue {
         answer: Answer,
         key: &str,
     ) -> Result<State, Error> {
-        check_reviewer(reviewer)?;
+        check_hold(id, reviewer, lease)?;
         check_key(key)?;
         let mut tx = self.database.begin().await?;
-        if let Some(state) = told(&mut tx, id, reviewer, &answer, key).await? {
-            return Ok(state);
-        }
         let now = self.now();
         if let Err(error) = release(&mut tx, id, reviewer, lease, now).await {
-            // The same request may have been answered between the two questions.
+            // An answer ends its lease: this may be one that was recorded.
             let told = told(&mut tx, id, reviewer, &answer, key).await?;
             return told.ok_or(error);
         }

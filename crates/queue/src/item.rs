@@ -137,6 +137,21 @@ pub(crate) fn check_reviewer(name: &str) -> Result<(), Error> {
     short("reviewer", name, SHORT)
 }
 
+/// Whether a text may be an id or a lease: what isn't is in no database, and one may not even be asked for it.
+pub(crate) fn is_token(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Says what is wrong with what a person says of an item that they hold, before a database is asked.
+pub(crate) fn check_hold(id: &str, reviewer: &str, lease: &str) -> Result<(), Error> {
+    check_reviewer(reviewer)?;
+    match (is_token(id), is_token(lease)) {
+        (false, _) => Err(Error::Unknown(id.escape_debug().to_string())),
+        (_, false) => Err(Error::NotLeased(id.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// Says what is wrong with the key of an answer.
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     short("key", key, SHORT)

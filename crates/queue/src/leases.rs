@@ -1,7 +1,7 @@
 use crate::{
     Answer, Error, Item, Opinion, Queue, State,
     database::{Sql, Tx, values},
-    item::check_reviewer,
+    item::{check_hold, check_reviewer},
 };
 
 /// What a person gets to look at, and how much there is.
@@ -127,8 +127,9 @@ impl Queue {
     /// # Errors
     ///
     /// [`Error::NotLeased`] if the lease is not, or not any more, this person's; [`Error::Unknown`] if there
-    /// is no such item; or if the database fails.
+    /// is no such item; [`Error::Invalid`] if the name can't be stored; or if the database fails.
     pub async fn renew(&self, id: &str, reviewer: &str, lease: &str) -> Result<i64, Error> {
+        check_hold(id, reviewer, lease)?;
         let expires = self.ahead(self.options.lease);
         let mut tx = self.database.begin().await?;
         if tx
@@ -149,6 +150,7 @@ impl Queue {
     ///
     /// As [`Queue::renew`].
     pub async fn skip(&self, id: &str, reviewer: &str, lease: &str) -> Result<(), Error> {
+        check_hold(id, reviewer, lease)?;
         let mut tx = self.database.begin().await?;
         release(&mut tx, id, reviewer, lease, self.now()).await?;
         tx.run(SKIP, values![id, reviewer, self.ahead(self.options.skip)])

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use crate::{
     Error, Queue, Reviewed, State,
     database::values,
+    item::is_token,
     stored::{ReviewedRow, reviewed},
 };
 
@@ -45,6 +46,9 @@ impl Queue {
     ///
     /// If the database fails.
     pub async fn state(&self, id: &str) -> Result<Option<Reviewed>, Error> {
+        if !is_token(id) {
+            return Ok(None);
+        }
         let mut tx = self.database.begin().await?;
         let row = tx.row::<ReviewedRow>(STATE, values![id]).await?;
         tx.commit().await?;

@@ -129,11 +129,17 @@ async fn what_is_no_answer_is_refused_and_the_lease_kept() {
             .answer(&item.id, "ann", &item.lease, class("1"), "")
             .await;
         assert!(matches!(answer, Err(Error::Invalid(_))), "{answer:?}");
-        let answer = queue
-            .answer("no such item", "ann", &item.lease, class("1"), "key")
-            .await;
-        assert!(matches!(answer, Err(Error::Unknown(_))), "{answer:?}");
-        assert_eq!(queue.state("no such item").await.unwrap(), None);
+        for id in ["no such item", "a\0b", &"0".repeat(32)] {
+            let answer = queue
+                .answer(id, "ann", &item.lease, class("1"), "key")
+                .await;
+            assert!(matches!(answer, Err(Error::Unknown(_))), "{answer:?}");
+            let skipped = queue.skip(id, "ann", &item.lease).await;
+            assert!(matches!(skipped, Err(Error::Unknown(_))), "{skipped:?}");
+            assert_eq!(queue.state(id).await.unwrap(), None);
+        }
+        let renewed = queue.renew(&item.id, "ann", "a\0b").await;
+        assert!(matches!(renewed, Err(Error::NotLeased(_))), "{renewed:?}");
         queue
             .answer(&item.id, "ann", &item.lease, class("1"), "key")
             .await

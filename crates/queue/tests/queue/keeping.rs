@@ -57,7 +57,11 @@ async fn a_sweep_deletes_pictures_reviewed_long_ago_and_keeps_what_people_said()
 async fn the_bytes_of_a_swept_picture_are_in_no_file_of_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.db");
-    let queue = queue::Queue::open(path.to_str().unwrap(), queue::Options::default())
+    let options = queue::Options {
+        second_opinion: 0.0,
+        ..Default::default()
+    };
+    let queue = queue::Queue::open(path.to_str().unwrap(), options)
         .await
         .unwrap();
     let mark = b"these bytes are easily found".to_vec();

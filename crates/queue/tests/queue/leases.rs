@@ -5,15 +5,19 @@ use queue::{Error, Options, Queue};
 use crate::place::{MINUTE, SECOND, class, deferred, on_both, say, take};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_people_at_once_get_each_of_400_items_once() {
+async fn eight_people_at_eight_processes_get_each_of_400_items_once() {
     on_both(async |place| {
         let queue = place.open().await;
         for pixel in 0..400 {
             queue.defer(deferred(pixel as u8)).await.unwrap();
         }
+        let mut queues = Vec::new();
+        for _ in 0..8 {
+            queues.push(place.open().await);
+        }
         let people: Vec<_> = (0..8)
-            .map(|person| {
-                let queue = queue.clone();
+            .zip(queues)
+            .map(|(person, queue)| {
                 tokio::spawn(async move {
                     let reviewer = format!("person {person}");
                     let mut mine = Vec::new();

@@ -136,3 +136,35 @@ async fn undo_asked_for_twice_at_once_takes_no_answer_back_twice() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn people_at_several_processes_answer_and_undo_without_getting_in_each_other_s_way() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        for pixel in 0..40 {
+            queue.defer(deferred(pixel)).await.unwrap();
+        }
+        let mut people = Vec::new();
+        for person in 0..4 {
+            let (queue, reviewer) = (place.open().await, format!("person {person}"));
+            people.push(tokio::spawn(async move {
+                for _ in 0..10 {
+                    say(&queue, &reviewer, class("1")).await;
+                    let item = queue.undo(&reviewer).await.unwrap().unwrap();
+                    let (id, lease) = (&item.id, &item.lease);
+                    queue
+                        .answer(id, &reviewer, lease, class("2"), lease)
+                        .await
+                        .unwrap();
+                }
+            }));
+        }
+        for person in people {
+            person.await.unwrap();
+        }
+        let reviewed = queue.answered_since(0).await.unwrap();
+        assert_eq!(reviewed.len(), 40);
+        assert!(reviewed.iter().all(|reviewed| reviewed.class == Some(2)));
+    })
+    .await;
+}

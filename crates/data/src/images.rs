@@ -79,6 +79,45 @@ impl LabelledImages {
         })
     }
 
+    /// The images of several sets, one set after the other; none if there is no set, or their shapes or the
+    /// number of their classes differ. The classes are called as in the first.
+    pub fn joined(sets: &[&Self]) -> Option<Self> {
+        let first = sets.first()?;
+        let alike = |set: &&Self| {
+            (set.shape(), set.classes().len()) == (first.shape(), first.classes().len())
+        };
+        let pixels = sets.iter().flat_map(|set| set.pixels()).copied();
+        let labels = sets.iter().flat_map(|set| set.labels()).copied();
+        let alike = sets.iter().all(alike);
+        alike.then(|| first.with(pixels.collect(), labels.collect()))
+    }
+
+    /// The images at `indices`, in that order; none if there is no index.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`len`](Self::len), like a slice.
+    pub fn chosen(&self, indices: &[u32]) -> Option<Self> {
+        let images = indices.iter().flat_map(|&index| self.image(index as usize));
+        let labels = indices.iter().map(|&index| self.label(index as usize));
+        let none = indices.is_empty();
+        (!none).then(|| self.with(images.copied().collect(), labels.collect()))
+    }
+
+    /// Other images of the same shape and classes.
+    fn with(&self, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        Self {
+            content: Arc::new(Content {
+                shape: self.shape(),
+                digits: self.content.digits,
+                classes: self.classes().clone(),
+                pixels,
+                labels,
+                digest: OnceLock::new(),
+            }),
+        }
+    }
+
     /// The shape of each image.
     pub fn shape(&self) -> ImageShape {
         self.content.shape

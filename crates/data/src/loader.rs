@@ -42,9 +42,18 @@ use crate::{Augmentation, LabelledImages, Normalization};
 pub struct Loader {
     batcher: Batcher,
     indices: Arc<[u32]>,
+    drawn: Vec<Drawn>,
     batch_size: usize,
     shuffle: Option<u64>,
     next_epoch: Arc<AtomicUsize>,
+}
+
+/// Images of which every epoch shows some, drawn anew.
+#[derive(Clone)]
+struct Drawn {
+    indices: Vec<u32>,
+    count: usize,
+    seed: u64,
 }
 
 impl Loader {
@@ -78,6 +87,7 @@ impl Loader {
                 device: device.clone(),
             },
             indices,
+            drawn: Vec::new(),
             batch_size,
             shuffle: None,
             next_epoch: Arc::new(AtomicUsize::new(1)),
@@ -103,6 +113,66 @@ impl Loader {
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.shuffle = Some(seed);
         self
+    }
+
+    /// Adds the images at `indices`, each shown `weight` times an epoch on average: as often as its whole
+    /// part says, and of the fraction as large a part of them as drawn from (`seed`, epoch). Copies of an
+    /// image in one epoch are bent each in its own way.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below the number of images, or the weight is negative, not finite, or so large
+    /// that the copies of all images were more than 2³².
+    pub fn with_more(mut self, indices: &[u32], weight: f64, seed: u64) -> Self {
+        let images = self.batcher.images.len();
+        let inside = |&index: &u32| (index as usize) < images;
+        assert!(
+            indices.iter().all(inside),
+            "an index lies beyond the images"
+        );
+        assert!(Self::can_repeat(images, weight), "too many copies");
+        let whole = weight as u32;
+        let copy = |number: u32| {
+            let offset = number * images as u32;
+            indices.iter().map(move |index| index + offset)
+        };
+        self.indices = self
+            .indices
+            .iter()
+            .copied()
+            .chain((0..whole).flat_map(copy))
+            .collect();
+        self.drawn.push(Drawn {
+            indices: copy(whole).collect(),
+            count: (weight.fract() * indices.len() as f64).round() as usize,
+            seed,
+        });
+        self
+    }
+
+    /// Whether the copies that a weight makes of so many images can be counted.
+    pub fn can_repeat(images: usize, weight: f64) -> bool {
+        weight >= 0.0 && (weight.floor() + 1.0) * images as f64 <= f64::from(u32::MAX)
+    }
+
+    /// Which images `epoch` shows, in their order.
+    fn shown(&self, epoch: usize) -> Arc<[u32]> {
+        if self.drawn.is_empty() {
+            return self.indices.clone();
+        }
+        let drawn = (0..).zip(&self.drawn).flat_map(|(set, drawn)| {
+            let mut indices = drawn.indices.clone();
+            let key = [Purpose::More as u64, drawn.seed, epoch as u64, set];
+            Random::keyed(&key).shuffle(&mut indices);
+            indices.truncate(drawn.count);
+            indices
+        });
+        self.indices.iter().copied().chain(drawn).collect()
+    }
+
+    /// Images in an epoch.
+    fn len(&self) -> usize {
+        self.indices.len() + self.drawn.iter().map(|drawn| drawn.count).sum::<usize>()
     }
 
     /// Bends each image as drawn from (`seed`, epoch, image index). Epochs from `plain_from` on show
@@ -142,8 +212,8 @@ impl Loader {
 
     /// How many batches an epoch has.
     pub fn num_batches(&self) -> usize {
-        let whole = self.indices.len() / self.batch_size;
-        let rest = self.indices.len() % self.batch_size;
+        let whole = self.len() / self.batch_size;
+        let rest = self.len() % self.batch_size;
         match rest {
             0 => whole,
             1 => whole.max(1),
@@ -154,9 +224,9 @@ impl Loader {
     /// The batches of `epoch` (from 1). Does not move the count of epochs.
     pub fn epoch(&self, epoch: usize) -> Batches<'_> {
         let order = match self.shuffle {
-            None => self.indices.clone(),
+            None => self.shown(epoch),
             Some(seed) => {
-                let mut order = self.indices.to_vec();
+                let mut order = self.shown(epoch).to_vec();
                 Random::keyed(&[Purpose::Shuffle as u64, seed, epoch as u64]).shuffle(&mut order);
                 order.into()
             }
@@ -176,7 +246,7 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn num_items(&self) -> usize {
-        self.indices.len()
+        self.len()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
@@ -186,11 +256,13 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        let next = self.next_epoch.load(Ordering::Relaxed);
         let slice = Self {
-            indices: self.indices[start..end].into(),
+            indices: self.shown(next)[start..end].into(),
+            drawn: Vec::new(),
             ..self.clone()
         };
-        Arc::new(slice.starting_at(self.next_epoch.load(Ordering::Relaxed)))
+        Arc::new(slice.starting_at(next))
     }
 }
 
@@ -203,7 +275,8 @@ pub struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// The order in which this epoch shows the images: indices into the set.
+    /// The order in which this epoch shows the images: indices into the set, plus its length for each copy of
+    /// an image that [`Loader::with_more`] repeats.
     pub fn order(&self) -> &[u32] {
         &self.order
     }

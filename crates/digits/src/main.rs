@@ -21,6 +21,7 @@ macro_rules! errln {
 }
 
 mod answer;
+mod compare;
 mod evaluate;
 mod files;
 mod inspect;
@@ -54,6 +55,7 @@ use runs::Layout;
   digits predict artifacts/pretrained digit.png
   digits join answers.csv to-check/review.csv
   digits evaluate artifacts/latest/model --json
+  digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
 
@@ -68,6 +70,8 @@ struct Cli {
 enum Command {
     /// Examine a checkpoint on the test images
     Evaluate(evaluate::Evaluate),
+    /// Compare two checkpoints on the same images
+    Compare(compare::Compare),
     /// Classify image files
     Predict(predict::Predict),
     /// Put the answers of machine and person into one table
@@ -106,6 +110,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),

@@ -150,6 +150,11 @@ impl Loader {
         self
     }
 
+    /// How many images an epoch shows of so many that are added with a weight.
+    pub fn shown_more(images: usize, weight: f64) -> usize {
+        images * weight as usize + (weight.fract() * images as f64).round() as usize
+    }
+
     /// Whether the copies that a weight makes of so many images can be counted.
     pub fn can_repeat(images: usize, weight: f64) -> bool {
         weight >= 0.0 && (weight.floor() + 1.0) * images as f64 <= f64::from(u32::MAX)

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use data::{Augmentation, Random};
+use data::{Augmentation, Random, SplitDigest};
 use evaluation::CalibrationConfig;
 use model::{NetworkConfig, PictureInput, Views};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,18 @@ impl Config {
         self.data.split_seed.unwrap_or(self.seed)
     }
 
+    /// The same recipe where its files lie elsewhere, as `other` has it: digests tell whether they are the same.
+    pub(crate) fn where_files_are(mut self, other: &Self) -> Self {
+        self.data.dir.clone_from(&other.data.dir);
+        self.training
+            .start_from
+            .clone_from(&other.training.start_from);
+        for (set, other) in self.data.also.iter_mut().zip(&other.data.also) {
+            set.dir.clone_from(&other.dir);
+        }
+        self
+    }
+
     /// The recipe of a member, counted from 0: that of one network with a seed of its own and the same
     /// split. The first one has the seed of the recipe itself.
     pub fn member(&self, member: usize) -> Self {
@@ -55,6 +67,8 @@ impl Config {
         }
         let mut config = self.clone();
         config.training.members = 1;
+        let weights = self.training.start_weights.get(member);
+        config.training.start_weights = weights.cloned().into_iter().collect();
         config.data.split_seed = Some(self.split_seed());
         if member > 0 {
             let drawn = Random::keyed(&[MEMBER, self.seed, member as u64]).next_u64();
@@ -100,6 +114,13 @@ pub struct DataConfig {
     /// are none. The certificate is that of the images as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_augmentation: Option<Augmentation>,
+    /// More labelled images to train on, of the same shape and classes. Their test images are never trained
+    /// on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AlsoConfig>,
+    /// Which images the confidence is calibrated on.
+    #[serde(default)]
+    pub calibrate_on: CalibrateOn,
     /// Train on this many images only, for a quick look: drawn by the seed, each label in the
     /// proportion that it has among the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +135,85 @@ pub struct DataConfig {
     pub augmentation: Option<Augmentation>,
 }
 
+/// A set of `data.also`: its folder alone, or a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "AlsoTyped")]
+pub struct AlsoConfig {
+    /// The folder, in any form that `data.dir` may have.
+    pub dir: PathBuf,
+    /// How often each of its training images is shown in an epoch, where one of the main set is shown once:
+    /// as often as the whole part says, and of the fraction as large a part of them, drawn by seed and epoch.
+    pub weight: f64,
+    /// The digests of its training images, filled in when the run begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<SplitDigest>,
+    /// Those of its test images, if it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<SplitDigest>,
+}
+
+/// [`AlsoConfig`] as it may be typed.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "data.also holds folders: \"DIR\" or { dir = \"DIR\", weight = 1.0 }"
+)]
+enum AlsoTyped {
+    Dir(PathBuf),
+    Set(AlsoSet),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlsoSet {
+    dir: PathBuf,
+    #[serde(default = "once")]
+    weight: f64,
+    #[serde(default)]
+    train: Option<SplitDigest>,
+    #[serde(default)]
+    judge: Option<SplitDigest>,
+}
+
+fn once() -> f64 {
+    1.0
+}
+
+impl From<AlsoTyped> for AlsoConfig {
+    fn from(typed: AlsoTyped) -> Self {
+        match typed {
+            AlsoTyped::Dir(dir) => Self {
+                dir,
+                weight: once(),
+                train: None,
+                judge: None,
+            },
+            AlsoTyped::Set(AlsoSet {
+                dir,
+                weight,
+                train,
+                judge,
+            }) => Self {
+                dir,
+                weight,
+                train,
+                judge,
+            },
+        }
+    }
+}
+
+/// `data.calibrate_on`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrateOn {
+    /// The validation images.
+    #[default]
+    Validation,
+    /// The test images of `data.also`, with a target risk that as many can certify.
+    Also,
+}
+
 /// `[training]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +225,12 @@ pub struct TrainingConfig {
     /// Networks that are trained, each with random numbers of its own; their probabilities are averaged.
     #[serde(default = "one")]
     pub members: usize,
+    /// The checkpoint that training begins with in place of random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
+    /// The SHA-256 of the weights that each member begins with, filled in when the run begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start_weights: Vec<String>,
     /// The last epochs see the images as they are, without augmentation.
     #[serde(default)]
     pub plain_epochs: usize,

@@ -79,6 +79,9 @@ impl Plan {
             None => Start::open(&config, &spec, &device)?,
             Some(_) => None,
         };
+        if let Some(start) = &start {
+            start.check_unseen(&images, &split)?;
+        }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let picture = inputs::picture(&config, &images);

@@ -1,13 +1,15 @@
 //! The checkpoint that training begins with in place of random weights.
 
+use std::collections::HashSet;
+
 use anyhow::Context;
-use data::Spec;
+use data::{LabelledImages, Spec, Split};
 use model::{
     Device, Normalization,
     checkpoint::{Checkpoint, Transferred, model_file},
 };
 
-use crate::{Config, Failure, failure::usage};
+use crate::{Config, Failure, failure::usage, inputs};
 
 /// Fills in which weights each member begins with: those of its own number, or those of the first again
 /// where the checkpoint has fewer. Refuses other weights than the recipe asks for.
@@ -33,7 +35,20 @@ pub(crate) fn pin(config: &mut Config) -> Result<(), Failure> {
         )));
     }
     *asked = weights;
+    // The same images validate as did there, where they are the same: none that the weights have seen.
+    if let Some(theirs) = recipe(&checkpoint)
+        && config.data.split_seed.is_none()
+        && config.seed != theirs.split_seed()
+    {
+        config.data.split_seed = Some(theirs.split_seed());
+    }
     Ok(())
+}
+
+/// The recipe of the run that a checkpoint is of, where this program can read it.
+fn recipe(checkpoint: &Checkpoint) -> Option<Config> {
+    let stated = checkpoint.manifest().provenance.config.clone();
+    serde_json::from_value(stated).ok()
 }
 
 /// A checkpoint to begin with.
@@ -69,6 +84,38 @@ impl Start {
             .transfer(number, &member.network, member.seed, spec, device)
             .with_context(|| format!("{}: can't start from it", self.0.path().display()))
             .map_err(|error| usage(anyhow::anyhow!("{error:#}")))
+    }
+
+    /// Refuses to validate on what the weights were trained on.
+    pub(crate) fn check_unseen(
+        &self,
+        images: &LabelledImages,
+        split: &Split,
+    ) -> Result<(), Failure> {
+        if self.0.manifest().provenance.data.train != *images.digest() {
+            return Ok(());
+        }
+        let path = self.0.path().display();
+        let theirs = recipe(&self.0).with_context(|| {
+            format!("{path}: states no recipe that this program knows, so that nothing tells which images it has seen")
+        })?;
+        let then = inputs::split(&theirs, images)?;
+        let seen: HashSet<u32> = then.train.iter().copied().collect();
+        match split
+            .validation
+            .iter()
+            .filter(|index| seen.contains(index))
+            .count()
+        {
+            0 => Ok(()),
+            count => Err(usage(anyhow::anyhow!(
+                "{path}: learned from {count} of the {} images that validate here; validate on those that it was \
+                 validated on, by --set data.split_seed={} --set data.validation={}",
+                split.validation.len(),
+                theirs.split_seed(),
+                theirs.data.validation,
+            ))),
+        }
     }
 
     /// How raw bytes become what the weights expect.

@@ -223,8 +223,11 @@ impl Comparison {
         writeln!(
             text,
             "B less A: {value:+.2} points (95 % interval {lower:+.2} to {upper:+.2}, Tango); McNemar's exact test, \
-             mid-p: {:.4}",
-            self.mid_p
+             mid-p: {}",
+            match self.mid_p {
+                p if p < 1e-4 => "below 0.0001".to_owned(),
+                p => format!("{p:.4}"),
+            }
         )?;
         let percent = 100.0 * self.not_worse.margin;
         let margin = match self.not_worse.shown {

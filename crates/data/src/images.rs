@@ -67,16 +67,7 @@ impl LabelledImages {
                 known: format!("0 to {}", classes.len() - 1),
             });
         }
-        Ok(Self {
-            content: Arc::new(Content {
-                shape,
-                digits: classes.are_digits(),
-                classes,
-                pixels,
-                labels,
-                digest: OnceLock::new(),
-            }),
-        })
+        Ok(Self::checked(shape, classes, pixels, labels))
     }
 
     /// The images of several sets, one set after the other; none if there is no set, or their shapes or the
@@ -106,16 +97,19 @@ impl LabelledImages {
 
     /// Other images of the same shape and classes.
     fn with(&self, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
-        Self {
-            content: Arc::new(Content {
-                shape: self.shape(),
-                digits: self.content.digits,
-                classes: self.classes().clone(),
-                pixels,
-                labels,
-                digest: OnceLock::new(),
-            }),
-        }
+        Self::checked(self.shape(), self.classes().clone(), pixels, labels)
+    }
+
+    fn checked(shape: ImageShape, classes: Classes, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        let content = Arc::new(Content {
+            shape,
+            digits: classes.are_digits(),
+            classes,
+            pixels,
+            labels,
+            digest: OnceLock::new(),
+        });
+        Self { content }
     }
 
     /// The shape of each image.

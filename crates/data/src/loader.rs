@@ -8,6 +8,7 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 
 use crate::batcher::{Augmented, Batch, Batcher, Negatives};
+use crate::drawn::Drawn;
 use crate::random::{Purpose, Random};
 use crate::{Augmentation, LabelledImages, Normalization};
 
@@ -46,14 +47,6 @@ pub struct Loader {
     batch_size: usize,
     shuffle: Option<u64>,
     next_epoch: Arc<AtomicUsize>,
-}
-
-/// Images of which every epoch shows some, drawn anew.
-#[derive(Clone)]
-struct Drawn {
-    indices: Vec<u32>,
-    count: usize,
-    seed: u64,
 }
 
 impl Loader {
@@ -131,33 +124,10 @@ impl Loader {
             "an index lies beyond the images"
         );
         assert!(Self::can_repeat(images, weight), "too many copies");
-        let whole = weight as u32;
-        let copy = |number: u32| {
-            let offset = number * images as u32;
-            indices.iter().map(move |index| index + offset)
-        };
-        self.indices = self
-            .indices
-            .iter()
-            .copied()
-            .chain((0..whole).flat_map(copy))
-            .collect();
-        self.drawn.push(Drawn {
-            indices: copy(whole).collect(),
-            count: (weight.fract() * indices.len() as f64).round() as usize,
-            seed,
-        });
+        let (whole, drawn) = Drawn::new(indices, images, weight, seed);
+        self.indices = self.indices.iter().copied().chain(whole).collect();
+        self.drawn.push(drawn);
         self
-    }
-
-    /// How many images an epoch shows of so many that are added with a weight.
-    pub fn shown_more(images: usize, weight: f64) -> usize {
-        images * weight as usize + (weight.fract() * images as f64).round() as usize
-    }
-
-    /// Whether the copies that a weight makes of so many images can be counted.
-    pub fn can_repeat(images: usize, weight: f64) -> bool {
-        weight >= 0.0 && (weight.floor() + 1.0) * images as f64 <= f64::from(u32::MAX)
     }
 
     /// Which images `epoch` shows, in their order.
@@ -165,19 +135,14 @@ impl Loader {
         if self.drawn.is_empty() {
             return self.indices.clone();
         }
-        let drawn = (0..).zip(&self.drawn).flat_map(|(set, drawn)| {
-            let mut indices = drawn.indices.clone();
-            let key = [Purpose::More as u64, drawn.seed, epoch as u64, set];
-            Random::keyed(&key).shuffle(&mut indices);
-            indices.truncate(drawn.count);
-            indices
-        });
+        let sets = (0..).zip(&self.drawn);
+        let drawn = sets.flat_map(|(set, drawn)| drawn.shown(epoch, set));
         self.indices.iter().copied().chain(drawn).collect()
     }
 
     /// Images in an epoch.
     fn len(&self) -> usize {
-        self.indices.len() + self.drawn.iter().map(|drawn| drawn.count).sum::<usize>()
+        self.indices.len() + self.drawn.iter().map(Drawn::count).sum::<usize>()
     }
 
     /// Bends each image as drawn from (`seed`, epoch, image index). Epochs from `plain_from` on show

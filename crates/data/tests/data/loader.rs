@@ -332,21 +332,21 @@ fn images_of_no_digit_come_with_each_batch_and_count_as_none() {
 fn weighed(weight: f64) -> Loader {
     let more: Vec<u32> = (10..20).collect();
     let set = numbered_images(20);
-    Loader::new(set, (0..10).collect(), &raw(1), 4, &Device::ndarray()).with_more(&more, weight, 3)
+    Loader::new(set, (0..10).collect(), &raw(1), 7, &Device::ndarray()).with_more(&more, weight, 3)
 }
 
 #[test]
 fn more_images_are_shown_by_their_weight_and_the_fraction_is_drawn_for_each_epoch() {
-    for (weight, copies, drawn) in [(0.3, 0, 3), (1.0, 1, 0), (2.5, 2, 5)] {
+    for (weight, copies, drawn) in [(0.3, 0_usize, 3), (1.0, 1, 0), (2.5, 2, 5)] {
         let loader = weighed(weight);
         let count = 10 + 10 * copies + drawn;
         assert_eq!(
             (loader.num_items(), loader.num_batches()),
-            (count, count.div_ceil(4))
+            (count, count.div_ceil(7))
         );
         assert_eq!(Loader::shown_more(10, weight), count - 10);
         let shown = |epoch| {
-            let mut times = [0; 20];
+            let mut times = [0_usize; 20];
             numbers(loader.epoch(epoch))
                 .iter()
                 .for_each(|&image| times[image as usize] += 1);

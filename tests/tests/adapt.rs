@@ -450,3 +450,31 @@ fn what_can_not_be_joined_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn the_recipe_to_adapt_fits_the_committed_checkpoint_and_the_result_can_be_compared() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "new", "train", 0..100);
+    write(&sandbox, "new", "t10k", 100..300);
+    let adapt = tests::root()
+        .join("configs/adapt.toml")
+        .display()
+        .to_string();
+    let good = tests::pretrained().display().to_string();
+    let short = "data.limit=512,training.epochs=1,training.plain_epochs=0,inference.views=1";
+    let mut args = vec![
+        "--config",
+        &adapt,
+        "--start-from",
+        &good,
+        "--run-dir",
+        "run",
+    ];
+    args.extend(short.split(',').flat_map(|change| ["--set", change]));
+    args.extend(["--set", "data.also=[{dir=\"new\",weight=20}]"]);
+    sandbox.succeed("train", &args);
+    let compared = ["compare", &good, "run/model", "--data-dir", "new", "--json"];
+    let found: Value = serde_json::from_str(&sandbox.succeed("digits", &compared).stdout).unwrap();
+    assert_eq!(found["images"], 200);
+    assert_eq!(found["origin"]["same"], false);
+}

@@ -4,6 +4,7 @@
 // The types of wgpu nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+mod also;
 mod args;
 pub mod average;
 mod calibrate;

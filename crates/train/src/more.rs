@@ -142,7 +142,12 @@ impl AlsoConfig {
             ..FolderOptions::default()
         };
         let source = Source::Folder(self.dir.clone(), options);
-        let unreadable = |error: DataError| inputs::unreadable(error).context("data.also");
+        let unreadable = |error: DataError| match error {
+            error @ (DataError::NoFolder { .. } | DataError::Missing { .. }) => {
+                anyhow::anyhow!("data.also: {error}")
+            }
+            error => inputs::unreadable(error).context("data.also"),
+        };
         let reading = |part| Reading::new(part, quiet);
         let train = source.more(spec, &reading("further")).map_err(unreadable)?;
         let judge = match source.test(spec, &reading("judging")) {

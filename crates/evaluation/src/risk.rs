@@ -65,7 +65,7 @@ impl RiskTarget {
         }
         let larger = STEPS.into_iter().filter(|step| *step > self.target_risk);
         let mut larger = larger.map(with);
-        let last = larger.clone().last().unwrap_or(*self);
+        let last = larger.clone().next_back().unwrap_or(*self);
         larger.find(attained).unwrap_or(last)
     }
 

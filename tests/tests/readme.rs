@@ -64,6 +64,18 @@ const COMMANDS: &[(&str, How)] = &[
     ("target/release/digits verify artifacts/latest", Run),
     ("target/release/digits stress artifacts/pretrained", Run),
     (
+        "target/release/digits compare artifacts/pretrained artifacts/latest/model",
+        Run,
+    ),
+    (
+        r#"target/release/train --config configs/adapt.toml --start-from artifacts/pretrained --set data.also='[{dir="new-images",weight=20}]'"#,
+        Elsewhere("tests/adapt.rs, which has new images"),
+    ),
+    (
+        "target/release/digits compare artifacts/pretrained artifacts/latest/model --data-dir new-images",
+        Elsewhere("tests/adapt.rs, which has new images"),
+    ),
+    (
         "target/release/train --config configs/pictures.toml --data-dir flowers",
         Shortened(&["--set", "training.epochs=2"], LONG),
     ),

@@ -45,7 +45,8 @@ pub(crate) struct Negatives {
 
 impl Batcher {
     /// The images at `indices`, of which there is one at least, as `epoch` (from 1) shows them, and after
-    /// them those that show no class.
+    /// them those that show no class. An index beyond the images is that of another copy, changed in another
+    /// way: of the image at the rest after division by their number.
     pub(crate) fn batch(&self, indices: &[u32], epoch: usize) -> Batch {
         let shape = self.images.shape();
         let augmented = self.augmented;
@@ -61,12 +62,13 @@ impl Batcher {
             .with_min_len(IMAGES_PER_TASK)
             .for_each_init(Buffers::default, |buffers, (at, input)| {
                 let Buffers { shown, scratch } = buffers;
-                let index = indices[at % indices.len()] as usize;
+                let shown_as = indices[at % indices.len()] as usize;
+                let index = shown_as % self.images.len();
                 let is_negative = at >= indices.len();
                 let made;
                 let mut image = self.images.image(index);
                 if is_negative {
-                    let other = indices[(at + 1) % indices.len()] as usize;
+                    let other = indices[(at + 1) % indices.len()] as usize % self.images.len();
                     made = self.images.negative([index, other], seed, epoch);
                     image = &made;
                 }
@@ -76,7 +78,11 @@ impl Batcher {
                 {
                     shown.resize(shape.len(), 0);
                     let digit = self.images.digit(index).filter(|_| !is_negative);
-                    let draw = Draw { seed, epoch, index };
+                    let draw = Draw {
+                        seed,
+                        epoch,
+                        index: shown_as,
+                    };
                     augmentation.apply(shape, image, digit, draw, scratch, shown);
                     image = shown;
                 }
@@ -90,7 +96,7 @@ impl Batcher {
             });
         let labels: Arc<[u16]> = indices
             .iter()
-            .map(|&index| self.images.label(index as usize))
+            .map(|&index| self.images.label(index as usize % self.images.len()))
             .chain(std::iter::repeat_n(kernels::NO_CLASS, negatives))
             .collect();
         let dims = [count, shape.channels, shape.height, shape.width];

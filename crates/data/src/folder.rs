@@ -35,6 +35,19 @@ pub(crate) fn test(
     }
 }
 
+/// Reads the training images of a set in a folder that adds to one of which shape and classes are known.
+pub(crate) fn more(
+    folder: &Path,
+    options: &FolderOptions,
+    spec: &Spec,
+    observer: &dyn Observer,
+) -> Result<LabelledImages, DataError> {
+    match data_set(folder)? {
+        Some(set) => set.read(&["train"], options, Some(&spec.classes), observer),
+        None => tree::read(folder, tree::Part::Train, options, Some(spec), observer),
+    }
+}
+
 /// IDX files that belong together.
 struct DataSet {
     /// Where they lie: the folder or one below it.

@@ -67,16 +67,49 @@ impl LabelledImages {
                 known: format!("0 to {}", classes.len() - 1),
             });
         }
-        Ok(Self {
-            content: Arc::new(Content {
-                shape,
-                digits: classes.are_digits(),
-                classes,
-                pixels,
-                labels,
-                digest: OnceLock::new(),
-            }),
-        })
+        Ok(Self::checked(shape, classes, pixels, labels))
+    }
+
+    /// The images of several sets, one set after the other; none if there is no set, or their shapes or the
+    /// number of their classes differ. The classes are called as in the first.
+    pub fn joined(sets: &[&Self]) -> Option<Self> {
+        let first = sets.first()?;
+        let alike = |set: &&Self| {
+            (set.shape(), set.classes().len()) == (first.shape(), first.classes().len())
+        };
+        let pixels = sets.iter().flat_map(|set| set.pixels()).copied();
+        let labels = sets.iter().flat_map(|set| set.labels()).copied();
+        let alike = sets.iter().all(alike);
+        alike.then(|| first.with(pixels.collect(), labels.collect()))
+    }
+
+    /// The images at `indices`, in that order; none if there is no index.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`len`](Self::len), like a slice.
+    pub fn chosen(&self, indices: &[u32]) -> Option<Self> {
+        let images = indices.iter().flat_map(|&index| self.image(index as usize));
+        let labels = indices.iter().map(|&index| self.label(index as usize));
+        let none = indices.is_empty();
+        (!none).then(|| self.with(images.copied().collect(), labels.collect()))
+    }
+
+    /// Other images of the same shape and classes.
+    fn with(&self, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        Self::checked(self.shape(), self.classes().clone(), pixels, labels)
+    }
+
+    fn checked(shape: ImageShape, classes: Classes, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+        let content = Arc::new(Content {
+            shape,
+            digits: classes.are_digits(),
+            classes,
+            pixels,
+            labels,
+            digest: OnceLock::new(),
+        });
+        Self { content }
     }
 
     /// The shape of each image.

@@ -37,6 +37,7 @@ mod batcher;
 mod classes;
 #[cfg(feature = "download")]
 mod download;
+mod drawn;
 mod error;
 #[cfg(feature = "files")]
 mod folder;

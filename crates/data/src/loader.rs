@@ -8,6 +8,7 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 
 use crate::batcher::{Augmented, Batch, Batcher, Negatives};
+use crate::drawn::Drawn;
 use crate::random::{Purpose, Random};
 use crate::{Augmentation, LabelledImages, Normalization};
 
@@ -42,6 +43,7 @@ use crate::{Augmentation, LabelledImages, Normalization};
 pub struct Loader {
     batcher: Batcher,
     indices: Arc<[u32]>,
+    drawn: Vec<Drawn>,
     batch_size: usize,
     shuffle: Option<u64>,
     next_epoch: Arc<AtomicUsize>,
@@ -78,6 +80,7 @@ impl Loader {
                 device: device.clone(),
             },
             indices,
+            drawn: Vec::new(),
             batch_size,
             shuffle: None,
             next_epoch: Arc::new(AtomicUsize::new(1)),
@@ -103,6 +106,43 @@ impl Loader {
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.shuffle = Some(seed);
         self
+    }
+
+    /// Adds the images at `indices`, each shown `weight` times an epoch on average: as often as its whole
+    /// part says, and of the fraction as large a part of them as drawn from (`seed`, epoch). Copies of an
+    /// image in one epoch are bent each in its own way.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below the number of images, or the weight is negative, not finite, or so large
+    /// that the copies of all images were more than 2³².
+    pub fn with_more(mut self, indices: &[u32], weight: f64, seed: u64) -> Self {
+        let images = self.batcher.images.len();
+        let inside = |&index: &u32| (index as usize) < images;
+        assert!(
+            indices.iter().all(inside),
+            "an index lies beyond the images"
+        );
+        assert!(Self::can_repeat(images, weight), "too many copies");
+        let (whole, drawn) = Drawn::new(indices, images, weight, seed);
+        self.indices = self.indices.iter().copied().chain(whole).collect();
+        self.drawn.push(drawn);
+        self
+    }
+
+    /// Which images `epoch` shows, in their order.
+    fn shown(&self, epoch: usize) -> Arc<[u32]> {
+        if self.drawn.is_empty() {
+            return self.indices.clone();
+        }
+        let sets = (0..).zip(&self.drawn);
+        let drawn = sets.flat_map(|(set, drawn)| drawn.shown(epoch, set));
+        self.indices.iter().copied().chain(drawn).collect()
+    }
+
+    /// Images in an epoch.
+    fn len(&self) -> usize {
+        self.indices.len() + self.drawn.iter().map(Drawn::count).sum::<usize>()
     }
 
     /// Bends each image as drawn from (`seed`, epoch, image index). Epochs from `plain_from` on show
@@ -142,8 +182,8 @@ impl Loader {
 
     /// How many batches an epoch has.
     pub fn num_batches(&self) -> usize {
-        let whole = self.indices.len() / self.batch_size;
-        let rest = self.indices.len() % self.batch_size;
+        let whole = self.len() / self.batch_size;
+        let rest = self.len() % self.batch_size;
         match rest {
             0 => whole,
             1 => whole.max(1),
@@ -154,9 +194,9 @@ impl Loader {
     /// The batches of `epoch` (from 1). Does not move the count of epochs.
     pub fn epoch(&self, epoch: usize) -> Batches<'_> {
         let order = match self.shuffle {
-            None => self.indices.clone(),
+            None => self.shown(epoch),
             Some(seed) => {
-                let mut order = self.indices.to_vec();
+                let mut order = self.shown(epoch).to_vec();
                 Random::keyed(&[Purpose::Shuffle as u64, seed, epoch as u64]).shuffle(&mut order);
                 order.into()
             }
@@ -176,7 +216,7 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn num_items(&self) -> usize {
-        self.indices.len()
+        self.len()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
@@ -186,11 +226,13 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        let next = self.next_epoch.load(Ordering::Relaxed);
         let slice = Self {
-            indices: self.indices[start..end].into(),
+            indices: self.shown(next)[start..end].into(),
+            drawn: Vec::new(),
             ..self.clone()
         };
-        Arc::new(slice.starting_at(self.next_epoch.load(Ordering::Relaxed)))
+        Arc::new(slice.starting_at(next))
     }
 }
 
@@ -203,7 +245,8 @@ pub struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// The order in which this epoch shows the images: indices into the set.
+    /// The order in which this epoch shows the images: indices into the set, plus its length for each copy of
+    /// an image that [`Loader::with_more`] repeats.
     pub fn order(&self) -> &[u32] {
         &self.order
     }

@@ -84,4 +84,5 @@ pub(crate) enum Purpose {
     #[cfg(feature = "pictures")]
     HoldOut = 7,
     Negative = 8,
+    More = 9,
 }

@@ -49,6 +49,20 @@ impl Source {
         }
     }
 
+    /// The training images of a set that adds to another, which have to be like `spec`: not of every class,
+    /// and pictures are brought to the shape of its images.
+    ///
+    /// # Errors
+    ///
+    /// As for [`test`](Self::test).
+    pub fn more(&self, spec: &Spec, observer: &dyn Observer) -> Result<LabelledImages, DataError> {
+        let images = match self {
+            Self::Folder(path, options) => folder::more(path, options, spec, observer),
+            Self::Bundled | Self::Download { .. } => self.train(observer),
+        }?;
+        self.alike(images, spec)
+    }
+
     /// The test images, which have to be like `spec`; reads the files of testing only.
     ///
     /// # Errors
@@ -61,6 +75,10 @@ impl Source {
             Self::Folder(path, options) => folder::test(path, options, spec, observer),
             Self::Download { cache, mirrors } => downloaded(cache, mirrors, false),
         }?;
+        self.alike(images, spec)
+    }
+
+    fn alike(&self, images: LabelledImages, spec: &Spec) -> Result<LabelledImages, DataError> {
         if images.shape() != spec.shape {
             return Err(DataError::OtherShape {
                 source_name: self.name(),

@@ -37,7 +37,13 @@ pub(crate) fn read(
             problem: "pictures, which are turned by what their files say: leave data.transpose out",
         });
     }
-    let (root, files) = files(folder, part, options, observer)?;
+    // What adds to a set may be of one class alone.
+    let least = if part == Part::Train && like.is_some() {
+        1
+    } else {
+        2
+    };
+    let (root, files) = files(folder, part, least, options, observer)?;
     let classes = match like {
         Some(spec) => spec.classes.clone(),
         None => Classes::named(files.names.clone())
@@ -113,6 +119,7 @@ struct Files {
 fn files(
     folder: &Path,
     part: Part,
+    least: usize,
     options: &FolderOptions,
     observer: &dyn Observer,
 ) -> Result<(PathBuf, Files), DataError> {
@@ -130,7 +137,11 @@ fn files(
     };
     let files = list(&root)?;
     // A class may lack pictures for testing, not for training.
-    let least = if divided && part == Part::Test { 1 } else { 2 };
+    let least = if divided && part == Part::Test {
+        1
+    } else {
+        least
+    };
     if files.names.len() < least {
         return Err(DataError::Missing {
             folder: root,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use model::{PictureInput, checkpoint::Checkpoint};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Args)]
 #[command(after_help = "Example: digits inspect artifacts/pretrained")]
@@ -58,6 +58,25 @@ impl Inspect {
         outln!("trained on      {}", provenance.data.source);
         outln!("  images        sha256 {}", provenance.data.train.images);
         outln!("  labels        sha256 {}", provenance.data.train.labels);
+        let stated = |pointer| provenance.config.pointer(pointer);
+        for set in stated("/data/also")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let text = |pointer| set.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+            let weight = set["weight"].as_f64().unwrap_or(1.0);
+            outln!("and on          {}, weight {weight}", text("/dir"));
+            outln!("  images        sha256 {}", text("/train/images"));
+            outln!("  labels        sha256 {}", text("/train/labels"));
+        }
+        if let Some(start) = stated("/training/start_from").and_then(Value::as_str) {
+            outln!("started from    {start}");
+            let weights = stated("/training/start_weights").and_then(Value::as_array);
+            for weights in weights.into_iter().flatten().filter_map(Value::as_str) {
+                outln!("  weights       sha256 {weights}");
+            }
+        }
         outln!("seed            {}", provenance.seed);
         outln!("backend         {}", provenance.backend);
         outln!(

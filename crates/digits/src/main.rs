@@ -20,6 +20,7 @@ macro_rules! errln {
     }};
 }
 
+mod compare;
 mod evaluate;
 mod files;
 mod inspect;
@@ -53,6 +54,7 @@ use runs::Layout;
   digits predict artifacts/pretrained digit.png
   digits join answers.csv to-check/review.csv
   digits evaluate artifacts/latest/model --json
+  digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
 
@@ -67,6 +69,8 @@ struct Cli {
 enum Command {
     /// Examine a checkpoint on the test images
     Evaluate(evaluate::Evaluate),
+    /// Compare two checkpoints on the same images
+    Compare(compare::Compare),
     /// Classify image files
     Predict(predict::Predict),
     /// Put the answers of machine and person into one table
@@ -105,6 +109,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),

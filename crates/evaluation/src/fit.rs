@@ -68,7 +68,15 @@ impl Calibration {
     /// If a value of `config` is out of its range.
     pub fn fit(validation: &Logits, config: &CalibrationConfig) -> Result<Self, Error> {
         let energy = EnergyLimit::fit(validation, config.in_distribution_share)?;
-        Self::fit_within(Sample(validation, &[]), None, energy, None, config)
+        let temperature = Temperature::fit(validation);
+        Self::fit_within(
+            Sample(validation, &[]),
+            None,
+            energy,
+            None,
+            temperature,
+            config,
+        )
     }
 
     /// The same with a distance, from features of shape `[images, features]`, those of so many
@@ -86,7 +94,8 @@ impl Calibration {
         let energy = EnergyLimit::fit(validation, share)?;
         let distance = DistanceLimit::fit(validation, features, members, share)?;
         let sample = Sample(validation, features);
-        Self::fit_within(sample, None, energy, distance, config)
+        let temperature = Temperature::fit(validation);
+        Self::fit_within(sample, None, energy, distance, temperature, config)
     }
 
     /// The same with limits on energy and distance that hold for other images, too: as many more logits
@@ -105,13 +114,13 @@ impl Calibration {
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let ((logits, features), (others, their_features)) = (validation, augmented);
-        let joined = logits.joined(others)?;
-        let share = config.in_distribution_share;
-        let energy = EnergyLimit::fit(&joined, share)?;
-        let all_features = [features, their_features].concat();
-        let distance = DistanceLimit::fit(&joined, &all_features, members, share)?;
-        let (sample, augmented) = (Sample(logits, features), Sample(others, their_features));
-        let mut calibration = Self::fit_within(sample, Some(augmented), energy, distance, config)?;
+        let mut calibration = Self::fit_beside(
+            Sample(logits, features),
+            Sample(others, their_features),
+            members,
+            Temperature::fit(logits),
+            config,
+        )?;
         let mut fared = Fared::default();
         for ((logits, features), label) in others.rows().zip(their_features).zip(others.labels()) {
             let found = calibration.decide(Evidence {
@@ -125,15 +134,62 @@ impl Calibration {
         Ok(calibration)
     }
 
+    /// The same for a few images that speak of what is to come, `judging`, beside many others, with labels as
+    /// well: what takes many images, the temperature and the limits on energy and distance, is fitted on all
+    /// of them. Certificate and conformal rules are those of `judging` alone; of the thresholds that it
+    /// certifies the lowest is taken by which no more than the target of the others that are accepted are
+    /// wrong.
+    ///
+    /// # Errors
+    /// As [`Self::fit_with_augmented`].
+    pub fn fit_with_others(
+        judging: (&Logits, &[Vec<f32>]),
+        others: (&Logits, &[Vec<f32>]),
+        members: usize,
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let ((logits, features), (others, their_features)) = (judging, others);
+        Self::fit_beside(
+            Sample(logits, features),
+            Sample(others, their_features),
+            members,
+            Temperature::fit(&logits.joined(others)?),
+            config,
+        )
+    }
+
+    /// Fits the limits on energy and distance on both samples.
+    fn fit_beside(
+        validation: Sample<'_>,
+        others: Sample<'_>,
+        members: usize,
+        temperature: Temperature,
+        config: &CalibrationConfig,
+    ) -> Result<Self, Error> {
+        let joined = validation.0.joined(others.0)?;
+        let share = config.in_distribution_share;
+        let energy = EnergyLimit::fit(&joined, share)?;
+        let features = [validation.1, others.1].concat();
+        let distance = DistanceLimit::fit(&joined, &features, members, share)?;
+        Self::fit_within(
+            validation,
+            Some(others),
+            energy,
+            distance,
+            temperature,
+            config,
+        )
+    }
+
     fn fit_within(
         validation: Sample<'_>,
         augmented: Option<Sample<'_>>,
         energy: EnergyLimit,
         distance: Option<DistanceLimit>,
+        temperature: Temperature,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let Sample(logits, _) = validation;
-        let temperature = Temperature::fit(logits);
         let predictions = logits.predictions(temperature);
         // Pixels need no look: their limits are the narrowest that hold for all of these images.
         let limits = Limits {

@@ -151,7 +151,7 @@ fn wilson_of(successes: u64, n: u64, z: f64) -> Estimate {
 }
 
 /// The `z` for which a standard normal value lies within ±z with probability `level`.
-fn normal_quantile_two_sided(level: f64) -> f64 {
+pub(crate) fn normal_quantile_two_sided(level: f64) -> f64 {
     let (mut low, mut high) = (0.0, 40.0);
     for _ in 0..80 {
         let middle = 0.5 * (low + high);

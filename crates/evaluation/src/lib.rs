@@ -16,6 +16,7 @@
 //! | which classes cannot be excluded? | [`conformal`] |
 //! | what do several networks say together? | [`combine`] |
 //! | how exact are these figures? | [`interval`] |
+//! | is one classifier better than another? | [`Paired`] |
 //!
 //! [`Report`] collects the figures of one set of probabilities. [`Calibration`] is what a
 //! checkpoint keeps: it is fitted on validation images, turns the logits of an image into a
@@ -53,6 +54,7 @@ mod fared;
 mod fit;
 pub mod interval;
 pub mod metrics;
+mod paired;
 mod pixels;
 mod predictions;
 mod promise;
@@ -79,6 +81,7 @@ pub use evidence::Evidence;
 pub use fared::Fared;
 pub use fit::CalibrationConfig;
 pub use interval::Estimate;
+pub use paired::{Paired, Verdict};
 pub use pixels::{PixelLimits, Pixels};
 pub use predictions::{Logits, MAX_CLASSES, Predictions};
 pub use promise::Promise;

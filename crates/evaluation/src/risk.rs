@@ -1,7 +1,7 @@
 //! The error rate that is asked for among accepted images.
 
-use crate::Error;
 use crate::interval::binomial_cdf;
+use crate::{Error, smallest_certifiable};
 use serde::{Deserialize, Serialize};
 
 /// The promise asked for: an error rate among accepted images, and how sure it must be.
@@ -40,6 +40,33 @@ impl RiskTarget {
             "at least 0.000000001",
         )?;
         Error::check_open_unit("confidence_level", self.confidence_level)
+    }
+
+    /// What may be asked for with `n` images to certify on: this target, or where they are too few, the
+    /// least of 0.1, 0.2, 0.5, 1, 2 and 5 % above it of which [`smallest_certifiable`] is at most half of
+    /// `n`; 5 % where none is. With half, the rest may be doubted or refused, or be spent on forgiving an
+    /// error. Only the number of the images decides, never how they fare, so that whatever is certified at
+    /// it keeps the guarantee of [`Deferral`](crate::Deferral).
+    ///
+    /// ```
+    /// use evaluation::RiskTarget;
+    /// let risk = |n| RiskTarget::default().attainable(n).target_risk;
+    /// assert_eq!([10_000, 5_992, 5_991, 600, 299, 100].map(risk), [0.001, 0.001, 0.002, 0.01, 0.05, 0.05]);
+    /// ```
+    pub fn attainable(&self, n: u64) -> Self {
+        const STEPS: [f64; 6] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05];
+        let with = |target_risk| Self {
+            target_risk,
+            ..*self
+        };
+        let attained = |target: &Self| smallest_certifiable(target) <= n / 2;
+        if attained(self) {
+            return *self;
+        }
+        let larger = STEPS.into_iter().filter(|step| *step > self.target_risk);
+        let mut larger = larger.map(with);
+        let last = larger.clone().next_back().unwrap_or(*self);
+        larger.find(attained).unwrap_or(last)
     }
 
     /// Whether `errors` among `accepted` images certify the target, if the set was declared before

@@ -17,6 +17,8 @@ use clap::Parser;
   train --config configs/fast.toml --seed 7     another recipe, another seed
   train --set training.epochs=3 --print-config  see what would run
   train --data-dir fashion-mnist                another data set in MNIST's format
+  train --config configs/adapt.toml --start-from artifacts/pretrained --set data.also='[\"new\"]'
+                                                learn from the images in the folder new, too
   train --resume artifacts/latest               go on with a run
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."
@@ -45,6 +47,10 @@ pub struct Args {
     /// Folder of the new run [default: artifacts/RECIPE-NNN]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run_dir: Option<PathBuf>,
+    /// Begin with the weights of this checkpoint instead of random ones; with --resume, where it has moved to.
+    /// The recipe's network has to be its own; where the classes differ, the last layer is drawn anew
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub start_from: Option<PathBuf>,
     /// Go on with the run in this folder
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,

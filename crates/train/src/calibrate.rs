@@ -1,18 +1,29 @@
-//! The calibration of what was trained, on the validation images.
+//! The calibration of what was trained, on images that it was not trained on.
 
-use data::{Augmentation, Draw, Scratch};
-use evaluation::{Calibration, Logits, PixelLimits, Pixels};
+use data::{Augmentation, Draw, LabelledImages, Scratch};
+use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels, RiskTarget};
 use model::Classifier;
 
-use crate::{Failure, plan::Plan};
+use crate::{Failure, config::CalibrateOn, plan::Plan, progress::say};
 
-/// Images whose labels are those of the validation images, and what the classifier makes of them.
+/// Labelled images, and what the classifier makes of them.
+#[derive(Clone)]
 pub(crate) struct HeldOut {
     /// `[images, channels, height, width]`
     images: Vec<u8>,
     /// The scores, with the labels.
     pub(crate) logits: Logits,
     features: Vec<Vec<f32>>,
+}
+
+impl HeldOut {
+    fn and(&self, others: &Self) -> Result<Self, Failure> {
+        Ok(HeldOut {
+            images: [&self.images[..], &others.images].concat(),
+            logits: self.logits.joined(&others.logits)?,
+            features: [&self.features[..], &others.features].concat(),
+        })
+    }
 }
 
 impl Plan {
@@ -22,13 +33,34 @@ impl Plan {
         let images = held_out.flat_map(|&index| self.images.image(index as usize));
         match self.split.validation.is_empty() {
             true => Ok(None),
-            false => self.seen(classifier, images.copied().collect()).map(Some),
+            false => self
+                .seen(classifier, images.copied().collect(), self.labels())
+                .map(Some),
         }
     }
 
-    fn seen(&self, classifier: &Classifier, images: Vec<u8>) -> Result<HeldOut, Failure> {
+    /// What it makes of the images of `data.also` that judge, if there are any.
+    pub(crate) fn judged(&self, classifier: &Classifier) -> Result<Option<HeldOut>, Failure> {
+        let seen = |judge: &LabelledImages| {
+            self.seen(classifier, judge.pixels().to_vec(), judge.labels().to_vec())
+        };
+        self.more.judge.as_ref().map(seen).transpose()
+    }
+
+    /// The labels of the validation images.
+    fn labels(&self) -> Vec<u16> {
         let labels = self.split.validation.iter();
-        let labels = labels.map(|&index| self.images.label(index as usize));
+        labels
+            .map(|&index| self.images.label(index as usize))
+            .collect()
+    }
+
+    fn seen(
+        &self,
+        classifier: &Classifier,
+        images: Vec<u8>,
+        labels: Vec<u16>,
+    ) -> Result<HeldOut, Failure> {
         let (logits, features): (Vec<_>, Vec<_>) = classifier
             .outputs(&images)?
             .into_iter()
@@ -37,39 +69,75 @@ impl Plan {
         let classes = self.images.classes().len();
         Ok(HeldOut {
             images,
-            logits: Logits::new(classes, logits.concat(), labels.collect())?,
+            logits: Logits::new(classes, logits.concat(), labels)?,
             features,
         })
     }
 
-    /// Fits the calibration on the validation images.
+    /// Fits the calibration on the images that the recipe names; none where there are none.
     pub(crate) fn calibrate(
         &self,
         classifier: &Classifier,
-        held_out: &HeldOut,
-    ) -> Result<Calibration, Failure> {
-        let HeldOut {
-            images,
-            logits,
-            features,
-        } = held_out;
-        let (members, config) = (self.members.len(), &self.config.calibration);
+        held_out: Option<&HeldOut>,
+        judged: Option<&HeldOut>,
+    ) -> Result<Option<Calibration>, Failure> {
         let kinds = self.pens(self.config.data.validation_augmentation);
-        if kinds.is_identity() {
-            let mut calibration =
-                Calibration::fit_with_features(logits, features, members, config)?;
-            calibration.pixels = self.pixel_limits(images);
-            return Ok(calibration);
+        let augmented = match held_out.is_some() && !kinds.is_identity() {
+            true => Some(self.seen(classifier, self.augmented(&kinds), self.labels())?),
+            false => None,
+        };
+        let judging = judged.filter(|_| self.config.data.calibrate_on == CalibrateOn::Also);
+        let (certifying, others) = match (judging, held_out, augmented) {
+            (None, None, _) => return Ok(None),
+            (None, Some(held_out), augmented) => (held_out, augmented),
+            (Some(judging), Some(held_out), Some(augmented)) => {
+                (judging, Some(held_out.and(&augmented)?))
+            }
+            (Some(judging), held_out, _) => (judging, held_out.cloned()),
+        };
+        let (members, config) = (self.members.len(), self.target(judging));
+        let (logits, features) = (&certifying.logits, &certifying.features[..]);
+        let beside = others
+            .as_ref()
+            .map(|others| (&others.logits, &others.features[..]));
+        let mut calibration = match (beside, judging) {
+            (None, _) => Calibration::fit_with_features(logits, features, members, &config),
+            (Some(others), None) => {
+                Calibration::fit_with_augmented((logits, features), others, members, &config)
+            }
+            (Some(others), Some(_)) => {
+                Calibration::fit_with_others((logits, features), others, members, &config)
+            }
+        }?;
+        let others = others.as_ref().map_or(&[][..], |others| &others.images);
+        calibration.pixels = self.pixel_limits(&[&certifying.images[..], others].concat());
+        Ok(Some(calibration))
+    }
+
+    /// What is asked of the calibration: of few images that judge, no more than they can certify.
+    fn target(&self, judging: Option<&HeldOut>) -> CalibrationConfig {
+        let config = self.config.calibration.clone();
+        let Some(judging) = judging else {
+            return config;
+        };
+        let (n, asked) = (judging.logits.len(), config.target_risk);
+        let target = RiskTarget {
+            target_risk: asked,
+            confidence_level: config.confidence_level,
+        };
+        let target_risk = target.attainable(n as u64).target_risk;
+        if target_risk != asked {
+            say(format_args!(
+                "note: calibrated on {n} images that judge: so few can't be asked to certify {} % of errors, as \
+                 calibration.target_risk does, but {} %",
+                (100.0 * asked) as f32,
+                (100.0 * target_risk) as f32,
+            ));
         }
-        let others = self.seen(classifier, self.augmented(&kinds))?;
-        let mut calibration = Calibration::fit_with_augmented(
-            (logits, &features[..]),
-            (&others.logits, &others.features[..]),
-            members,
-            config,
-        )?;
-        calibration.pixels = self.pixel_limits(&[&images[..], &others.images].concat());
-        Ok(calibration)
+        CalibrationConfig {
+            target_risk,
+            ..config
+        }
     }
 
     fn pixel_limits(&self, images: &[u8]) -> Option<PixelLimits> {

@@ -117,6 +117,14 @@ impl Config {
                 "must be height and width, 1 to 256 pixels each",
             ),
             (
+                self.data
+                    .also
+                    .iter()
+                    .all(|set| set.weight > 0.0 && set.weight <= 1000.0),
+                "data.also",
+                "has weights of more than 0 and at most 1000",
+            ),
+            (
                 self.data.limit != Some(0),
                 "data.limit",
                 "must be 1 or more; leave it out for all images",

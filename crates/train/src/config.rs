@@ -9,6 +9,8 @@ use model::{NetworkConfig, PictureInput, Views};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use crate::also::{AlsoConfig, CalibrateOn};
+
 /// The recipe that is used when none is named: `configs/default.toml`, compiled in so that the
 /// program works from any folder.
 pub const DEFAULT_RECIPE: &str = include_str!("../../../configs/default.toml");
@@ -47,6 +49,18 @@ impl Config {
         self.data.split_seed.unwrap_or(self.seed)
     }
 
+    /// The same recipe where its files lie elsewhere, as `other` has it: digests tell whether they are the same.
+    pub(crate) fn where_files_are(mut self, other: &Self) -> Self {
+        self.data.dir.clone_from(&other.data.dir);
+        self.training
+            .start_from
+            .clone_from(&other.training.start_from);
+        for (set, other) in self.data.also.iter_mut().zip(&other.data.also) {
+            set.dir.clone_from(&other.dir);
+        }
+        self
+    }
+
     /// The recipe of a member, counted from 0: that of one network with a seed of its own and the same
     /// split. The first one has the seed of the recipe itself.
     pub fn member(&self, member: usize) -> Self {
@@ -55,6 +69,8 @@ impl Config {
         }
         let mut config = self.clone();
         config.training.members = 1;
+        let weights = self.training.start_weights.get(member);
+        config.training.start_weights = weights.cloned().into_iter().collect();
         config.data.split_seed = Some(self.split_seed());
         if member > 0 {
             let drawn = Random::keyed(&[MEMBER, self.seed, member as u64]).next_u64();
@@ -100,6 +116,13 @@ pub struct DataConfig {
     /// are none. The certificate is that of the images as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_augmentation: Option<Augmentation>,
+    /// More labelled images to train on, of the same shape and classes. Their test images are never trained
+    /// on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AlsoConfig>,
+    /// Which images the confidence is calibrated on.
+    #[serde(default)]
+    pub calibrate_on: CalibrateOn,
     /// Train on this many images only, for a quick look: drawn by the seed, each label in the
     /// proportion that it has among the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +148,12 @@ pub struct TrainingConfig {
     /// Networks that are trained, each with random numbers of its own; their probabilities are averaged.
     #[serde(default = "one")]
     pub members: usize,
+    /// The checkpoint that training begins with in place of random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
+    /// The SHA-256 of the weights that each member begins with, filled in when the run begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start_weights: Vec<String>,
     /// The last epochs see the images as they are, without augmentation.
     #[serde(default)]
     pub plain_epochs: usize,

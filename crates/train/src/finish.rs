@@ -17,11 +17,12 @@ use runs::History;
 use crate::{
     Args, Failure,
     calibrate::HeldOut,
+    config::CalibrateOn,
     outcome::Outcome,
     plan::Plan,
     progress::human,
     restore,
-    summary::{FINISHED, MemberResult, Summary, TrainResult, ValidationResult},
+    summary::{FINISHED, JudgeResult, MemberResult, Summary, TrainResult, ValidationResult},
 };
 
 impl Plan {
@@ -45,10 +46,8 @@ impl Plan {
         let mut manifest = classifier.manifest().clone();
         manifest.training = None;
         let held_out = self.held_out(&classifier)?;
-        manifest.calibration = held_out
-            .as_ref()
-            .map(|held_out| self.calibrate(&classifier, held_out))
-            .transpose()?;
+        let judged = self.judged(&classifier)?;
+        manifest.calibration = self.calibrate(&classifier, held_out.as_ref(), judged.as_ref())?;
         let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
             manifest.metrics.clear();
@@ -58,6 +57,11 @@ impl Plan {
             ("validation.accuracy".to_owned(), validation.accuracy),
             ("validation.loss".to_owned(), validation.loss),
         ]);
+        let judge = judged.map(|judged| self.judge_result(&judged));
+        if let Some(judge) = &judge {
+            let measured = ("judge.accuracy".to_owned(), judge.accuracy.value);
+            manifest.metrics.extend([measured]);
+        }
         let json = manifest.to_json()?;
         let weights: Vec<(String, &[u8])> = checkpoints
             .iter()
@@ -95,6 +99,7 @@ impl Plan {
         let summary = Summary {
             test,
             validation,
+            judge,
             train: self.cost(&histories),
             seconds: began.elapsed().as_secs_f64(),
             epochs: members.iter().map(|member| member.epochs).sum(),
@@ -146,12 +151,22 @@ impl Plan {
     /// What the epochs in every `metrics.jsonl` cost.
     fn cost(&self, histories: &[History]) -> Option<TrainResult> {
         let speeds: Vec<f64> = histories.iter().flat_map(History::speeds).collect();
-        let images = self.split.train.len() as f64;
+        let images = self.shown() as f64;
         let seconds: f64 = speeds.iter().map(|speed| images / speed).sum();
         (seconds.is_finite() && seconds > 0.0).then(|| TrainResult {
             images_per_second: images * speeds.len() as f64 / seconds,
             seconds,
         })
+    }
+
+    /// How the images of `data.also` fared that judge.
+    fn judge_result(&self, judged: &HeldOut) -> JudgeResult {
+        let predictions = judged.logits.predictions(Temperature::ONE);
+        JudgeResult {
+            images: judged.logits.len(),
+            accuracy: metrics::accuracy(&predictions),
+            calibrated_on: self.config.data.calibrate_on == CalibrateOn::Also,
+        }
     }
 
     fn print(&self, summary: &Summary, augmented: Option<Fared>) -> io::Result<()> {
@@ -186,6 +201,24 @@ impl Plan {
                 out,
                 "  member {number}: best epoch {epoch} with {:.2} %",
                 100.0 * accuracy
+            )?;
+        }
+        if let Some(JudgeResult {
+            images,
+            accuracy,
+            calibrated_on,
+        }) = summary.judge
+        {
+            let [right, lower, upper] =
+                [accuracy.value, accuracy.lower, accuracy.upper].map(|share| 100.0 * share);
+            let calibrated = match calibrated_on {
+                true => "; the threshold is certified on them",
+                false => "",
+            };
+            writeln!(
+                out,
+                "of {images} images of data.also that judge: {right:.2} % right (95 % interval {lower:.2} to \
+                 {upper:.2} %){calibrated}"
             )?;
         }
         if let Some(fared) = augmented {

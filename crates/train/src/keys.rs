@@ -1,12 +1,14 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 66] = [
+pub(crate) const KEYS: [&str; 70] = [
     "seed",
     "backend",
     "data.dir",
     "data.validation",
     "data.split_seed",
+    "data.also",
+    "data.calibrate_on",
     "data.limit",
     "data.transpose",
     "data.size",
@@ -51,6 +53,8 @@ pub(crate) const KEYS: [&str; 66] = [
     "training.epochs",
     "training.batch_size",
     "training.members",
+    "training.start_from",
+    "training.start_weights",
     "training.plain_epochs",
     "training.patience",
     "training.min_gain",
@@ -71,7 +75,7 @@ pub(crate) const KEYS: [&str; 66] = [
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 50] = [
+const ELSEWHERE: [(&str, &str); 56] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -104,6 +108,12 @@ const ELSEWHERE: [(&str, &str); 50] = [
     ("validationsize", "data.validation"),
     ("subset", "data.limit"),
     ("maxsamples", "data.limit"),
+    ("extra", "data.also"),
+    ("moredata", "data.also"),
+    ("on", "data.calibrate_on"),
+    ("finetune", "training.start_from"),
+    ("initfrom", "training.start_from"),
+    ("checkpoint", "training.start_from"),
     ("imagesize", "data.size"),
     ("resize", "data.size"),
     ("rotate", "data.augmentation.rotation"),
@@ -180,6 +190,9 @@ mod tests {
             "data.dir=x",
             "data.split_seed=1",
             "data.limit=5",
+            "data.also=[\"x\"]",
+            "training.start_from=x",
+            "training.start_weights=[\"0\"]",
             "data.transpose=true",
             "data.size=[64,48]",
             "data.channels=3",

@@ -4,6 +4,7 @@
 // The types of wgpu nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+mod also;
 mod args;
 pub mod average;
 mod calibrate;
@@ -21,6 +22,7 @@ mod latest;
 pub mod learner;
 mod live;
 mod member;
+mod more;
 mod outcome;
 mod paths;
 mod plan;
@@ -33,6 +35,7 @@ mod run;
 pub mod run_dir;
 pub mod schedule;
 mod sheet;
+mod start;
 pub mod state;
 mod strategy;
 mod summary;

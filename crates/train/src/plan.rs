@@ -10,11 +10,14 @@ use model::{
 
 use crate::{
     Args, Config, Failure,
+    config::CalibrateOn,
     failure::usage,
     inputs::{self, Reading},
     member::Member,
+    more::More,
     progress::say,
     run_dir::RunDir,
+    start::Start,
 };
 
 /// Where runs go.
@@ -30,6 +33,10 @@ pub(crate) struct Plan {
     pub(crate) images: LabelledImages,
     /// Read before training, so that what is wrong with them is said then; looked at when it is done.
     pub(crate) test: LabelledImages,
+    /// The further images of `data.also`.
+    pub(crate) more: More,
+    /// What those members begin with that don't go on, where the recipe names a checkpoint.
+    pub(crate) start: Option<Start>,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
     pub(crate) picture: PictureInput,
@@ -39,8 +46,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(args: &Args, config: Config) -> Result<Self, Failure> {
-        let recipe = config.to_toml()?;
+    pub(crate) fn new(args: &Args, mut config: Config) -> Result<Self, Failure> {
+        // What TOML can't hold is refused before anything is read.
+        config.to_toml()?;
         let backend: Backend = config
             .backend
             .as_deref()
@@ -65,6 +73,15 @@ impl Plan {
         let test = source.test(&spec, &reading).map_err(inputs::unreadable)?;
         let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
+        let more = More::read(args, &mut config, &images, &split)?;
+        let recipe = config.to_toml()?;
+        let mut start = match args.resume {
+            None => Start::open(&config, &spec, &device)?,
+            Some(_) => None,
+        };
+        if let Some(start) = &start {
+            start.check_unseen(&images, &split)?;
+        }
         let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let picture = inputs::picture(&config, &images);
@@ -74,10 +91,21 @@ impl Plan {
             write()?;
         }
         let members = Member::open(&run, &config, &images, &device)?;
+        if members.iter().any(|member| member.restored.is_none()) && start.is_none() {
+            start = Start::open(&config, &spec, &device)?;
+        }
+        let restored = members.iter().find_map(|member| member.restored.as_ref());
+        let normalization = match (restored, &start) {
+            (Some(restored), _) => restored.checkpoint.manifest().normalization.clone(),
+            (None, Some(start)) => start.normalization(),
+            (None, None) => Normalization::of(&images),
+        };
         write()?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
-            normalization: Normalization::of(&images),
+            more,
+            start,
+            normalization,
             config,
             device,
             backend,
@@ -112,6 +140,17 @@ impl Plan {
             self.backend,
             self.config.seed,
         ));
+        if !self.config.data.also.is_empty() {
+            say(format_args!(
+                "and {} further training images, shown by their weights; {} more judge{}",
+                self.more.len(),
+                self.more.judge.as_ref().map_or(0, LabelledImages::len),
+                match self.config.data.calibrate_on {
+                    CalibrateOn::Also => ", and calibrate",
+                    CalibrateOn::Validation => "",
+                }
+            ));
+        }
         if self.source != Source::Bundled {
             let Spec { shape, classes } = self.images.spec();
             say(format_args!(
@@ -135,9 +174,13 @@ impl Plan {
     }
 
     /// Which member comes next, if there are several, and where it goes on.
-    pub(crate) fn announce_member(&self, member: &Member, name: Option<&str>) {
+    pub(crate) fn announce_member(
+        &self,
+        member: &Member,
+        name: Option<&str>,
+    ) -> Result<(), Failure> {
         if self.quiet {
-            return;
+            return Ok(());
         }
         if let Some(name) = name {
             say(format_args!("{name}: seed {}", member.config.seed));
@@ -145,7 +188,15 @@ impl Plan {
         if let Some(restored) = &member.restored {
             let epoch = restored.state.epoch;
             say(format_args!("going on after epoch {epoch}"));
+        } else if let Some(start) = &self.start {
+            say(start.told(&member.config, &self.images.spec())?);
         }
+        Ok(())
+    }
+
+    /// Images that an epoch of training shows.
+    pub(crate) fn shown(&self) -> usize {
+        self.split.train.len() + self.more.shown()
     }
 
     fn shows_digits(&self) -> bool {

@@ -15,6 +15,7 @@ use crate::{
     config::{ConfigError, ScheduleConfig},
     failure::usage,
     run_dir::RunDirError,
+    start,
 };
 
 /// Names a backend where neither the command line nor the recipe does.
@@ -43,6 +44,15 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
             // The files may have moved; their digests tell whether they are the same.
             config.data.dir = Some(data_dir(dir, false)?);
         }
+        if let Some(checkpoint) = &args.start_from {
+            if config.training.start_from.is_none() {
+                return Err(usage(anyhow!(
+                    "--start-from: the run in {} began with random weights; start a new run from a checkpoint",
+                    run.display()
+                )));
+            }
+            config.training.start_from = Some(there(checkpoint, "checkpoint")?);
+        }
         return Ok(config);
     }
     let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
@@ -54,6 +64,14 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         .as_deref()
         .map(|dir| data_dir(dir, args.download))
         .transpose()?;
+    for set in &mut config.data.also {
+        set.dir = there(&set.dir, "folder of data.also")?;
+    }
+    let checkpoint = args.start_from.clone();
+    if let Some(checkpoint) = checkpoint.or(config.training.start_from.take()) {
+        config.training.start_from = Some(there(&checkpoint, "checkpoint to start from")?);
+        start::pin(&mut config)?;
+    }
     let asked = args.backend.clone().or_else(|| config.backend.clone());
     let backend = match asked.or_else(|| env::var(BACKEND).ok()) {
         Some(name) => name.parse().map_err(usage)?,
@@ -78,6 +96,13 @@ fn data_dir(dir: &Path, download: bool) -> Result<PathBuf, Failure> {
                 dir.display()
             )
         })
+        .map_err(usage)
+}
+
+/// A folder by a path that holds from anywhere.
+fn there(folder: &Path, what: &str) -> Result<PathBuf, Failure> {
+    fs::canonicalize(folder)
+        .with_context(|| format!("{}: no such {what}", folder.display()))
         .map_err(usage)
 }
 

@@ -104,15 +104,14 @@ impl Restored {
                 self.state.epoch
             )));
         }
-        let mut stated: Config =
+        let stated: Config =
             serde_json::from_value(provenance.config.clone()).map_err(|error| {
                 anyhow::anyhow!(
                     "{}: it states no recipe that this program knows: {error}",
                     self.checkpoint.path().display()
                 )
             })?;
-        // The files may have moved; their digests tell whether they are the same.
-        stated.data.dir.clone_from(&config.data.dir);
+        let stated = stated.where_files_are(config);
         extended(&stated, config.clone()).map_err(|error| {
             error.context(format!(
                 "{} is not the recipe of {}, which someone may have put there",

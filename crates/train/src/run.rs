@@ -11,7 +11,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{Loader, mnist};
+use data::{LabelledImages, Loader, mnist};
 use kernels::AdamW;
 use model::Device;
 
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
             1 => None,
             members => Some(format!("member {number} of {members}")),
         };
-        plan.announce_member(member, name.as_deref());
+        plan.announce_member(member, name.as_deref())?;
         let outcome = plan.train(member, args, &interrupt);
         let outcome = outcome.map_err(|failure| match &name {
             None => failure,
@@ -128,10 +128,13 @@ impl Plan {
             config.optimizer.learning_rate,
             steps,
         );
-        let network = {
-            let (seed, input) = (config.seed, self.images.shape());
-            let classes = self.images.classes().len();
-            config.network.init(seed, input, classes, &device)?
+        let network = match (&self.start, checkpoint.is_none()) {
+            (Some(start), true) => start.network(config, &self.images.spec(), &device)?.network,
+            _ => {
+                let (seed, input) = (config.seed, self.images.shape());
+                let classes = self.images.classes().len();
+                config.network.init(seed, input, classes, &device)?
+            }
         };
         let progress = Progress::new(self.quiet);
         let journal = Journal::open(run, done, member.passed_over > 0)?;
@@ -180,9 +183,9 @@ impl Plan {
     }
 
     fn loaders(&self, config: &Config, device: &Device, first: usize) -> (Loader, Loader) {
-        let loader = |indices: &[u32], batch: usize, device: &Device| {
+        let loader = |images: &LabelledImages, indices: &[u32], batch: usize, device: &Device| {
             Loader::new(
-                self.images.clone(),
+                images.clone(),
                 indices.into(),
                 &self.normalization,
                 batch,
@@ -191,14 +194,23 @@ impl Plan {
         };
         let training = &config.training;
         let augmentation = self.pens(config.data.augmentation);
-        let train = loader(&self.split.train, training.batch_size, device)
+        let (images, indices) = (&self.more.images, &self.split.train);
+        let train = loader(images, indices, training.batch_size, device);
+        let train = self
+            .more
+            .join(train, config.seed)
             .shuffled(config.seed)
             .with_negatives(self.negatives(), config.seed)
             .augmented(augmentation, config.seed, Some(training.plain_from()))
             .starting_at(first);
         (
             train,
-            loader(&self.split.validation, EVALUATION_BATCH, &self.device),
+            loader(
+                &self.images,
+                &self.split.validation,
+                EVALUATION_BATCH,
+                &self.device,
+            ),
         )
     }
 }

@@ -1,5 +1,6 @@
 //! The result of a run, as it stands in `summary.json`.
 
+use evaluation::Estimate;
 use report::Examination;
 use serde::Serialize;
 
@@ -18,6 +19,9 @@ pub struct Summary {
     pub test: Examination,
     /// The split that epochs are chosen on.
     pub validation: ValidationResult,
+    /// The images of `data.also` that judge, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeResult>,
     /// The training itself, as far as `metrics.jsonl` says.
     pub train: Option<TrainResult>,
     /// The whole process, from its start or latest resumption.
@@ -83,6 +87,17 @@ pub struct ValidationResult {
     /// The epoch whose weights were kept, from 1; of several members each has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<usize>,
+}
+
+/// What was achieved on images that are in none of the sets that are learned from or chosen on.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct JudgeResult {
+    /// Images.
+    pub images: usize,
+    /// Share of right images, with Wilson's 95 % interval.
+    pub accuracy: Estimate,
+    /// Whether the calibration was fitted on them.
+    pub calibrated_on: bool,
 }
 
 /// The cost of training: of all epochs, also of those before the run was resumed.

@@ -327,3 +327,63 @@ fn images_of_no_digit_come_with_each_batch_and_count_as_none() {
     let loader = Loader::whole(set, &raw(1), 5, &Device::ndarray()).with_negatives(0.2, 5);
     assert_eq!(loader.epoch(1).next().unwrap().unwrap().images.dims()[0], 5);
 }
+
+/// Images 0 to 9 once, and 10 to 19 as often as the weight says.
+fn weighed(weight: f64) -> Loader {
+    let more: Vec<u32> = (10..20).collect();
+    let set = numbered_images(20);
+    Loader::new(set, (0..10).collect(), &raw(1), 7, &Device::ndarray()).with_more(&more, weight, 3)
+}
+
+#[test]
+fn more_images_are_shown_by_their_weight_and_the_fraction_is_drawn_for_each_epoch() {
+    for (weight, copies, drawn) in [(0.3, 0_usize, 3), (1.0, 1, 0), (2.5, 2, 5)] {
+        let loader = weighed(weight);
+        let count = 10 + 10 * copies + drawn;
+        assert_eq!(
+            (loader.num_items(), loader.num_batches()),
+            (count, count.div_ceil(7))
+        );
+        assert_eq!(Loader::shown_more(10, weight), count - 10);
+        let shown = |epoch| {
+            let mut times = [0_usize; 20];
+            numbers(loader.epoch(epoch))
+                .iter()
+                .for_each(|&image| times[image as usize] += 1);
+            times
+        };
+        let first = shown(1);
+        assert_eq!(first[..10], [1; 10]);
+        let once_more = first[10..]
+            .iter()
+            .filter(|&&times| times == copies + 1)
+            .count();
+        assert_eq!(once_more, drawn);
+        assert!(
+            first[10..]
+                .iter()
+                .all(|&times| times == copies || times == copies + 1)
+        );
+        assert_eq!(first, shown(1));
+        assert_eq!(drawn > 0, (2..9).any(|epoch| shown(epoch) != first));
+        // Shuffling changes the order alone.
+        let mut shuffled = numbers(loader.clone().shuffled(1).epoch(5));
+        let mut plain = numbers(loader.epoch(5));
+        shuffled.sort_unstable();
+        plain.sort_unstable();
+        assert_eq!(shuffled, plain);
+    }
+}
+
+#[test]
+fn copies_of_an_image_are_bent_each_in_its_own_way_and_the_main_set_as_ever() {
+    let set = numbered_images(2);
+    let plain =
+        Loader::new(set, [0].into(), &raw(1), 4, &Device::ndarray()).augmented(BENT, 3, None);
+    let shown = |loader: &Loader| pixels(&loader.epoch(1).next().unwrap().unwrap());
+    let both = shown(&plain.clone().with_more(&[1], 2.0, 3));
+    let images: Vec<&[u8]> = both.chunks_exact(PIXELS).collect();
+    assert_eq!(images.len(), 3);
+    assert!(images[1] != images[2]);
+    assert!(images[0] == shown(&plain));
+}

@@ -6,6 +6,7 @@ mod committee;
 mod conformal;
 mod decision;
 mod deferral;
+mod paired;
 mod properties;
 
 use evaluation::reliability::confidence_histogram;

@@ -20,6 +20,7 @@ mod problem;
 mod read;
 mod strewn;
 mod sums;
+mod transfer;
 mod versions;
 mod write;
 
@@ -32,6 +33,7 @@ pub use manifest::{
 };
 pub use read::Checkpoint;
 pub use strewn::is_strewn;
+pub use transfer::{TransferError, Transferred};
 pub use write::{remove, remove_partial, rename, write};
 
 /// The manifest's file name.

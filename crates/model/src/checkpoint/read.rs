@@ -201,7 +201,7 @@ impl Checkpoint {
     }
 
     /// The network whose weights are in a file.
-    fn network(&self, file: &str, device: &Device) -> Result<Network, CheckpointError> {
+    pub(super) fn network(&self, file: &str, device: &Device) -> Result<Network, CheckpointError> {
         let path = self.path.join(file);
         let invalid = |problem: String| CheckpointError::Invalid {
             path: path.clone(),

@@ -83,6 +83,10 @@ const COMMANDS: &[(&str, How)] = &[
         "target/release/digits predict artifacts/latest/model garden.jpg",
         Run,
     ),
+    (
+        "cargo run -p serve --release",
+        Elsewhere("tests/serve.rs, on a port of its own"),
+    ),
     ("target/release/train --resume artifacts/latest", Run),
     ("train --config configs/fast.toml", Shortened(MOMENT, LONG)),
     (

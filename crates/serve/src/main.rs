@@ -37,18 +37,29 @@ fn main() -> ExitCode {
         .with_ansi(args.colours())
         .with_target(false)
         .init();
+    if let Err(error) = args.check() {
+        return fail(&error, 2);
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let line = format!("error: {error:#}").replace(char::is_control, " ");
-            eprintln!("{line}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error, 1),
     }
 }
 
+/// One line for people, and the exit code.
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    let mut line = error.to_string();
+    // Most messages name their cause themselves.
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    eprintln!("error: {}", line.replace(char::is_control, " "));
+    ExitCode::from(code)
+}
+
 fn run(args: Args) -> anyhow::Result<()> {
-    args.check()?;
     // One request in a few is large; the others are answered by one thread each.
     rayon::ThreadPoolBuilder::new()
         .build_global()

@@ -552,3 +552,63 @@ fn metrics_count_what_was_asked() {
     assert!(text.contains("serve_batch_images_sum 40"), "{text}");
     assert!(!text.contains("script"), "what a client wrote is no label");
 }
+
+#[test]
+fn what_people_answered_becomes_a_data_set_that_other_commands_read() {
+    let sandbox = Sandbox::new();
+    let (images, labels) = mnist(3000);
+    let answered = {
+        let server = Server::start(&sandbox, &["--second-opinion", "0"]);
+        let reviews = infer(&server, &images, &["review"]).json();
+        let reviews = reviews["outputs"][0]["data"].as_array().unwrap().clone();
+        let mut answered = 0;
+        loop {
+            let next = server
+                .post("/review/next", &json!({ "reviewer": "ann" }))
+                .json();
+            let Some(id) = next["item"]["id"].as_str() else {
+                break answered;
+            };
+            // The last is one that nobody can read.
+            let label = match next["left"] == 0 {
+                true => "none".to_owned(),
+                false => {
+                    let index = reviews.iter().position(|review| review == id).unwrap();
+                    labels[index].to_string()
+                }
+            };
+            let lease = &next["item"]["lease"];
+            let answer = json!({ "reviewer": "ann", "lease": lease, "answer": label, "key": id });
+            let reply = server.post(&format!("/review/{id}/answer"), &answer);
+            assert_eq!(reply.json()["state"], "done");
+            answered += 1;
+        }
+    };
+    assert!(answered > 20, "{answered}");
+    let count = |name: &str| {
+        let bytes = fs::read(sandbox.path(&format!("answers/{name}"))).unwrap();
+        u32::from_be_bytes(bytes[4..8].try_into().unwrap())
+    };
+    let parts = || ["train", "t10k"].map(|part| count(&format!("{part}-images-idx3-ubyte")));
+    sandbox.succeed("serve", &["export", "--to", "answers"]);
+    let [learn, judge] = parts();
+    assert_eq!(learn + judge, answered - 1);
+    assert!(learn > judge && judge > 0, "{learn}, {judge}");
+    let table = String::from_utf8(sandbox.bytes("answers/provenance.csv")).unwrap();
+    assert_eq!(table.lines().count() as u32, answered);
+    // Once more is the same, and a folder of somebody else's stays.
+    sandbox.succeed("serve", &["export", "--to", "answers"]);
+    assert_eq!(parts(), [learn, judge]);
+    fs::create_dir(sandbox.path("mine")).unwrap();
+    sandbox.fail("serve", &["export", "--to", "mine"]);
+
+    let checkpoint = pretrained().display().to_string();
+    let arguments = ["evaluate", &checkpoint, "--data-dir", "answers", "--json"];
+    let found = sandbox.succeed("digits", &arguments).stdout;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(
+        found["test"]["images"], judge,
+        "{}",
+        found["test"]["images"]
+    );
+}

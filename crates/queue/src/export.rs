@@ -33,7 +33,9 @@ pub struct Example {
     pub input: Vec<u8>,
     /// Its shape.
     pub shape: [u32; 3],
-    /// The index of its class among those of the model that deferred it.
+    /// The names of the classes of the model that deferred it.
+    pub classes: Vec<String>,
+    /// The index of its class among them.
     pub class: u32,
     /// The name of its class.
     pub label: String,
@@ -51,7 +53,7 @@ pub struct Example {
 const PAGE: i64 = 100;
 
 const EXAMPLES: &str = "SELECT i.n, i.id, c.input, i.channels, i.height, i.width, i.class, i.answer, i.answered, \
-    i.answers, i.model, i.version FROM items i JOIN contents c ON c.item = i.id \
+    i.answers, i.model, i.version, i.classes FROM items i JOIN contents c ON c.item = i.id \
     WHERE i.n > $1 AND i.state = 'done' AND i.class IS NOT NULL AND i.answer IS NOT NULL \
     AND i.answered IS NOT NULL AND c.input IS NOT NULL ORDER BY i.n LIMIT $2";
 
@@ -73,6 +75,7 @@ impl Queue {
             String,
             i64,
             i64,
+            String,
             String,
             String,
         );
@@ -99,6 +102,7 @@ impl Queue {
                 reviewers,
                 model,
                 version,
+                classes,
             ) in rows
             {
                 if Part::of(&input) != part {
@@ -107,6 +111,7 @@ impl Queue {
                 examples.push(Example {
                     input,
                     shape: self.database.shape(&id, [channels, height, width])?,
+                    classes: self.database.list(&id, &classes)?,
                     class: self.database.class(&id, class)?,
                     label,
                     answered,

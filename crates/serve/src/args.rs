@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::accept::Connections;
+use crate::{accept::Connections, export::Export};
 
 /// Serves trained classifiers over HTTP.
 ///
@@ -21,16 +21,21 @@ use crate::accept::Connections;
 #[command(
     name = "serve",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:
   serve                                             the committed checkpoint, on this machine only
   serve digits=artifacts/latest/model letters=emnist/model
   serve --listen 0.0.0.0:8080 --token-file tokens   for others, who need a token
+  serve export --to answers                         what people answered, for `train`
 
 A token file has a line `ask TOKEN` or `review TOKEN` for each token of at least 16 characters.
 A model is loaded anew when its folder is replaced, or on SIGHUP. SIGTERM and Ctrl-C answer what was accepted,
 then end. Exit codes: 0 ended by a signal, 1 failed, 2 bad usage."
 )]
 pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Checkpoint folders, as FOLDER or NAME=FOLDER
     #[arg(value_name = "MODEL", default_value = "artifacts/pretrained")]
     pub models: Vec<String>,
@@ -76,7 +81,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "DATABASE",
-        default_value = "artifacts/reviews.sqlite"
+        default_value = DATABASE
     )]
     pub database: String,
     /// Share of the images for people that two of them answer, from 0 to 1
@@ -89,6 +94,16 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
 }
+
+/// What to do instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Write what people answered as a data set that `train` reads
+    Export(Export),
+}
+
+/// Where the review queue is when nobody says.
+pub const DATABASE: &str = "artifacts/reviews.sqlite";
 
 /// Bytes in a megabyte of the command line.
 const MEGABYTE: usize = 1_000_000;

@@ -5,6 +5,7 @@ mod admission;
 mod args;
 mod auth;
 mod engine;
+mod export;
 mod failure;
 mod http;
 mod json;
@@ -24,7 +25,10 @@ use anyhow::Context;
 use clap::Parser;
 use tracing::info;
 
-use crate::{args::Args, service::Service};
+use crate::{
+    args::{Args, Command},
+    service::Service,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -69,6 +73,9 @@ fn run(args: Args) -> anyhow::Result<()> {
         .max_blocking_threads(args.picture_threads().get() + 4)
         .build()
         .context("can't start threads to listen on")?;
+    if let Some(Command::Export(export)) = &args.command {
+        return runtime.block_on(export.run());
+    }
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
             .await

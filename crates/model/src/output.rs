@@ -4,7 +4,10 @@
 use burn::tensor::{Element, Tensor};
 use data::ImageShape;
 
-use crate::classifier::{Classifier, ShapeError};
+use crate::{
+    classifier::{Classifier, ShapeError},
+    network::Network,
+};
 
 /// How many bytes of images go through a network at once: enough to keep the cores busy, and few
 /// enough that the memory stays in the tens of megabytes.
@@ -29,17 +32,8 @@ impl Classifier {
     pub fn logits(&self, images: &[u8]) -> Result<Vec<Vec<f64>>, ShapeError> {
         let mut rows = Vec::new();
         for chunk in self.chunks(images)? {
-            let mut said: Vec<Vec<Vec<f64>>> = vec![Vec::new(); self.count(chunk)];
-            for view in self.manifest().views.of(chunk, self.shape()) {
-                let input = self.input(&view);
-                for network in self.networks() {
-                    let logits = rows_of(network.forward(input.clone()));
-                    said.iter_mut()
-                        .zip(logits)
-                        .for_each(|(said, row)| said.push(row));
-                }
-            }
-            rows.extend(said.iter().map(|said| evaluation::combine(said)));
+            let said = self.said(chunk, |network, input| (network.forward(input), None));
+            rows.extend(said.iter().map(|said| evaluation::combine(&said.logits)));
         }
         Ok(rows)
     }
@@ -51,21 +45,43 @@ impl Classifier {
     pub fn outputs(&self, images: &[u8]) -> Result<Vec<Output>, ShapeError> {
         let mut outputs = Vec::new();
         for chunk in self.chunks(images)? {
-            let mut said = vec![Said::default(); self.count(chunk)];
-            for (view, bytes) in self.manifest().views.of(chunk, self.shape()).enumerate() {
-                let input = self.input(&bytes);
-                for (member, network) in self.networks().iter().enumerate() {
-                    let (logits, features) = network.forward_with_features(input.clone());
-                    let rows = rows_of(logits).zip(rows_of(features));
-                    for (said, (logits, features)) in said.iter_mut().zip(rows) {
-                        said.add(view, member, logits, features);
-                    }
-                }
-            }
+            let said = self.said(chunk, |network, input| {
+                let (logits, features) = network.forward_with_features(input);
+                (logits, Some(features))
+            });
             let views = self.manifest().views.count();
             outputs.extend(said.into_iter().map(|said| said.together(views)));
         }
         Ok(outputs)
+    }
+
+    /// What every network says of every view of a portion of images, by image; `look` gives logits and,
+    /// where they are wanted, features.
+    fn said(
+        &self,
+        portion: &[u8],
+        look: impl Fn(&Network, Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>),
+    ) -> Vec<Said> {
+        let (images, members) = (self.count(portion), self.networks().len());
+        let views = self.manifest().views;
+        let mut said = vec![Said::new(views.count(), members); images];
+        // A single image keeps no core busy: as many views together as may go through a network at once.
+        let together = (CHUNK / portion.len().max(1)).max(1);
+        let shown: Vec<_> = views.of(portion, self.shape()).collect();
+        for (group, shown) in shown.chunks(together).enumerate() {
+            let input = self.input(&shown.concat());
+            for (member, network) in self.networks().iter().enumerate() {
+                let (logits, features) = look(network, input.clone());
+                for (row, logits) in rows_of(logits).enumerate() {
+                    let view = group * together + row / images;
+                    said[row % images].logits[view * members + member] = logits;
+                }
+                for (row, features) in features.into_iter().flat_map(rows_of).enumerate() {
+                    said[row % images].add(member, features);
+                }
+            }
+        }
+        said
     }
 
     /// The images in portions that go through a network at once.
@@ -97,22 +113,28 @@ impl Classifier {
 }
 
 /// What is said of one image so far.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Said {
-    /// A row for each network and view.
+    /// A row for each view and network.
     logits: Vec<Vec<f64>>,
     /// For each network, the sum over the views.
     features: Vec<Vec<f32>>,
 }
 
 impl Said {
-    fn add(&mut self, view: usize, member: usize, logits: Vec<f64>, features: Vec<f32>) {
-        self.logits.push(logits);
-        match view {
-            0 => self.features.push(features),
-            _ => {
-                let sums = self.features[member].iter_mut().zip(features);
-                sums.for_each(|(sum, feature)| *sum += feature);
+    fn new(views: usize, members: usize) -> Self {
+        Said {
+            logits: vec![Vec::new(); views * members],
+            features: vec![Vec::new(); members],
+        }
+    }
+
+    fn add(&mut self, member: usize, features: Vec<f32>) {
+        match &mut self.features[member] {
+            sums if sums.is_empty() => *sums = features,
+            sums => {
+                let pairs = sums.iter_mut().zip(features);
+                pairs.for_each(|(sum, feature)| *sum += feature);
             }
         }
     }

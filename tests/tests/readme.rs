@@ -294,6 +294,10 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
+        "python3 bench/seeds.py --config configs/committee.toml --count 2",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
         "python3 bench/run.py --install",
         Shortened(
             &["--help"],

@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             write!(
                 stdout(),
                 "{}",
-                table::line(&table::row(&answer, self.classifier.classes()), b',')?
+                table::line(&table::row(answer, self.classifier.classes()), b',')?
             )?;
         } else if !matches!(answer.finding, Finding::Unreadable(_)) {
             writeln!(stdout(), "{}", answer.line(self.classifier.classes()))?;

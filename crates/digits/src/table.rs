@@ -166,6 +166,31 @@ fn decoded(bytes: &[u8]) -> anyhow::Result<(String, bool)> {
     }
 }
 
+/// File, class, confidence, runner-up, accepted, reason of an answer; what there is none of is empty. `names`
+/// are those of the classes.
+pub fn row(answer: &Answer<'_>, names: &[String]) -> [String; 6] {
+    let guess = answer.class().map(|class| guess(class, names));
+    let [class, confidence, runner_up] = guess.unwrap_or_default();
+    [
+        text(&answers::name(answer.file)),
+        class,
+        confidence,
+        runner_up,
+        answer.accepted().to_string(),
+        answer.reason().unwrap_or_default().to_owned(),
+    ]
+}
+
+/// Class, confidence and runner-up.
+pub fn guess(class: &Classification, names: &[String]) -> [String; 3] {
+    let name = |class: u16| names.get(usize::from(class)).map_or("", String::as_str);
+    [
+        text(name(class.class)),
+        class.confidence.to_string(),
+        text(name(class.runner_up())),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -230,29 +255,4 @@ mod tests {
         }
         assert_eq!(plain("'quoted"), "'quoted");
     }
-}
-
-/// File, class, confidence, runner-up, accepted, reason of an answer; what there is none of is empty. `names`
-/// are those of the classes.
-pub fn row(answer: &Answer<'_>, names: &[String]) -> [String; 6] {
-    let guess = answer.class().map(|class| guess(class, names));
-    let [class, confidence, runner_up] = guess.unwrap_or_default();
-    [
-        text(&answers::name(answer.file)),
-        class,
-        confidence,
-        runner_up,
-        answer.accepted().to_string(),
-        answer.reason().unwrap_or_default().to_owned(),
-    ]
-}
-
-/// Class, confidence and runner-up.
-pub fn guess(class: &Classification, names: &[String]) -> [String; 3] {
-    let name = |class: u16| names.get(usize::from(class)).map_or("", String::as_str);
-    [
-        text(name(class.class)),
-        class.confidence.to_string(),
-        text(name(class.runner_up())),
-    ]
 }

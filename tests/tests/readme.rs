@@ -268,6 +268,12 @@ const ONE_SEED: &[&str] = &[
     "--no-save",
     "--set",
     "data.limit=512",
+    "--set",
+    "training.epochs=1",
+    "--set",
+    "training.plain_epochs=0",
+    "--set",
+    "training.members=1",
 ];
 const SEEDS: &str = "it trains a whole recipe for each of many seeds, and writes into docs/";
 

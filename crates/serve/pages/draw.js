@@ -279,8 +279,8 @@ async function start() {
   write($("title"), title);
   document.title = `${title} – ${model.name}`;
   write($("model"), `${model.name} · ${model.version}`);
-  const accuracy = model.accuracy === null || model.accuracy === undefined ? "" : `Right on ${percent(model.accuracy, 2)} of its test images. `;
-  write($("promise"), `${accuracy}${model.promise ?? ""}`);
+  const accuracy = model.accuracy === null || model.accuracy === undefined ? "" : `Right on ${percent(model.accuracy, 2)} of its validation images. `;
+  write($("promise"), `${accuracy}${model.promise ? `Its threshold is ${model.promise}.` : ""}`);
   write($("how"), framed
     ? "Mouse, pen, finger, or arrow keys and Space. Pictures: PNG, JPEG, WebP or BMP, dropped, pasted or chosen."
     : "PNG, JPEG, WebP or BMP, dropped, pasted or chosen.");

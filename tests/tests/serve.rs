@@ -421,6 +421,54 @@ fn it_is_open_to_this_machine_only_unless_told_otherwise() {
 }
 
 #[test]
+fn a_model_whose_files_arrive_one_by_one_is_taken_over_when_all_are_there() {
+    let sandbox = Sandbox::new();
+    sandbox.train("one", &["--seed", "1"]);
+    sandbox.train("two", &["--seed", "2"]);
+    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let version = || {
+        server.get("/api/model").json()["version"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = version();
+    for name in ["SHA256SUMS", "checkpoint.json", "model.bpk"] {
+        let [from, to] = ["two", "one"].map(|run| sandbox.path(&format!("{run}/model/{name}")));
+        fs::copy(from, to).unwrap();
+        if name != "model.bpk" {
+            std::thread::sleep(Duration::from_millis(1300));
+            assert_eq!(version(), first);
+        }
+    }
+    let taken = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        version() != first
+    });
+    assert!(taken, "the new model comes into service");
+}
+
+#[test]
+fn every_address_of_the_description_is_there() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let description = server.get("/openapi.json").json();
+    let paths = description["paths"].as_object().unwrap();
+    assert!(paths.len() > 15, "{}", paths.len());
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let path = path.replace("{model}", "pretrained");
+            let reply = server.send(&method.to_uppercase(), &path, &[], b"{}");
+            let nowhere = String::from_utf8_lossy(&reply.body).contains("nothing at this address");
+            assert!(
+                !nowhere && reply.status != 405,
+                "{method} {path}: {reply:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_model_whose_folder_is_replaced_is_taken_over_if_it_is_whole() {
     let sandbox = Sandbox::new();
     sandbox.train("one", &["--seed", "1"]);
@@ -447,7 +495,6 @@ fn a_model_whose_folder_is_replaced_is_taken_over_if_it_is_whole() {
     fs::write(&weights, bytes).unwrap();
     replace("other/model");
     std::thread::sleep(Duration::from_millis(1500));
-    // The same weights with a digest that was made to fit are another version; these are not.
     assert_eq!(version(), first);
     replace("two/model");
     let second = (0..100)

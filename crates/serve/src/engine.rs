@@ -53,7 +53,7 @@ pub struct Batching {
 #[derive(Clone, Debug)]
 pub struct Engine {
     jobs: SyncSender<Job>,
-    /// Requests that were let in and not yet answered.
+    /// Requests that are here as a whole and not yet answered.
     inside: Arc<AtomicUsize>,
     alive: Arc<AtomicBool>,
 }
@@ -99,7 +99,7 @@ impl Engine {
         self.alive.load(Ordering::Relaxed)
     }
 
-    /// Counts a request as on its way to [`Self::ask`].
+    /// Counts a request, whose body is here, as on its way to [`Self::ask`].
     pub fn underway(&self) -> Underway {
         self.inside.fetch_add(1, Ordering::Relaxed);
         Underway(Arc::clone(&self.inside))

@@ -28,7 +28,6 @@ use crate::{auth, failure::Failure, pages, predict, reviews, service::Service, v
 
 /// All routes.
 pub fn router(service: Arc<Service>) -> Router {
-    // Those that a client of the Open Inference Protocol calls, with and without a slash at the end.
     let open = Router::new()
         .route("/", get(pages::index))
         .route("/review", get(pages::review))
@@ -37,6 +36,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/openapi.json", get(pages::openapi))
         .route("/v2/health/live", get(v2::live))
         .route("/v2/health/ready", get(v2::ready));
+    // Clients of the Open Inference Protocol call /v2 with and without a slash at the end.
     let asking = Router::new()
         .route("/v2", get(v2::server))
         .route("/v2/", get(v2::server))
@@ -93,9 +93,10 @@ async fn counted(service: State<Arc<Service>>, request: Request, next: Next) -> 
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
-    service.metrics.begin();
+    let underway = service.metrics.begin();
     let response = next.run(request).await;
     let (seconds, status) = (began.elapsed().as_secs_f64(), response.status().as_u16());
+    drop(underway);
     service.metrics.end(&route, status, seconds);
     service.watch.request(status, seconds);
     tracing::debug!(%method, route, status, milliseconds = 1000.0 * seconds, "answered");

@@ -13,7 +13,7 @@ pub struct Metrics {
     seconds: HistogramVec,
     batches: Histogram,
     images: IntCounterVec,
-    connections: IntGauge,
+    in_flight: IntGauge,
     refused: IntCounter,
 }
 
@@ -44,7 +44,7 @@ impl Metrics {
             ),
             &["model", "decision"],
         )?;
-        let connections = IntGauge::new("serve_requests_in_flight", "Requests being answered.")?;
+        let in_flight = IntGauge::new("serve_requests_in_flight", "Requests being answered.")?;
         let refused = IntCounter::new(
             "serve_refused_total",
             "Requests that were told to come back later.",
@@ -53,7 +53,7 @@ impl Metrics {
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(batches.clone()))?;
         registry.register(Box::new(images.clone()))?;
-        registry.register(Box::new(connections.clone()))?;
+        registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(refused.clone()))?;
         Ok(Metrics {
             registry,
@@ -61,19 +61,19 @@ impl Metrics {
             seconds,
             batches,
             images,
-            connections,
+            in_flight,
             refused,
         })
     }
 
-    /// A request came in.
-    pub fn begin(&self) {
-        self.connections.inc();
+    /// A request came in; it is in flight until what this returns is dropped, also if its client leaves.
+    pub fn begin(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
     }
 
     /// A request was answered. `route` is a pattern, never what a client wrote.
     pub fn end(&self, route: &str, status: u16, seconds: f64) {
-        self.connections.dec();
         let mut buffer = [0; 3];
         let status = digits(status, &mut buffer);
         self.requests.with_label_values(&[route, status]).inc();
@@ -101,6 +101,16 @@ impl Metrics {
         // Writing to memory doesn't fail.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Loaded {
 pub struct Slot {
     folder: PathBuf,
     current: RwLock<Arc<Loaded>>,
-    /// The version that was refused last, which needn't be looked at again.
+    /// The version that was refused last, which needn't be told of again.
     refused: RwLock<Option<String>>,
 }
 
@@ -101,18 +101,8 @@ impl Slot {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn refresh(&self, device: &Device) -> anyhow::Result<Option<String>> {
-        let current = self.current();
-        let Ok(version) = version(&self.folder) else {
-            // In the moment between two folders there may be none.
-            return Ok(None);
-        };
-        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
-        if version == current.version || refused.as_ref() == Some(&version) {
-            return Ok(None);
-        }
-        // Whatever comes of it: these bytes are looked at once.
-        *refused = Some(version);
+    /// What is in the folder, if it can take the place of what answers at present.
+    fn successor(&self, current: &Loaded, device: &Device) -> anyhow::Result<Loaded> {
         let loaded = load(&self.folder, device)?;
         let (old, new) = (&current.classifier, &loaded.classifier);
         ensure!(
@@ -120,6 +110,28 @@ impl Slot {
             "{} takes other images or knows other classes: start the server anew with it",
             self.folder.display()
         );
+        Ok(loaded)
+    }
+
+    fn refresh(&self, device: &Device) -> anyhow::Result<Option<String>> {
+        let current = self.current();
+        let Ok(version) = version(&self.folder) else {
+            // In the moment between two folders there may be none.
+            return Ok(None);
+        };
+        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        if version == current.version {
+            return Ok(None);
+        }
+        let loaded = match self.successor(&current, device) {
+            Ok(loaded) => loaded,
+            // Its files may still be arriving: it is tried again, but told of once.
+            Err(_) if refused.as_ref() == Some(&version) => return Ok(None),
+            Err(error) => {
+                *refused = Some(version);
+                return Err(error);
+            }
+        };
         let version = loaded.version.clone();
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         *refused = None;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use answers::{Answer, Input};
+use answers::{Answer, Finding, Input};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest as _, Multipart, Query, Request, State},
@@ -53,11 +53,11 @@ pub async fn picture(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let underway = service.engine.underway();
     let asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
+    let underway = service.engine.underway();
     let bytes = match is_multipart(&parts.headers) {
         false => body.clone(),
         true => field(&parts.headers, body.clone()).await?,
@@ -92,11 +92,11 @@ pub async fn pixels(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let underway = service.engine.underway();
     let asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     let admitted = service.admission.read(&parts.headers, body).await?;
+    let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
     if admitted.body.len() != shape.len() {
         return Err(Failure::bad(format!(
@@ -174,9 +174,9 @@ async fn reply(
             fields.insert("pixels".into(), pixels.into());
         }
     }
-    let status = match fields_error(&json) {
-        true => StatusCode::UNPROCESSABLE_ENTITY,
-        false => StatusCode::OK,
+    let status = match answer.finding {
+        Finding::Unreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::OK,
     };
     Ok((status, Json(json)).into_response())
 }
@@ -191,11 +191,6 @@ fn kind(picture: &[u8]) -> Option<&'static str> {
     ];
     let found = kinds.iter().find(|(magic, _)| picture.starts_with(magic));
     found.map(|(_, kind)| *kind)
-}
-
-/// Whether what was sent is no picture.
-fn fields_error(json: &Value) -> bool {
-    json.get("error").is_some()
 }
 
 fn asked(options: Options) -> Result<Asked, Failure> {

@@ -7,7 +7,6 @@ mod flat;
 mod reply;
 mod request;
 
-use self::reply::Output;
 use std::sync::Arc;
 
 use axum::{
@@ -25,6 +24,7 @@ use crate::{
     models::{Loaded, Slot},
     reviews::{self, Doubt},
     service::Service,
+    v2::reply::Output,
 };
 
 /// The header that says where the JSON of a body ends and its tensors begin.
@@ -48,12 +48,12 @@ pub async fn infer(
     named: Addressed,
     request: Request,
 ) -> Result<Response, Failure> {
-    let underway = service.engine.underway();
     let (name, slot) = found(&service, named)?;
     let (parts, body) = request.into_parts();
     refuse_compressed(&parts.headers)?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let (body, room) = admitted.into_parts();
+    let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
     let asked = request::parse(&body, header_length(&parts.headers)?, shape)?;
     drop(body);

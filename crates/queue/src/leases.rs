@@ -9,7 +9,7 @@ use crate::{
 pub struct Next {
     /// The item that is theirs now; none where there is none for them.
     pub item: Option<Item>,
-    /// How many more there are for this person at once.
+    /// How many more there are for this person at once, counted up to a thousand.
     pub left: u64,
     /// How many others are in people's hands, this person's own included: some may come back.
     pub leased: u64,
@@ -44,10 +44,11 @@ const TAKE: Sql = Sql {
     postgres: take!(" FOR UPDATE SKIP LOCKED"),
 };
 
+/// Nobody needs to know how many more than a thousand there are, and each would be looked at.
 const LEFT: &str = concat!(
-    "SELECT (SELECT COUNT(*) FROM items WHERE ",
+    "SELECT (SELECT COUNT(*) FROM (SELECT n FROM items WHERE ",
     offered!(),
-    "), (SELECT COUNT(*) FROM items WHERE lease_until > $1), (SELECT COUNT(*) FROM items WHERE state = 'disputed')"
+    " ORDER BY n LIMIT 1000) counted), (SELECT COUNT(*) FROM items WHERE lease_until > $1), (SELECT COUNT(*) FROM items WHERE state = 'disputed')"
 );
 
 const ITEM: &str = "SELECT lease, lease_until, channels, height, width, classes, probabilities, reason, model, \

@@ -90,6 +90,10 @@ pub struct Args {
     /// Days that pictures are kept after they were answered
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     pub keep_days: u32,
+    /// Hosts that may be called back when a person has answered, as HOST or HOST:PORT (80), over plain http;
+    /// without, nobody is
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub callback_hosts: Vec<String>,
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,

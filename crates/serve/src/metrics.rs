@@ -15,6 +15,7 @@ pub struct Metrics {
     images: IntCounterVec,
     in_flight: IntGauge,
     refused: IntCounter,
+    callbacks: IntCounterVec,
 }
 
 impl Metrics {
@@ -49,6 +50,11 @@ impl Metrics {
             "serve_refused_total",
             "Requests that were told to come back later.",
         )?;
+        let callbacks = IntCounterVec::new(
+            Opts::new("serve_callbacks_total", "Callbacks by how they went."),
+            &["result"],
+        )?;
+        registry.register(Box::new(callbacks.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(batches.clone()))?;
@@ -63,6 +69,7 @@ impl Metrics {
             images,
             in_flight,
             refused,
+            callbacks,
         })
     }
 
@@ -93,6 +100,12 @@ impl Metrics {
         let count = |decision| self.images.with_label_values(&[model, decision]);
         count("accepted").inc_by(accepted);
         count("deferred").inc_by(deferred);
+    }
+
+    /// Somebody was called back, or it failed.
+    pub fn called(&self, done: bool) {
+        let result = if done { "done" } else { "failed" };
+        self.callbacks.with_label_values(&[result]).inc();
     }
 
     /// All of it, in Prometheus' text format.

@@ -36,6 +36,21 @@ pub struct Asked {
     /// Whether a person is to look at what the machine leaves to people.
     #[serde(default = "yes")]
     review: bool,
+    /// Whom to tell what the person says.
+    #[serde(skip)]
+    callback: Option<String>,
+}
+
+impl Asked {
+    /// Reads whom to tell.
+    fn call_back(&mut self, service: &Service, headers: &HeaderMap) -> Result<(), Failure> {
+        self.callback = service.callbacks.of(headers)?;
+        if self.callback.is_some() && !self.review {
+            let message = "review=false asks no person, so that nobody would ever be called back";
+            return Err(Failure::bad(message));
+        }
+        Ok(())
+    }
 }
 
 fn yes() -> bool {
@@ -53,9 +68,10 @@ pub async fn picture(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked = asked(options)?;
+    let mut asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
+    asked.call_back(&service, &parts.headers)?;
     let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
     let bytes = match is_multipart(&parts.headers) {
@@ -92,9 +108,10 @@ pub async fn pixels(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked = asked(options)?;
+    let mut asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
+    asked.call_back(&service, &parts.headers)?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
@@ -158,6 +175,7 @@ async fn reply(
             input: answer.pixels().map(<[u8]>::to_vec),
             probabilities: probabilities.unwrap_or_default(),
             reason,
+            callback: asked.callback.clone(),
         };
         review = reviews::defer(service, vec![doubt]).await?.pop();
     }

@@ -34,6 +34,8 @@ pub struct Doubt {
     pub probabilities: Vec<f64>,
     /// Why a person should look.
     pub reason: &'static str,
+    /// Whom to tell what they said.
+    pub callback: Option<String>,
 }
 
 /// Puts doubts into the queue; their ids, in order. It goes on if the client leaves.
@@ -71,7 +73,7 @@ impl From<Doubt> for Deferred {
             classes: classifier.classes().to_vec(),
             probabilities: doubt.probabilities,
             reason: doubt.reason.to_owned(),
-            callback: None,
+            callback: doubt.callback,
             first: None,
         }
     }
@@ -226,7 +228,8 @@ pub async fn state(
     }
 }
 
-fn told(reviewed: &Reviewed) -> Value {
+/// What is told of a review, to those who ask and those who are called back.
+pub fn told(reviewed: &Reviewed) -> Value {
     json!({
         "id": reviewed.id,
         "state": reviewed.state.as_str(),

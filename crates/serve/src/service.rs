@@ -19,6 +19,7 @@ use crate::{
     admission::Admission,
     args::Args,
     auth::Auth,
+    callbacks::Callbacks,
     engine::{Batching, Engine},
     metrics::Metrics,
     models::Models,
@@ -41,6 +42,8 @@ pub struct Service {
     pub admission: Admission,
     /// Knows who may.
     pub auth: Auth,
+    /// Who may be called back.
+    pub callbacks: Callbacks,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Memory for pictures that are decoded.
@@ -81,6 +84,7 @@ impl Service {
             engine: Engine::start(batching, Arc::clone(&metrics)),
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
+            callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
             queue: open(&args).await?,

@@ -61,6 +61,15 @@ pub async fn infer(
         .outputs
         .iter()
         .any(|wanted| wanted.output == Output::Review);
+    let callback = match asked.callback {
+        None => None,
+        Some(_) if !people => {
+            let message =
+                "callback_url is called when a person has answered: ask for `review`, too";
+            return Err(Failure::bad(message));
+        }
+        Some(address) => Some(service.callbacks.check(&address)?),
+    };
     let images = people.then(|| asked.images.clone());
     let told = service.engine.ask(slot, asked.images).await?;
     drop(underway);
@@ -74,7 +83,7 @@ pub async fn infer(
     service.decided(name, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
-        Some(images) => reviews::defer(&service, doubts(name, &told, &images)).await?,
+        Some(images) => reviews::defer(&service, doubts(name, &told, &images, callback)).await?,
     };
     let id = asked.id.as_deref();
     let response = reply::write(name, id, &told, &asked.outputs, &reviews);
@@ -83,7 +92,7 @@ pub async fn infer(
 }
 
 /// What a person should look at.
-fn doubts(name: &str, told: &Told, images: &[u8]) -> Vec<Doubt> {
+fn doubts(name: &str, told: &Told, images: &[u8], callback: Option<String>) -> Vec<Doubt> {
     let length = told.model.classifier.shape().len();
     let pairs = told.answers.iter().zip(images.chunks_exact(length));
     pairs
@@ -95,6 +104,7 @@ fn doubts(name: &str, told: &Told, images: &[u8]) -> Vec<Doubt> {
                 picture: None,
                 input: Some(image.to_vec()),
                 probabilities: answer.probabilities.clone(),
+                callback: callback.clone(),
             })
         })
         .collect()

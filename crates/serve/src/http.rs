@@ -59,7 +59,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/reviews/{id}", get(reviews::state))
         .layer(from_fn_with_state(Arc::clone(&service), auth::ask));
     let reviewing = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(watch::metrics))
         .route("/api/status", get(watch::status))
         .route("/review/next", post(reviews::next))
         .route("/review/undo", post(reviews::undo))
@@ -127,9 +127,4 @@ async fn sealed(mut response: Response) -> Response {
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-async fn metrics(service: State<Arc<Service>>) -> impl IntoResponse {
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], service.metrics.text())
 }

@@ -13,6 +13,7 @@ mod json;
 mod metrics;
 mod models;
 mod next;
+mod packed;
 mod pages;
 mod predict;
 mod reviews;

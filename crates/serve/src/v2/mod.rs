@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -50,7 +50,6 @@ pub async fn infer(
 ) -> Result<Response, Failure> {
     let (name, slot) = found(&service, named)?;
     let (parts, body) = request.into_parts();
-    refuse_compressed(&parts.headers)?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let (body, room) = admitted.into_parts();
     let underway = service.engine.underway();
@@ -187,16 +186,6 @@ fn found(service: &Service, named: Addressed) -> Result<(&str, &Arc<Slot>), Fail
         )));
     }
     Ok((name, slot))
-}
-
-fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
-    match headers.get("content-encoding") {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            let message = "send the body uncompressed";
-            Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, Failure> {

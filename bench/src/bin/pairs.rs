@@ -1,44 +1,77 @@
-//! Exploration.
-use anyhow::Context;
+//! How two pictures of the same thing fare together: `cargo run --release -p bench --bin pairs`.
+//!
+//! Two views of each validation image of a checkpoint that was trained on the bundled MNIST, each augmented by
+//! draws of its own, as tables in Markdown: what ways to put them together say (calibration, what they
+//! accept at the checkpoint's threshold for one picture, what threshold would be certified for two), and
+//! what becomes of those whose first view is in doubt, for which alone a second picture is ever asked.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
 use clap::Parser;
-use data::{Augmentation, Draw, Scratch, Source, split};
-use evaluation::{Decision, Deferral, Predictions, ReviewReason, RiskTarget, metrics, reliability};
-use model::{Backend, Classifier};
+use data::{Augmentation, Draw, LabelledImages, Scratch, Source, split};
+use evaluation::{
+    Decision, Deferral, Predictions, ReviewReason, RiskTarget, interval::clopper_pearson_upper,
+    metrics::negative_log_likelihood, pool, reliability::expected_calibration_error,
+};
+use model::{Answer, Backend, Classifier};
 use rayon::prelude::*;
 
+/// Measures two pictures of the same thing, judged together.
 #[derive(Parser)]
 struct Args {
-    checkpoint: std::path::PathBuf,
-    #[arg(long, default_value_t = 4)]
-    draws: usize,
+    /// A checkpoint that was trained on the bundled MNIST
+    #[arg(default_value = "artifacts/pretrained")]
+    checkpoint: PathBuf,
+    /// Pairs of views of each image
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    draws: u32,
+    /// Seed of the augmentation, other than the one of the run
+    #[arg(long, default_value_t = 1000)]
+    seed: u64,
 }
 
-struct View {
-    p: Vec<f64>,
-    class: u16,
-    conf: f64,
-    ok: bool,
-    accepted: bool,
+/// How two rows of probabilities become one.
+type Rule = fn(&[f64], &[f64]) -> Vec<f64>;
+
+const RULES: [(&str, Rule); 4] = [
+    ("the first alone", |first, _| first.to_vec()),
+    ("mean", |first, second| {
+        combined(first, second, |a, b| a + b)
+    }),
+    ("geometric mean", pool),
+    ("product", |first, second| {
+        combined(first, second, |a, b| a * b)
+    }),
+];
+
+fn combined(first: &[f64], second: &[f64], how: fn(f64, f64) -> f64) -> Vec<f64> {
+    let pairs = first.iter().zip(second);
+    // So large that no product is 0 for all classes.
+    let row: Vec<f64> = pairs
+        .map(|(a, b)| how(a.max(1e-150), b.max(1e-150)))
+        .collect();
+    let sum: f64 = row.iter().sum();
+    row.into_iter().map(|p| p / sum).collect()
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let classifier = Classifier::load(&args.checkpoint, &Backend::default().device()?)?;
-    let config = &classifier.manifest().provenance.config;
-    let train = Source::Bundled.train(&())?;
-    let count = config
-        .pointer("/data/validation")
-        .and_then(|v| v.as_u64())
-        .context("validation")? as usize;
-    let split = split(train.labels(), count, classifier.manifest().provenance.seed)?;
-    let recipe: Augmentation =
-        serde_json::from_value(config.pointer("/data/augmentation").context("a")?.clone())?;
-    let pens: Augmentation = serde_json::from_value(
-        config
-            .pointer("/data/validation_augmentation")
-            .context("a")?
-            .clone(),
-    )?;
+    let views = Views::of(&classifier, args.seed)?;
+    let one = &classifier.calibration().deferral;
+    println!(
+        "{} validation images, threshold {:.4} for one picture, target {} %\n",
+        views.indices.len(),
+        one.threshold,
+        100.0 * one.target_risk
+    );
+    let recipe = |key: &str| -> anyhow::Result<Augmentation> {
+        let config = &classifier.manifest().provenance.config;
+        let kinds = config.pointer(key).with_context(|| format!("no {key}"))?;
+        Ok(serde_json::from_value(kinds.clone())?)
+    };
+    // The same strokes on the same paper: only what lies between paper and pixels is drawn anew.
     let camera = Augmentation {
         rotation: 6.0,
         shift: 0.05,
@@ -51,211 +84,211 @@ fn main() -> anyhow::Result<()> {
         noise: 0.05,
         ..Augmentation::NONE
     };
-    let shape = train.shape();
-    let tau = classifier.calibration().deferral.threshold;
-    for (name, kinds) in [("recipe", recipe), ("pens", pens), ("camera", camera)] {
-        let views = |epoch: usize| -> anyhow::Result<Vec<View>> {
-            let mut images = vec![0; split.validation.len() * shape.len()];
-            images
-                .par_chunks_exact_mut(shape.len())
-                .zip(&split.validation)
-                .for_each_init(Scratch::default, |scratch, (out, &index)| {
-                    let index = index as usize;
-                    let draw = Draw {
-                        seed: 77,
-                        epoch,
-                        index,
-                    };
-                    kinds.apply(
-                        shape,
-                        train.image(index),
-                        train.digit(index),
-                        draw,
-                        scratch,
-                        out,
-                    );
-                });
-            Ok(classifier
-                .classify_all(&images)?
-                .into_iter()
-                .map(|a| View {
-                    class: a.class,
-                    conf: a.confidence,
-                    ok: !matches!(
-                        a.decision,
-                        Decision::Review {
-                            reason: ReviewReason::OutOfDistribution,
-                            ..
-                        }
-                    ),
-                    accepted: a.decision == Decision::Accept,
-                    p: a.probabilities.clone(),
-                })
-                .collect())
-        };
-        println!("== {name}, tau {tau}");
-        let labels: Vec<u16> = split
-            .validation
-            .iter()
-            .map(|&i| train.label(i as usize))
-            .collect();
-        // index: rule -> (accepted, wrong)
-        let mut cond = [[0u64; 2]; 8];
-        let mut firsts = 0;
-        let mut single = [0u64; 2];
-        let mut hard: Vec<(f64, f64, f64, f64, bool, bool)> = vec![];
-        for draw in 0..args.draws {
-            let a = views(2 * draw + 1)?;
-            let b = views(2 * draw + 2)?;
-            let mix = |f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
-                a.iter()
-                    .zip(&b)
-                    .flat_map(|(a, b)| {
-                        let row: Vec<f64> =
-                            a.p.iter()
-                                .zip(&b.p)
-                                .map(|(x, y)| f(x.max(1e-300), y.max(1e-300)))
-                                .collect();
-                        let sum: f64 = row.iter().sum();
-                        row.into_iter().map(move |x| x / sum)
-                    })
-                    .collect()
-            };
-            let rules: [(&str, Vec<f64>); 4] = [
-                ("first", mix(&|a, _| a)),
-                ("mean", mix(&|a, b| (a + b) / 2.0)),
-                ("geo", mix(&|a, b| (a * b).sqrt())),
-                ("product", mix(&|a, b| a * b)),
-            ];
-            let within = |i: usize| a[i].ok && b[i].ok;
-            for (rule, p) in &rules {
-                let p = Predictions::from_probabilities(10, p.clone(), labels.clone())?;
-                let mut acc = [0u64; 2];
-                for (i, (c, r)) in p.confidences().zip(p.correct()).enumerate() {
-                    if c >= tau && within(i) {
-                        acc[0] += 1;
-                        acc[1] += u64::from(!r);
-                    }
-                }
-                let d = Deferral::fit(&p, within, &RiskTarget::default())?;
-                if draw == 0 {
-                    println!(
-                        "{rule:8} nll {:.4} ece {:.4} acc {:.4} at tau {} wrong {}  certified {} thr {:.6} n {} wrong {}",
-                        metrics::negative_log_likelihood(&p),
-                        reliability::expected_calibration_error(&p),
-                        p.correct().filter(|c| *c).count() as f64 / p.len() as f64,
-                        acc[0],
-                        acc[1],
-                        d.certified,
-                        d.threshold,
-                        d.accepted,
-                        d.errors
-                    );
-                }
-            }
-            let top = |p: &[f64]| (0..10).max_by(|&x, &y| p[x].total_cmp(&p[y])).unwrap();
-            for i in 0..a.len() {
-                let wrong = |c: usize| u64::from(c != labels[i] as usize);
-                if a[i].accepted {
-                    single[0] += 1;
-                    single[1] += wrong(a[i].class as usize);
-                    continue;
-                }
-                if !a[i].ok {
-                    continue;
-                }
-                firsts += 1;
-                let mut add = |k: usize, yes: bool, c: usize| {
-                    if yes {
-                        cond[k][0] += 1;
-                        cond[k][1] += wrong(c);
-                    }
-                };
-                let agree = a[i].class == b[i].class;
-                add(0, b[i].accepted, b[i].class as usize);
-                add(1, b[i].accepted && agree, b[i].class as usize);
-                for (k, (_, p)) in rules.iter().enumerate().skip(1) {
-                    let row = &p[i * 10..][..10];
-                    let c = top(row);
-                    add(1 + k, b[i].ok && agree && row[c] >= tau, c);
-                    if k == 3 {
-                        add(
-                            6,
-                            agree
-                                && b[i].ok
-                                && b[i].conf >= tau
-                                && row[c] >= tau
-                                && a[i].conf >= 0.9,
-                            c,
-                        );
-                        add(
-                            7,
-                            agree && b[i].ok && b[i].conf >= tau && a[i].conf >= 0.5,
-                            c,
-                        );
-                    }
-                }
-                hard.push((
-                    rules[1].1[i * 10..][..10]
-                        .iter()
-                        .copied()
-                        .fold(0.0, f64::max),
-                    rules[2].1[i * 10..][..10]
-                        .iter()
-                        .copied()
-                        .fold(0.0, f64::max),
-                    rules[3].1[i * 10..][..10]
-                        .iter()
-                        .copied()
-                        .fold(0.0, f64::max),
-                    b[i].conf,
-                    agree && b[i].ok,
-                    top(&rules[3].1[i * 10..][..10]) == labels[i] as usize,
-                ));
-            }
-        }
-        println!(
-            "single accepted {} wrong {}; firsts in doubt {firsts}",
-            single[0], single[1]
-        );
-        for (k, n) in [
-            "second",
-            "second agree",
-            "mean",
-            "geo",
-            "product",
-            "",
-            "first>=.9 second>=t",
-            "first>=.5,second>=t",
-        ]
-        .iter()
-        .enumerate()
-        {
-            println!(
-                "   {n:22} {} wrong {}  ({:.2} %)",
-                cond[k][0],
-                cond[k][1],
-                100.0 * cond[k][1] as f64 / cond[k][0].max(1) as f64
-            );
-        }
-        for (rule, key) in [("mean", 0), ("geo", 1), ("product", 2), ("second", 3)] {
-            let mut s: Vec<(f64, bool)> = hard
-                .iter()
-                .filter(|h| h.4)
-                .map(|h| ([h.0, h.1, h.2, h.3][key], h.5))
-                .collect();
-            s.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let mut line = format!("   by {rule}:");
-            for share in [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7] {
-                let n = (share * hard.len() as f64) as usize;
-                if n > s.len() {
-                    break;
-                }
-                let wrong = s[..n].iter().filter(|x| !x.1).count();
-                line += &format!("  {:.0}%@{:.5}: {}/{}", 100.0 * share, s[n - 1].0, wrong, n);
-            }
-            println!("{line}");
-        }
+    for (name, kinds) in [
+        ("another photo of the same paper (camera)", camera),
+        (
+            "another pen and scanner (`data.validation_augmentation`)",
+            recipe("/data/validation_augmentation")?,
+        ),
+        (
+            "as in training (`data.augmentation`)",
+            recipe("/data/augmentation")?,
+        ),
+    ] {
+        println!("**{name}**\n");
+        views.tables(&kinds, args.draws as usize)?;
     }
     Ok(())
+}
+
+/// What views are made of.
+struct Views<'a> {
+    classifier: &'a Classifier,
+    images: LabelledImages,
+    indices: Vec<u32>,
+    seed: u64,
+}
+
+/// How many were accepted, and how many of them are wrong.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    accepted: u64,
+    wrong: u64,
+}
+
+impl Kept {
+    fn count(&mut self, accepted: bool, wrong: bool) {
+        self.accepted += u64::from(accepted);
+        self.wrong += u64::from(accepted && wrong);
+    }
+
+    fn and(self, other: Self) -> Self {
+        Kept {
+            accepted: self.accepted + other.accepted,
+            wrong: self.wrong + other.wrong,
+        }
+    }
+
+    fn shown(self, of: u64) -> String {
+        let share = |a: u64, b: u64| 100.0 * a as f64 / b.max(1) as f64;
+        format!(
+            "{} of {of} ({:.1} %) | {} ({:.3} %)",
+            self.accepted,
+            share(self.accepted, of),
+            self.wrong,
+            share(self.wrong, self.accepted)
+        )
+    }
+}
+
+/// Whether an image is like those of the calibration.
+fn is_within(answer: &Answer) -> bool {
+    let outside = Decision::Review {
+        runner_up: answer.runner_up(),
+        reason: ReviewReason::OutOfDistribution,
+    };
+    answer.decision != outside
+}
+
+impl<'a> Views<'a> {
+    fn of(classifier: &'a Classifier, seed: u64) -> anyhow::Result<Self> {
+        let manifest = classifier.manifest();
+        let images = Source::Bundled.train(&())?;
+        ensure!(
+            manifest.provenance.data.train == *images.digest(),
+            "the checkpoint wasn't trained on the bundled MNIST"
+        );
+        let config = &manifest.provenance.config;
+        let count = config
+            .pointer("/data/validation")
+            .and_then(|value| value.as_u64());
+        let count = count.context("the checkpoint doesn't say how many images validated it")?;
+        let indices = split(images.labels(), count as usize, manifest.provenance.seed)?.validation;
+        Ok(Views {
+            classifier,
+            images,
+            indices,
+            seed,
+        })
+    }
+
+    /// What the classifier says of one view of each image.
+    fn answers(&self, kinds: &Augmentation, epoch: usize) -> anyhow::Result<Vec<Answer>> {
+        let shape = self.images.shape();
+        let mut views = vec![0; self.indices.len() * shape.len()];
+        let chunks = views.par_chunks_exact_mut(shape.len());
+        chunks
+            .zip(&self.indices)
+            .for_each_init(Scratch::default, |scratch, (view, &index)| {
+                let index = index as usize;
+                let draw = Draw {
+                    seed: self.seed,
+                    epoch,
+                    index,
+                };
+                let (image, digit) = (self.images.image(index), self.images.digit(index));
+                kinds.apply(shape, image, digit, draw, scratch, view);
+            });
+        Ok(self.classifier.classify_all(&views)?)
+    }
+
+    fn tables(&self, kinds: &Augmentation, draws: usize) -> anyhow::Result<()> {
+        let labels: Vec<u16> = self
+            .indices
+            .iter()
+            .map(|&index| self.images.label(index as usize))
+            .collect();
+        let threshold = self.classifier.calibration().deferral.threshold;
+        let [mut doubtful, mut unlike] = [0; 2];
+        let [mut alone, mut second_alone, mut after_unlike] = [Kept::default(); 3];
+        let mut together = [Kept::default(); RULES.len()];
+        for draw in 0..draws {
+            let first = self.answers(kinds, 2 * draw + 1)?;
+            let second = self.answers(kinds, 2 * draw + 2)?;
+            if draw == 0 {
+                self.table(&first, &second, &labels)?;
+            }
+            for ((first, second), &label) in first.iter().zip(&second).zip(&labels) {
+                alone.count(first.decision == Decision::Accept, first.class != label);
+                if first.decision == Decision::Accept {
+                    continue;
+                }
+                let kept = second.decision == Decision::Accept;
+                if !is_within(first) {
+                    unlike += 1;
+                    after_unlike.count(kept, second.class != label);
+                    continue;
+                }
+                doubtful += 1;
+                second_alone.count(kept, second.class != label);
+                for ((_, rule), together) in RULES.iter().zip(&mut together) {
+                    let p = rule(&first.probabilities, &second.probabilities);
+                    let agree = first.class == second.class && is_within(second);
+                    let kept = agree && p[usize::from(first.class)] >= threshold;
+                    together.count(kept, first.class != label);
+                }
+            }
+        }
+        println!("\n| first in doubt, second judged by | accepted | wrong |\n|---|---|---|");
+        println!("| itself | {} |", second_alone.shown(doubtful));
+        for ((name, _), kept) in RULES.iter().zip(together).skip(1) {
+            println!("| {name} | {} |", kept.shown(doubtful));
+        }
+        println!(
+            "| (first unlike the training images) itself | {} |",
+            after_unlike.shown(unlike)
+        );
+        let all = (draws * labels.len()) as u64;
+        println!("| of all: one picture | {} |", alone.shown(all));
+        let both = alone.and(together[2]);
+        println!(
+            "| of all: one, and the geometric mean of two | {} |\n",
+            both.shown(all)
+        );
+        Ok(())
+    }
+
+    /// All pairs, one of each image.
+    fn table(&self, first: &[Answer], second: &[Answer], labels: &[u16]) -> anyhow::Result<()> {
+        let deferral = &self.classifier.calibration().deferral;
+        let target = RiskTarget {
+            target_risk: deferral.target_risk,
+            confidence_level: deferral.confidence_level,
+        };
+        println!(
+            "| all pairs, by | NLL | ECE | accepted | wrong | at most (95 %) | threshold for pairs | accepted | wrong |\n\
+             |---|---|---|---|---|---|---|---|---|"
+        );
+        for (name, rule) in RULES {
+            let pairs = first.iter().zip(second);
+            let rows = pairs.flat_map(|(a, b)| rule(&a.probabilities, &b.probabilities));
+            let classes = self.classifier.classes().len();
+            let p = Predictions::from_probabilities(classes, rows.collect(), labels.to_vec())?;
+            let alone = name == RULES[0].0;
+            let eligible = |row: usize| {
+                let [a, b] = [&first[row], &second[row]];
+                is_within(a) && (alone || is_within(b) && a.class == b.class)
+            };
+            let mut kept = Kept::default();
+            for (row, (confidence, right)) in p.confidences().zip(p.correct()).enumerate() {
+                kept.count(eligible(row) && confidence >= deferral.threshold, !right);
+            }
+            let bound =
+                clopper_pearson_upper(kept.wrong, kept.accepted, deferral.confidence_level)?;
+            let own = Deferral::fit(&p, eligible, &target)?;
+            let own = match own.certified {
+                true => format!("{:.5} | {} | {}", own.threshold, own.accepted, own.errors),
+                false => "none | | ".to_owned(),
+            };
+            println!(
+                "| {name} | {:.4} | {:.2} % | {} | {} | {:.3} % | {own} |",
+                negative_log_likelihood(&p),
+                100.0 * expected_calibration_error(&p),
+                kept.accepted,
+                kept.wrong,
+                100.0 * bound
+            );
+        }
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::{accept::Connections, export::Export};
+use crate::{accept::Connections, callbacks::Callbacks, export::Export};
 
 /// Serves trained classifiers over HTTP.
 ///
@@ -140,6 +140,7 @@ impl Args {
             self.max_body,
             self.queue
         );
+        Callbacks::new(&self.callback_hosts)?;
         Ok(())
     }
 

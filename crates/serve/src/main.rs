@@ -17,6 +17,7 @@ mod packed;
 mod pages;
 mod predict;
 mod reviews;
+mod second;
 mod service;
 mod v2;
 mod watch;

@@ -17,6 +17,7 @@ pub struct Metrics {
     seconds: HistogramVec,
     batches: Histogram,
     images: IntCounterVec,
+    pairs: IntCounterVec,
     in_flight: IntGauge,
     refused: IntCounter,
     callbacks: IntCounterVec,
@@ -54,6 +55,14 @@ impl Metrics {
             ),
             &["model", "decision"],
         )?;
+        let pairs = IntCounterVec::new(
+            Opts::new(
+                "serve_pairs_total",
+                "Second pictures that were judged together with the first, by model and what became of them.",
+            ),
+            &["model", "decision"],
+        )?;
+        registry.register(Box::new(pairs.clone()))?;
         let in_flight = IntGauge::new("serve_requests_in_flight", "Requests being answered.")?;
         let refused = IntCounter::new(
             "serve_refused_total",
@@ -101,6 +110,7 @@ impl Metrics {
             seconds,
             batches,
             images,
+            pairs,
             in_flight,
             refused,
             callbacks,
@@ -145,6 +155,12 @@ impl Metrics {
     pub fn called(&self, done: bool) {
         let result = if done { "done" } else { "failed" };
         self.callbacks.with_label_values(&[result]).inc();
+    }
+
+    /// What became of a second picture of a model: accepted, or left to a person.
+    pub fn decided_together(&self, model: &str, accepted: bool) {
+        let decision = if accepted { "accepted" } else { "deferred" };
+        self.pairs.with_label_values(&[model, decision]).inc();
     }
 
     /// How many items the review queue holds, if it could be counted.

@@ -36,6 +36,8 @@ pub struct Doubt {
     pub reason: &'static str,
     /// Whom to tell what they said.
     pub callback: Option<String>,
+    /// The review of the first picture of the same thing.
+    pub first: Option<String>,
 }
 
 /// Puts doubts into the queue; their ids, in order. It goes on if the client leaves.
@@ -74,7 +76,7 @@ impl From<Doubt> for Deferred {
             probabilities: doubt.probabilities,
             reason: doubt.reason.to_owned(),
             callback: doubt.callback,
-            first: None,
+            first: doubt.first,
         }
     }
 }
@@ -265,6 +267,7 @@ fn shown(item: Item) -> Value {
         "model": item.model,
         "version": item.version,
         "created": item.created,
+        "first": item.first,
         "second": item.second,
         "disputed": disputed,
     })

@@ -104,6 +104,7 @@ fn doubts(name: &str, told: &Told, images: &[u8], callback: Option<String>) -> V
                 input: Some(image.to_vec()),
                 probabilities: answer.probabilities.clone(),
                 callback: callback.clone(),
+                first: None,
             })
         })
         .collect()

@@ -4,6 +4,10 @@
 
 use std::{fs, io::Write as _, time::Duration};
 
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use serde_json::{Value, json};
 use tests::{
     Sandbox,
@@ -535,6 +539,71 @@ fn what_was_accepted_before_it_is_asked_to_end_is_answered() {
 }
 
 #[test]
+fn bodies_may_come_compressed_and_are_bounded_as_they_unfold() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--max-body", "1"]);
+    let gzip = |body: &[u8]| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(body).unwrap();
+        packed.finish().unwrap()
+    };
+    let deflate = |body: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(body).unwrap();
+        packed.finish().unwrap()
+    };
+    let (images, labels) = mnist(30);
+    let head = json!({
+        "inputs": [{
+            "name": "images", "datatype": "UINT8", "shape": [30, 1, 28, 28],
+            "parameters": { "binary_data_size": images.len() },
+        }],
+        "outputs": [{ "name": "class" }],
+    })
+    .to_string();
+    // The length is that of the JSON as it is.
+    let length = format!("Inference-Header-Content-Length: {}", head.len());
+    let body = [head.as_bytes(), &images].concat();
+    let send = |encoding: &str, packed: &[u8]| {
+        let lines = [&length[..], &format!("Content-Encoding: {encoding}")];
+        server.send("POST", "/v2/models/pretrained/infer", &lines, packed)
+    };
+    for (encoding, packed) in [
+        ("gzip", gzip(&body)),
+        ("deflate", deflate(&body)),
+        ("identity", body.clone()),
+    ] {
+        let reply = send(encoding, &packed);
+        assert_eq!(
+            reply.json()["outputs"][0]["data"],
+            json!(labels),
+            "{encoding}"
+        );
+    }
+    let picture = gzip(&png(&images[..PIXELS]));
+    let reply = server.send("POST", "/predict", &["Content-Encoding: gzip"], &picture);
+    assert_eq!(reply.json()["digit"], labels[0]);
+
+    let bomb = vec![b' '; 50_000_000];
+    let cut = gzip(&body);
+    for (encoding, packed, status) in [
+        ("gzip", gzip(&bomb), 413),
+        ("deflate", deflate(&bomb), 413),
+        ("gzip", cut[..cut.len() - 9].to_vec(), 400),
+        ("deflate", gzip(&body), 400),
+        ("gzip", body.clone(), 400),
+        ("gzip", [&gzip(&body)[..], b"more"].concat(), 400),
+        ("deflate", [&deflate(&body)[..], b"more"].concat(), 400),
+        ("br", body.clone(), 415),
+        ("gzip, gzip", gzip(&gzip(&body)), 415),
+    ] {
+        let reply = send(encoding, &packed);
+        assert_eq!(reply.status, status, "{encoding}: {reply:?}");
+        assert!(reply.json()["error"].is_string());
+    }
+}
+
+#[test]
 fn metrics_count_what_was_asked() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);
@@ -546,6 +615,25 @@ fn metrics_count_what_was_asked() {
     assert!(text.contains(line), "{text}");
     assert!(text.contains("serve_batch_images_sum 40"), "{text}");
     assert!(!text.contains("script"), "what a client wrote is no label");
+    let (images, _) = mnist(3000);
+    let reviews = infer(&server, &images, &["review"]).json();
+    let reviews = reviews["outputs"][0]["data"].as_array().unwrap().clone();
+    let left = reviews.iter().filter(|id| **id != json!("")).count();
+    let status = server.get("/api/status").json();
+    assert_eq!(status["queue"]["open"], left);
+    // Counting looks at every item: it is done every few seconds at most.
+    let told = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let text = String::from_utf8(server.get("/metrics").body).unwrap();
+        let lines = [
+            format!("serve_queue_items{{state=\"open\"}} {left}"),
+            "serve_queue_reachable 1".to_owned(),
+            format!("serve_deferred_share {}", status["drift"]["now"]),
+            "serve_drift_significant 0".to_owned(),
+        ];
+        lines.iter().all(|line| text.contains(line))
+    });
+    assert!(told);
 }
 
 #[test]

@@ -217,10 +217,9 @@ async fn reply(
         fields.insert("next".into(), next.json(reason));
         fields.insert("review".into(), review.into());
         fields.insert("first".into(), first.into());
-        if together != Together::Alone {
-            fields.insert("reason".into(), reason.into());
-            fields.insert("judged_with".into(), before.into());
-        }
+        fields.insert("reason".into(), reason.into());
+        let with = before.filter(|_| together != Together::Alone);
+        fields.insert("judged_with".into(), with.into());
         if asked.pixels {
             let pixels = answer.pixels().map(|pixels| BASE64_STANDARD.encode(pixels));
             fields.insert("pixels".into(), pixels.into());

@@ -131,13 +131,18 @@ impl First {
                 "this is the first picture once more, which says nothing new: take another one",
             ));
         }
-        if first.reason != answers::LOW_CONFIDENCE {
-            // A mark, or unlike what was learned: nothing that another picture could outvote.
-            class.classification.decision = Decision::Review {
-                runner_up: class.runner_up(),
-                reason: ReviewReason::LowConfidence,
-            };
-            return Ok(Together::Person);
+        match &first.reason[..] {
+            answers::LOW_CONFIDENCE => {}
+            // Its probabilities say nothing.
+            answers::OUT_OF_DISTRIBUTION => return Ok(Together::Alone),
+            // A mark: no other picture says what it means.
+            _ => {
+                class.classification.decision = Decision::Review {
+                    runner_up: class.runner_up(),
+                    reason: ReviewReason::LowConfidence,
+                };
+                return Ok(Together::Person);
+            }
         }
         let alone = class.class;
         let calibration = model.classifier.calibration();

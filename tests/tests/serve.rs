@@ -625,13 +625,16 @@ fn metrics_count_what_was_asked() {
     let told = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         let text = String::from_utf8(server.get("/metrics").body).unwrap();
-        let lines = [
-            format!("serve_queue_items{{state=\"open\"}} {left}"),
-            "serve_queue_reachable 1".to_owned(),
-            format!("serve_deferred_share {}", status["drift"]["now"]),
-            "serve_drift_significant 0".to_owned(),
-        ];
-        lines.iter().all(|line| text.contains(line))
+        let value = |name: &str| -> Option<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.trim().parse().ok())
+        };
+        let significant = status["drift"]["significant"].as_bool().unwrap();
+        value("serve_queue_items{state=\"open\"} ") == Some(left as f64)
+            && value("serve_queue_reachable ") == Some(1.0)
+            && value("serve_deferred_share ") == status["drift"]["now"].as_f64()
+            && value("serve_promised_share ") == status["promised_share"].as_f64()
+            && value("serve_drift_significant ") == Some(f64::from(u8::from(significant)))
     });
     assert!(told);
 }

@@ -153,6 +153,7 @@ pub async fn about(State(service): State<Arc<Service>>, options: Options) -> Res
     let deferral = &classifier.calibration().deferral;
     Ok(Json(json!({
         "name": name,
+        "models": service.models.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "version": model.version,
         "classes": classifier.classes(),
         "input": [shape.channels, shape.height, shape.width],

@@ -87,6 +87,12 @@ struct Person {
 }
 
 #[derive(Deserialize)]
+struct Undoing {
+    reviewer: String,
+    key: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Holder {
     reviewer: String,
     lease: String,
@@ -185,8 +191,8 @@ pub async fn renew(
 /// # Errors
 /// By its status.
 pub async fn undo(State(service): State<Arc<Service>>, request: Request) -> Result<Json, Failure> {
-    let Person { reviewer } = read(&service, request).await?;
-    let item = service.queue.undo(&reviewer).await;
+    let Undoing { reviewer, key } = read(&service, request).await?;
+    let item = service.queue.undo(&reviewer, key.as_deref()).await;
     let item = item.map_err(|error| failed(&error))?;
     Ok(Json(json!({ "item": item.map(shown) })))
 }

@@ -79,7 +79,7 @@ async fn an_answer_given_anew_is_called_back_even_if_the_old_one_is_just_being_t
         let id = defer_with_callback(&queue).await;
         say(&queue, "ann", class("1")).await;
         assert_eq!(queue.callbacks_due(100).await.unwrap().len(), 1);
-        let item = queue.undo("ann").await.unwrap().unwrap();
+        let item = queue.undo("ann", None).await.unwrap().unwrap();
         assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
         queue
             .answer(&id, "ann", &item.lease, class("2"), "key")

@@ -8,8 +8,12 @@
 //!           admission.rs    is there room? then its body is read
 //!           v2, predict.rs  bytes become images, or the request is told what is wrong with them
 //!           engine.rs       images of several requests are computed together
+//!           second.rs       what two pictures of the same thing say together
 //!           v2, predict.rs  what came of it, as the client asked for it
+//!           reviews.rs      what the machine leaves to people is put into the queue
 //! ```
+//!
+//! Beside requests, `callbacks.rs` tells those who wait elsewhere what people answered.
 
 use std::{sync::Arc, time::Instant};
 

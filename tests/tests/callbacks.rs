@@ -208,6 +208,7 @@ fn addresses_that_may_not_be_called_are_refused_with_a_reason() {
         ("https://hooks.example/", "plain http"),
         ("http://user@hooks.example/", "without a user"),
         ("http://hooks.example@other.example/", "without a user"),
+        ("http://hooks.example@hooks.example:80/", "without a user"),
         ("http://hooks.example:0x50/", "HOST:PORT"),
         ("file:///etc/passwd", "HOST:PORT"),
         ("/told", "HOST:PORT"),

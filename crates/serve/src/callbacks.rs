@@ -127,7 +127,7 @@ fn place(authority: &Authority) -> Option<(String, u16)> {
     let rest = authority.as_str().strip_prefix(host)?;
     let whole = match port {
         None => rest.is_empty(),
-        Some(_) => true,
+        Some(_) => rest.starts_with(':'),
     };
     (whole && !host.is_empty()).then(|| (host.to_ascii_lowercase(), port.unwrap_or(80)))
 }

@@ -10,7 +10,7 @@
 //!           engine.rs       images of several requests are computed together
 //!           second.rs       what two pictures of the same thing say together
 //!           v2, predict.rs  what came of it, as the client asked for it
-//!           reviews.rs      what the machine leaves to people is put into the queue
+//!           doubt.rs        what the machine leaves to people is put into the queue
 //! ```
 //!
 //! Beside requests, `callbacks.rs` tells those who wait elsewhere what people answered.

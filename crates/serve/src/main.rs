@@ -5,6 +5,7 @@ mod admission;
 mod args;
 mod auth;
 mod callbacks;
+mod doubt;
 mod engine;
 mod export;
 mod failure;

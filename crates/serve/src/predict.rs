@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::{
     admission::Admitted,
+    doubt::{self, Doubt},
     failure::Failure,
     json::Json,
     models::{Loaded, Slot},
     next::{Do, Next},
-    reviews::{self, Doubt},
     second::{First, Together},
     service::Service,
 };
@@ -201,7 +201,7 @@ async fn reply(
             callback: asked.callback,
             first: before.map(str::to_owned),
         };
-        review = reviews::defer(service, vec![doubt]).await?.pop();
+        review = doubt::defer(service, vec![doubt]).await?.pop();
     }
     // What another picture of the same thing can be judged with.
     let first = match (next.what, &asked.first) {

@@ -18,11 +18,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    doubt::{self, Doubt},
     engine::Told,
     failure::Failure,
     json::Json,
     models::{Loaded, Slot},
-    reviews::{self, Doubt},
     service::Service,
     v2::reply::Output,
 };
@@ -82,7 +82,7 @@ pub async fn infer(
     service.decided(name, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
-        Some(images) => reviews::defer(&service, doubts(name, &told, &images, callback)).await?,
+        Some(images) => doubt::defer(&service, doubts(name, &told, &images, callback)).await?,
     };
     let id = asked.id.as_deref();
     let response = reply::write(name, id, &told, &asked.outputs, &reviews);

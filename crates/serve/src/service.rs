@@ -20,6 +20,7 @@ use crate::{
     args::Args,
     auth::Auth,
     engine::{Batching, Engine},
+    gate::Gate,
     metrics::Metrics,
     models::Models,
     watch::Watch,
@@ -77,13 +78,15 @@ impl Service {
             images: args.max_batch,
             wait: args.wait(),
         };
+        let queue = open(&args).await?;
+        let gate = Gate::new(&args, models.first(), queue.clone())?;
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics)),
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
-            queue: open(&args).await?,
+            queue,
             answered: Notify::new(),
             ending: Notify::new(),
             watch: Watch::default(),
@@ -92,7 +95,7 @@ impl Service {
             models,
             metrics,
         };
-        watch(Arc::clone(&service.models))?;
+        watch(Arc::clone(&service.models), gate)?;
         Ok(service)
     }
 
@@ -142,17 +145,18 @@ async fn open(args: &Args) -> anyhow::Result<Queue> {
 }
 
 /// Looks for new models every second, and on SIGHUP at once.
-fn watch(models: Arc<Models>) -> anyhow::Result<()> {
+fn watch(models: Arc<Models>, gate: Gate) -> anyhow::Result<()> {
     let mut hangup = hangup().context("can't listen to signals")?;
+    let gate = Arc::new(gate);
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = hangup.wait() => {}
-            }
-            let models = Arc::clone(&models);
-            // Reading and checking a model takes time that requests shouldn't wait for.
-            let _ = tokio::task::spawn_blocking(move || models.refresh()).await;
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = hangup.wait() => true,
+            };
+            let (models, gate) = (Arc::clone(&models), Arc::clone(&gate));
+            // Reading, checking and comparing models takes time that requests shouldn't wait for.
+            let _ = tokio::task::spawn_blocking(move || models.refresh(&gate, asked)).await;
         }
     });
     Ok(())

@@ -174,6 +174,8 @@ def learn(args, target, work, server, model, seed, mnist_test, unseen, answered)
     exported = run([target / "serve", "export", "--to", answers, "--database", work / "reviews.sqlite"]).split()
     also = f'data.also=[{{dir="{answers}",weight={args.weight}}}]'
     changes = [part for change in args.set for part in ("--set", change)]
+    # The server ends a connection on which nothing comes; the next request opens another.
+    server.connection.close()
     started = time.perf_counter()
     run([target / "train", "--config", ROOT / args.config, "--start-from", ROOT / "artifacts/pretrained", "--set", also,
          "--seed", str(seed), "--run-dir", out, "--quiet", *changes])

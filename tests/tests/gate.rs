@@ -134,6 +134,13 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
     let say = refused["say"].as_str().unwrap();
     assert!(say.contains("isn't shown"), "{say}");
     assert_eq!(version(&server), second);
+    // Nor does it come into service by a start of another server.
+    let said = sandbox.fail("serve", &["m=m", "--listen", "127.0.0.1:0"]);
+    let refused = refused["version"].as_str().unwrap();
+    assert!(
+        said.contains(refused) && said.contains("--swap-unchecked"),
+        "{said}"
+    );
 
     // What was in service needs no comparison to be so again, and the old one put back is no news.
     replace(&sandbox, &pretrained());

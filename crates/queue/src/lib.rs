@@ -46,6 +46,7 @@ mod export;
 mod item;
 mod leases;
 mod open;
+mod refusals;
 mod retention;
 mod status;
 mod stored;

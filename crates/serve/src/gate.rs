@@ -10,7 +10,7 @@ use queue::{Part, Queue};
 use rayon::ThreadPool;
 use report::TestImagesError;
 
-use crate::{args::Args, export::examples};
+use crate::{args::Args, export::examples, models::Loaded};
 
 /// Two-sided coverage of the intervals: as that of `digits compare`.
 const LEVEL: f64 = 0.95;
@@ -54,14 +54,47 @@ impl Gate {
         })
     }
 
-    /// What speaks for `new`, in a sentence. Takes seconds; within a thread of a runtime that may block.
+    /// Whether `loaded` may answer from the start: not if it was refused before, as a server that is started
+    /// again finds it still in its folder.
+    ///
+    /// # Errors
+    /// That it was refused, or that the database can't tell.
+    pub async fn start(&self, name: &str, loaded: &Loaded) -> anyhow::Result<()> {
+        let version = &loaded.version;
+        let Some(why) = self.queue.refused(name, version).await? else {
+            return Ok(());
+        };
+        if self.unchecked {
+            return Ok(self.queue.admit(name, version).await?);
+        }
+        bail!(
+            "{name}: its version {version} was refused in place of another, and lies in the folder still: put the \
+             old one back, or start with --swap-unchecked ({why})"
+        )
+    }
+
+    /// What speaks for `new` in the place of `old`, in a sentence. Takes seconds; within a thread of a runtime
+    /// that may block.
     ///
     /// # Errors
     /// What speaks against it: that it is not worse isn't shown, or there is nothing to show it on.
-    pub fn pass(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<String> {
-        if self.unchecked {
-            return Ok("not compared, as --swap-unchecked says".to_owned());
-        }
+    pub fn pass(&self, name: &str, old: &Loaded, new: &Loaded) -> anyhow::Result<String> {
+        let found = match self.unchecked {
+            true => Ok("not compared, as --swap-unchecked says".to_owned()),
+            false => self.compared(name, &old.classifier, &new.classifier),
+        };
+        let version = &new.version;
+        let noted = async {
+            match &found {
+                Ok(_) => self.queue.admit(name, version).await,
+                Err(error) => self.queue.refuse(name, version, &error.to_string()).await,
+            }
+        };
+        tokio::runtime::Handle::current().block_on(noted)?;
+        found
+    }
+
+    fn compared(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<String> {
         let (judge, judged) = self.judge(name, old, new)?;
         let (test, tested) = self.test(name, old, new)?;
         match judge && test {

@@ -198,7 +198,7 @@ impl Slot {
                 let known = self.past().served.contains(&version);
                 let passed = match known {
                     true => Ok("it was in service before".to_owned()),
-                    false => gate.pass(name, &current.classifier, &loaded.classifier),
+                    false => gate.pass(name, &current, &loaded),
                 };
                 match passed {
                     Ok(say) => {

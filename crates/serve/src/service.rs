@@ -80,6 +80,9 @@ impl Service {
         };
         let queue = open(&args).await?;
         let gate = Gate::new(&args, models.first(), queue.clone())?;
+        for (name, slot) in models.iter() {
+            gate.start(name, &slot.current()).await?;
+        }
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics)),
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),

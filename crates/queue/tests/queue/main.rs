@@ -11,4 +11,5 @@ mod leases;
 mod opening;
 mod opinions;
 mod place;
+mod refusals;
 mod undo;

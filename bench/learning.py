@@ -2,13 +2,13 @@
 """Doubt goes to a person, the answers make the next model: the whole way, measured, through the real programs.
 
     python3 bench/learning.py --install              puts numpy and scikit-learn into bench/.venv first
-    python3 bench/learning.py                        seeds 0 to 2, after 100, 200, 400 and 800 answers; docs/learning.json
+    python3 bench/learning.py                        seeds 0 to 2, after 100, 200, 400 and 800 answers; writes docs/learning.*
     python3 bench/learning.py --errors 0.02          the reviewer is wrong about one in fifty
     python3 bench/learning.py --count 1 --rounds 100 --no-save
 
 A place whose digits come from elsewhere: scikit-learn's 1,797 digits of 8×8 pixels, each pixel enlarged to a block so
-that 28×28 are filled. 1,000 come in, in an order that the seed draws; the other 797, always the same, are only examined.
-`serve` answers the 1,000 with artifacts/pretrained; a scripted reviewer, who knows the labels, answers what is left to people
+that 28×28 are filled. 1,050 come in, in an order that the seed draws; the other 747, always the same, are only examined.
+`serve` answers the 1,050 with artifacts/pretrained; a scripted reviewer, who knows the labels, answers what is left to people
 by the same requests as the page. In each round: `serve export`, `train --config configs/adapt.toml`, `digits compare`, the new model
 put into the served folder, and taken over or refused; then the unseen digits and MNIST's test images are asked again.
 The figures are of the model that then is in service. A seed draws order, reviewer and training.
@@ -24,6 +24,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -33,7 +34,7 @@ import time
 
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
-COMING, SIDE = 1000, 28
+COMING, SIDE = 1050, 28
 # The split into what comes in and what stays unseen, whatever the seed.
 SPLIT = 2026
 
@@ -176,10 +177,11 @@ def learn(args, target, work, server, model, seed, mnist_test, unseen, answered)
     changes = [part for change in args.set for part in ("--set", change)]
     # The server ends a connection on which nothing comes; the next request opens another.
     server.connection.close()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     run([target / "train", "--config", ROOT / args.config, "--start-from", ROOT / "artifacts/pretrained", "--set", also,
          "--seed", str(seed), "--run-dir", out, "--quiet", *changes])
-    seconds = time.perf_counter() - started
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     compared = {}
     for name, more in (("judge", ["--data-dir", answers]), ("test", [])):
         found = json.loads(run([target / "digits", "compare", model, out / "model", "--json", *more]))
@@ -187,13 +189,13 @@ def learn(args, target, work, server, model, seed, mnist_test, unseen, answered)
     told = swap(server, model, out / "model")
     deferral = json.loads((model / "checkpoint.json").read_text())["calibration"]["deferral"]
     return {
-        "seed": seed, "answers": answered, "learned": int(exported[0]), "judged": int(exported[5]), "seconds": seconds,
+        "seed": seed, "answers": answered, "learned": int(exported[0]), "judged": int(exported[5]), "seconds": seconds, "processor": processor,
         "compared": compared, "taken": told["taken"], "say": told["say"], "certified": deferral["certified"],
         "target_risk": deferral["target_risk"], "unseen": server.examine(*unseen), "mnist": server.examine(*mnist_test),
     }
 
 
-def go(args, target, seed, save):
+def go(args, target, seed, tell):
     import numpy
     (images, labels), unseen = digits()
     order = numpy.random.default_rng(seed).permutation(len(images))
@@ -206,14 +208,14 @@ def go(args, target, seed, save):
         with Server(target, model, work / "reviews.sqlite") as server:
             kept = sum(server.ask("POST", "/predict/pixels", image.tobytes())["accepted"] for image in images)
             deferral = json.loads((model / "checkpoint.json").read_text())["calibration"]["deferral"]
-            save({
+            tell({
                 "seed": seed, "answers": 0, "kept": kept, "seconds": None, "taken": None, "certified": deferral["certified"],
                 "target_risk": deferral["target_risk"], "unseen": server.examine(*unseen), "mnist": server.examine(*mnist_test),
             })
             reviewer = Reviewer(server, images, labels, seed, args.errors)
             for count in args.rounds:
                 reviewer.answer_up_to(count)
-                save(learn(args, target, work, server, model, seed, mnist_test, unseen, reviewer.answered))
+                tell(learn(args, target, work, server, model, seed, mnist_test, unseen, reviewer.answered))
 
 
 def spread(values, digits):
@@ -225,7 +227,7 @@ def spread(values, digits):
 
 def render(runs):
     lines = [
-        "| answers | to learn from, to judge | right, of 797 unseen, % | accepted, % | wrong among the accepted, % | MNIST's test images right, % | accepted, % | wrong among them, % | target risk | taken over | seconds of training |",
+        "| answers | to learn from, to judge | right, of 747 unseen, % | accepted, % | wrong among the accepted, % | MNIST's test images right, % | accepted, % | wrong among them, % | target risk | taken over | training, seconds of processor time |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     share = lambda run, of, what, all_of: 100 * run[of][what] / max(1, run[of][all_of])
@@ -238,9 +240,22 @@ def render(runs):
         lines.append(
             f"| {count} | {parts} | {over('unseen', 'right', 'images')} | {over('unseen', 'accepted', 'images')} | {over('unseen', 'wrong', 'accepted')} | "
             f"{over('mnist', 'right', 'images')} | {over('mnist', 'accepted', 'images')} | {over('mnist', 'wrong', 'accepted')} | {', '.join(targets)} | {taken} | "
-            f"{spread([run['seconds'] for run in rows if run['seconds']], 0)} |"
+            f"{spread([run['processor'] for run in rows if count], 0)} |"
         )
     return "\n".join(lines)
+
+
+def save(args, runs):
+    """Figures, and the table in docs/learning.md."""
+    if args.no_save:
+        return
+    name = "learning" if args.errors == 0 else "learning-errors"
+    (ROOT / "docs" / f"{name}.json").write_text(json.dumps(runs, indent=1) + "\n")
+    page = ROOT / "docs" / "learning.md"
+    begin, end = f"<!-- {name} from here -->\n", f"<!-- {name} to here -->\n"
+    before, rest = page.read_text().split(begin)
+    after = rest.split(end)[1]
+    page.write_text(f"{before}{begin}{render(runs)}\n{end}{after}")
 
 
 def main():
@@ -258,17 +273,15 @@ def main():
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
     runs = []
 
-    def save(found):
+    def tell(found):
         runs.append(found)
         unseen = found["unseen"]
         print(f"seed {found['seed']}, {found['answers']} answers: {unseen['right']} of {unseen['images']} unseen right, {unseen['accepted']} accepted, "
               f"{unseen['wrong']} of those wrong; {found['mnist']['right']} of MNIST's right. {found.get('say', '')}", file=sys.stderr)
-        if not args.no_save:
-            name = "learning" if args.errors == 0 else f"learning-errors-{args.errors:g}"
-            (ROOT / "docs" / f"{name}.json").write_text(json.dumps(runs, indent=1) + "\n")
+        save(args, runs)
 
     for seed in range(args.first, args.first + args.count):
-        go(args, target, seed, save)
+        go(args, target, seed, tell)
     print(render(runs))
 
 

@@ -94,12 +94,10 @@ pub struct Args {
     /// Take whatever model is put into a folder, not only one that is shown to be not worse
     #[arg(long)]
     pub swap_unchecked: bool,
-    /// A loss of accuracy on the test images by which a new model is still not worse
+    /// A loss of accuracy by which a new model is still not worse; up to 0.05 where the images that judge are
+    /// too few to show so little
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = margin)]
     pub margin: f64,
-    /// The same on the images that people answered and that judge
-    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = margin)]
-    pub judge_margin: f64,
     /// The test images that a new model must not be worse on, for the first model or the one named
     /// [default: those of what the model in service was trained on]
     #[arg(long, value_name = "[NAME=]FOLDER")]

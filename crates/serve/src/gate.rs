@@ -14,6 +14,8 @@ use crate::{args::Args, export::examples, models::Loaded};
 
 /// Two-sided coverage of the intervals: as that of `digits compare`.
 const LEVEL: f64 = 0.95;
+/// The greatest margin, however few images there are: with fewer than can show so much, only a gain passes.
+const GREATEST: f64 = 0.05;
 /// Images that are computed at a time.
 const CHUNK: usize = 250;
 
@@ -22,10 +24,8 @@ const CHUNK: usize = 250;
 pub struct Gate {
     /// Every model passes.
     unchecked: bool,
-    /// A loss of accuracy on the test images that is still taken for not worse.
+    /// A loss of accuracy that is still taken for not worse, where there are images enough to tell.
     margin: f64,
-    /// The same on the images that judge.
-    judge_margin: f64,
     /// Folders of test images, by the name of the model.
     tests: BTreeMap<String, PathBuf>,
     queue: Queue,
@@ -47,7 +47,6 @@ impl Gate {
         Ok(Gate {
             unchecked: args.swap_unchecked,
             margin: args.margin,
-            judge_margin: args.judge_margin,
             tests: tests.collect(),
             queue,
             pool: pool.context("can't start a thread to compare models on")?,
@@ -134,7 +133,7 @@ impl Gate {
             .map(|example| example.class as usize)
             .collect();
         let paired = self.paired(old, new, &pixels, &labels)?;
-        told("images that judge", &paired, self.judge_margin)
+        told("images that judge", &paired, self.margin)
     }
 
     /// On the test images of what the one in service was trained on.
@@ -176,8 +175,24 @@ impl Gate {
     }
 }
 
+/// The loss of accuracy that is taken for not worse on `n` images: the one that is `asked` for, or where they
+/// are too few, so much that for a model of the same answers half of them would show it. Only their number
+/// decides, never how they fare.
+fn margin(asked: f64, n: u64) -> anyhow::Result<f64> {
+    let half = Paired {
+        both: n / 2,
+        ..Paired::default()
+    };
+    let attainable = match half.n() {
+        0 => GREATEST,
+        _ => -half.difference(LEVEL)?.lower,
+    };
+    Ok(asked.max(attainable.min(GREATEST)))
+}
+
 /// Whether it is shown that the second is not worse, and a sentence of it.
-fn told(what: &str, paired: &Paired, margin: f64) -> anyhow::Result<(bool, String)> {
+fn told(what: &str, paired: &Paired, asked: f64) -> anyhow::Result<(bool, String)> {
+    let margin = margin(asked, paired.n())?;
     let share = |right: u64| 100.0 * right as f64 / paired.n() as f64;
     let Estimate {
         value,

@@ -187,12 +187,15 @@ fn what_people_answer_makes_the_next_model_better_on_what_is_asked_here() {
     let sandbox = Sandbox::new();
     sandbox.train("first", &["--seed", "1"]);
     copy(&sandbox.path("first/model"), &sandbox.path("m"));
+    // So short a training forgets a little.
     let arguments = [
         "m=m",
         "--second-opinion",
         "0",
         "--database",
         "reviews.sqlite",
+        "--margin",
+        "0.02",
     ];
     let server = Server::start_with(&sandbox, &arguments);
     // Digits as this place writes them: rows for columns.

@@ -109,11 +109,11 @@ fn few_images_that_judge_are_within_the_limits_and_the_others_keep_to_the_risk_t
     let wrong = |rank: u16| u16::from(rank >= 3_500 && rank.is_multiple_of(10));
     let others = Logits::new(2, scores, (0..4_500).map(wrong).collect()).unwrap();
     // As sure, all right, but of an energy that none of the others has.
-    let scores = (0..200).flat_map(|rank| [margin(25 * rank) - 10.0, -10.0]);
-    let judging = Logits::new(2, scores.collect(), vec![0; 200]).unwrap();
+    let scores = (0..375).flat_map(|rank| [margin(12 * rank) - 10.0, -10.0]);
+    let judging = Logits::new(2, scores.collect(), vec![0; 375]).unwrap();
     let none = |count| vec![Vec::new(); count];
     let fitted = Calibration::fit_with_others(
-        (&judging, &none(200)),
+        (&judging, &none(375)),
         (&others, &none(4_500)),
         1,
         &config,
@@ -121,7 +121,7 @@ fn few_images_that_judge_are_within_the_limits_and_the_others_keep_to_the_risk_t
     );
     let deferral = fitted.unwrap().deferral;
     // Those above the margin of the 3,530th.
-    assert_eq!((deferral.accepted, deferral.n), (142, 200));
+    assert_eq!((deferral.accepted, deferral.n), (295, 375));
     assert!(deferral.certified);
     assert_eq!(deferral.target_risk, 0.05);
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// number of its steps):
 ///
 /// 1. The order is declared before the data are seen: the sets of the `m` most confident images, from
-///    [`first_tested`] (or [`Search::first_share`]) up to all of them. Images of equal confidence enter together.
+///    [`first_tested`] up to all of them. Images of equal confidence enter together.
 /// 2. A set with `k` errors passes if the Clopper–Pearson upper bound for `k` of `m` is at most the
 ///    target.
 /// 3. The threshold is the least confidence in the last set that passed before the first that
@@ -90,35 +90,27 @@ impl Deferral {
         eligible: impl Fn(usize) -> bool,
         target: &RiskTarget,
     ) -> Result<Self, Error> {
-        Self::fit_as(validation, eligible, target, Search::default())
+        Self::fit_above(validation, eligible, target, 0.0)
     }
 
-    /// The same with another first set, or a threshold of at least some confidence.
+    /// The same with a threshold of at least `floor`, as far as one so high was tested: every threshold
+    /// before the first failure is certified, with the same certainty for all of them together, so that
+    /// any may be chosen, by whatever rule. If all of them are lower it is the highest.
     ///
     /// # Errors
-    /// As [`Self::fit`], and if the share is no fraction.
-    pub fn fit_as(
+    /// As [`Self::fit`].
+    pub fn fit_above(
         validation: &Predictions,
         eligible: impl Fn(usize) -> bool,
         target: &RiskTarget,
-        search: Search,
+        floor: f64,
     ) -> Result<Self, Error> {
         target.validate()?;
-        let Search { first_share, floor } = search;
-        if let Some(share) = first_share {
-            Error::check_unit("first_share", share)?;
-        }
         let sets = most_confident(validation, eligible);
         let n = validation.len() as u64;
         // Who is eligible depends on who is right by the means of a distance at most, and hardly so;
         // their number may decide.
-        let eligible = sets.last().map_or(0, |all| all.count);
-        let first = match first_share {
-            Some(share) => {
-                ((share * eligible as f64).ceil() as u64).max(smallest_certifiable(target))
-            }
-            None => first_tested(target, eligible),
-        };
+        let first = first_tested(target, sets.last().map_or(0, |all| all.count));
         let start = sets.iter().position(|set| set.count >= first);
         let mut passing = sets[start.unwrap_or(sets.len())..]
             .iter()
@@ -178,19 +170,6 @@ impl Deferral {
         let expected = "at least `errors` and at most `n`";
         Error::check(counts, "deferral.accepted", self.accepted as f64, expected)
     }
-}
-
-/// How the thresholds are gone through.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Search {
-    /// Share of the eligible validation images, 0 to 1, in the first tested set, declared before they are seen:
-    /// the larger, the more errors it forgives, and the fewer classifiers are certified at all.
-    /// [`first_tested`] chooses where there is none.
-    pub first_share: Option<f64>,
-    /// Least confidence of the threshold, as far as one so high was tested: every threshold before the first
-    /// failure is certified, with the same certainty for all of them together, so that any may be
-    /// chosen, by whatever rule. If all of them are lower it is the highest.
-    pub floor: f64,
 }
 
 /// The smallest number of accepted images that can certify `target`, which takes them all to be

@@ -5,7 +5,7 @@ use crate::deferral::least_confidence;
 use crate::evidence::{Evidence, Limits};
 use crate::{
     Calibration, Decision, Deferral, DistanceLimit, EnergyLimit, Error, Fared, Logits, RiskTarget,
-    Search, Temperature,
+    Temperature,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,6 @@ pub struct CalibrationConfig {
     pub target_risk: f64,
     /// Probability that a certified threshold keeps to it.
     pub confidence_level: f64,
-    /// Share of the validation images within the limits, 0 to 1, in the first set that is tested for the
-    /// certificate; chosen by their number where it isn't given. See [`Search::first_share`](crate::Search::first_share).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_share: Option<f64>,
     /// Levels of the conformal sets; LAC and APS are both fitted at each.
     pub conformal_levels: Vec<f64>,
     /// Share of the validation images whose energy is within the limit, and of those whose
@@ -37,7 +33,6 @@ impl Default for CalibrationConfig {
         Self {
             target_risk,
             confidence_level,
-            first_share: None,
             conformal_levels: vec![0.99, 0.999],
             in_distribution_share: 0.995,
         }
@@ -221,10 +216,6 @@ impl Calibration {
             target_risk: risk,
             confidence_level: config.confidence_level,
         };
-        let search = Search {
-            first_share: config.first_share,
-            floor,
-        };
         let conformal = config
             .conformal_levels
             .iter()
@@ -234,7 +225,7 @@ impl Calibration {
         Ok(Self {
             classes: logits.classes(),
             temperature,
-            deferral: Deferral::fit_as(&predictions, |row| within[row], &target, search)?,
+            deferral: Deferral::fit_above(&predictions, |row| within[row], &target, floor)?,
             energy,
             distance,
             pixels: None,

@@ -72,7 +72,7 @@ pub use calibration::Calibration;
 pub use committee::combine;
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};
-pub use deferral::{Deferral, Search, first_tested, smallest_certifiable};
+pub use deferral::{Deferral, first_tested, smallest_certifiable};
 pub use distance::DistanceLimit;
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;

@@ -49,7 +49,6 @@ impl Config {
         let CalibrationConfig {
             target_risk,
             confidence_level,
-            first_share,
             ref conformal_levels,
             in_distribution_share,
         } = self.calibration;
@@ -165,11 +164,6 @@ impl Config {
                 between(confidence_level),
                 "calibration.confidence_level",
                 "must be between 0 and 1",
-            ),
-            (
-                first_share.is_none_or(|share| between(share) || share == 1.0),
-                "calibration.first_share",
-                "must be above 0 and at most 1",
             ),
             (
                 conformal_levels.iter().all(|&level| between(level)),

@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 71] = [
+pub(crate) const KEYS: [&str; 70] = [
     "seed",
     "backend",
     "data.dir",
@@ -69,7 +69,6 @@ pub(crate) const KEYS: [&str; 71] = [
     "schedule.warmup",
     "calibration.target_risk",
     "calibration.confidence_level",
-    "calibration.first_share",
     "calibration.conformal_levels",
     "calibration.in_distribution_share",
     "inference.views",

@@ -1,8 +1,8 @@
 //! The certified threshold.
 
 use evaluation::{
-    Calibration, CalibrationConfig, Deferral, Logits, Predictions, RiskTarget, Search,
-    SelectiveReport, interval, smallest_certifiable,
+    Calibration, CalibrationConfig, Deferral, Logits, Predictions, RiskTarget, SelectiveReport,
+    interval, smallest_certifiable,
 };
 
 use crate::{ranked, two_classes};
@@ -36,16 +36,7 @@ fn the_search_for_a_threshold_ends_at_the_first_set_that_fails() {
 fn a_floor_raises_the_threshold_to_another_that_was_certified_too() {
     let predictions = ranked(5_000, &[4_000]);
     let above = |floor: f64| {
-        Deferral::fit_as(
-            &predictions,
-            |_| true,
-            &RiskTarget::default(),
-            Search {
-                floor,
-                ..Search::default()
-            },
-        )
-        .unwrap()
+        Deferral::fit_above(&predictions, |_| true, &RiskTarget::default(), floor).unwrap()
     };
     let lowest = fit(&predictions);
     let confidence = |rank: usize| {
@@ -67,43 +58,8 @@ fn a_floor_raises_the_threshold_to_another_that_was_certified_too() {
     // It certifies nothing that isn't.
     let wrong = ranked(5_000, &[10]);
     let target = RiskTarget::default();
-    let floored = Deferral::fit_as(
-        &wrong,
-        |_| true,
-        &target,
-        Search {
-            floor: confidence(4_000),
-            ..Search::default()
-        },
-    )
-    .unwrap();
+    let floored = Deferral::fit_above(&wrong, |_| true, &target, confidence(4_000)).unwrap();
     assert_eq!(floored, fit(&wrong));
-}
-
-#[test]
-fn a_larger_first_set_forgives_more_errors_and_certifies_nothing_smaller() {
-    let from = |share: f64, predictions: &Predictions| {
-        let search = Search {
-            first_share: Some(share),
-            ..Search::default()
-        };
-        Deferral::fit_as(predictions, |_| true, &RiskTarget::default(), search).unwrap()
-    };
-    // The fourth error ends a search that began at 7,753; 9,155 and more may hold four.
-    let mislabelled = ranked(10_000, &[3_000, 5_000, 7_000, 7_800, 9_500]);
-    assert_eq!(fit(&mislabelled).accepted, 7_800);
-    let found = from(0.92, &mislabelled);
-    assert!(found.certified);
-    assert_eq!((found.accepted, found.errors), (9_500, 4));
-    // What is good among the surest alone isn't certified so.
-    let early = ranked(10_000, &[8_000, 8_200, 8_400, 8_600, 8_800]);
-    assert!(fit(&early).certified);
-    let found = from(0.92, &early);
-    assert!(!found.certified);
-    assert_eq!((found.accepted, found.errors), (9_200, 5));
-    // No share makes a certificate of fewer images than one takes.
-    assert!(from(0.01, &ranked(10_000, &[])).certified);
-    assert!(!from(0.01, &ranked(10_000, &[2_900])).certified);
 }
 
 #[test]

@@ -377,7 +377,7 @@ fn a_model_whose_files_arrive_one_by_one_is_taken_over_when_all_are_there() {
     let sandbox = Sandbox::new();
     sandbox.train("one", &["--seed", "1"]);
     sandbox.train("two", &["--seed", "2"]);
-    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let server = Server::start_with(&sandbox, &["m=one/model", "--swap-unchecked"]);
     let version = || {
         server.get("/api/model").json()["version"]
             .as_str()
@@ -426,7 +426,7 @@ fn a_model_whose_folder_is_replaced_is_taken_over_if_it_is_whole() {
     sandbox.train("one", &["--seed", "1"]);
     sandbox.train("two", &["--seed", "2"]);
     sandbox.train("other", &["--seed", "3"]);
-    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let server = Server::start_with(&sandbox, &["m=one/model", "--swap-unchecked"]);
     let version = || {
         server.get("/api/model").json()["version"]
             .as_str()

@@ -47,6 +47,7 @@ mod first;
 mod item;
 mod leases;
 mod open;
+mod refusals;
 mod retention;
 mod status;
 mod stored;

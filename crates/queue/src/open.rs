@@ -24,6 +24,10 @@ const SQLITE: &[(&str, &str)] = &[
         "counts",
         include_str!("../migrations/sqlite/0002_counts.sql"),
     ),
+    (
+        "refusals",
+        include_str!("../migrations/sqlite/0003_refusals.sql"),
+    ),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     (
@@ -33,6 +37,10 @@ const POSTGRES: &[(&str, &str)] = &[
     (
         "counts",
         include_str!("../migrations/postgres/0002_counts.sql"),
+    ),
+    (
+        "refusals",
+        include_str!("../migrations/postgres/0003_refusals.sql"),
     ),
 ];
 

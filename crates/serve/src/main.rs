@@ -9,6 +9,7 @@ mod doubt;
 mod engine;
 mod export;
 mod failure;
+mod gate;
 mod http;
 mod json;
 mod metrics;
@@ -81,7 +82,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Command::Export(export)) = &args.command {
         return runtime.block_on(export.run());
     }
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("can't listen on {}", args.listen))?;
@@ -95,7 +96,10 @@ fn run(args: Args) -> anyhow::Result<()> {
         accept::serve(listener, router, limits, drain, || service.end()).await;
         service.queue.close().await;
         Ok(())
-    })
+    });
+    // What was accepted is answered; a model that is being compared isn't waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What to open, on standard output: for people, and for programs that wait until it is there.

@@ -21,6 +21,7 @@ use crate::{
     auth::Auth,
     callbacks::Callbacks,
     engine::{Batching, Engine},
+    gate::Gate,
     metrics::Metrics,
     models::Models,
     second::Unseen,
@@ -83,6 +84,11 @@ impl Service {
             images: args.max_batch,
             wait: args.wait(),
         };
+        let queue = open(&args).await?;
+        let gate = Gate::new(&args, models.first(), queue.clone())?;
+        for (name, slot) in models.iter() {
+            gate.start(name, &slot.current()).await?;
+        }
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics)),
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
@@ -90,7 +96,7 @@ impl Service {
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
-            queue: open(&args).await?,
+            queue,
             unseen: Unseen::default(),
             answered: Notify::new(),
             ending: Notify::new(),
@@ -100,7 +106,7 @@ impl Service {
             models,
             metrics,
         };
-        watch(Arc::clone(&service.models))?;
+        watch(Arc::clone(&service.models), gate)?;
         Ok(service)
     }
 
@@ -156,17 +162,18 @@ async fn open(args: &Args) -> anyhow::Result<Queue> {
 }
 
 /// Looks for new models every second, and on SIGHUP at once.
-fn watch(models: Arc<Models>) -> anyhow::Result<()> {
+fn watch(models: Arc<Models>, gate: Gate) -> anyhow::Result<()> {
     let mut hangup = hangup().context("can't listen to signals")?;
+    let gate = Arc::new(gate);
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = hangup.wait() => {}
-            }
-            let models = Arc::clone(&models);
-            // Reading and checking a model takes time that requests shouldn't wait for.
-            let _ = tokio::task::spawn_blocking(move || models.refresh()).await;
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = hangup.wait() => true,
+            };
+            let (models, gate) = (Arc::clone(&models), Arc::clone(&gate));
+            // Reading, checking and comparing models takes time that requests shouldn't wait for.
+            let _ = tokio::task::spawn_blocking(move || models.refresh(&gate, asked)).await;
         }
     });
     Ok(())

@@ -219,6 +219,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
     Ok(Json(json!({
         "model": name,
         "version": model.version,
+        "replacement": slot.last(),
         "uptime_s": service.began.elapsed().as_secs(),
         "requests": { "ok": seen.requests[0], "error": seen.requests[1], "refused": seen.requests[2] },
         "latency_ms": { "p50": quantile(0.5), "p99": quantile(0.99) },

@@ -12,4 +12,5 @@ mod leases;
 mod opening;
 mod opinions;
 mod place;
+mod refusals;
 mod undo;

@@ -21,8 +21,12 @@ const RETRY: Duration = Duration::from_millis(50);
 const SQLITE: &[(&str, &str)] = &[
     ("queue", include_str!("../migrations/sqlite/0001_queue.sql")),
     (
+        "counts",
+        include_str!("../migrations/sqlite/0002_counts.sql"),
+    ),
+    (
         "refusals",
-        include_str!("../migrations/sqlite/0002_refusals.sql"),
+        include_str!("../migrations/sqlite/0003_refusals.sql"),
     ),
 ];
 const POSTGRES: &[(&str, &str)] = &[
@@ -31,8 +35,12 @@ const POSTGRES: &[(&str, &str)] = &[
         include_str!("../migrations/postgres/0001_queue.sql"),
     ),
     (
+        "counts",
+        include_str!("../migrations/postgres/0002_counts.sql"),
+    ),
+    (
         "refusals",
-        include_str!("../migrations/postgres/0002_refusals.sql"),
+        include_str!("../migrations/postgres/0003_refusals.sql"),
     ),
 ];
 

@@ -12,7 +12,7 @@ use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::{accept::Connections, export::Export};
+use crate::{accept::Connections, callbacks::Callbacks, export::Export};
 
 /// Serves trained classifiers over HTTP.
 ///
@@ -102,6 +102,10 @@ pub struct Args {
     /// [default: those of what the model in service was trained on]
     #[arg(long, value_name = "[NAME=]FOLDER")]
     pub test_data: Vec<String>,
+    /// Hosts that may be called back when a person has answered, as HOST or HOST:PORT (80), over plain http;
+    /// without, nobody is
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub callback_hosts: Vec<String>,
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
@@ -155,6 +159,7 @@ impl Args {
             self.max_body,
             self.queue
         );
+        Callbacks::new(&self.callback_hosts)?;
         Ok(())
     }
 

@@ -4,6 +4,8 @@ mod accept;
 mod admission;
 mod args;
 mod auth;
+mod callbacks;
+mod doubt;
 mod engine;
 mod export;
 mod failure;
@@ -13,9 +15,11 @@ mod json;
 mod metrics;
 mod models;
 mod next;
+mod packed;
 mod pages;
 mod predict;
 mod reviews;
+mod second;
 mod service;
 mod v2;
 mod watch;
@@ -71,7 +75,8 @@ fn run(args: Args) -> anyhow::Result<()> {
         .context("can't start threads to compute on")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(args.picture_threads().get() + 4)
+        // Looking up a host can't be cut short.
+        .max_blocking_threads(args.picture_threads().get() + 4 + callbacks::AT_ONCE)
         .build()
         .context("can't start threads to listen on")?;
     if let Some(Command::Export(export)) = &args.command {
@@ -85,6 +90,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         let drain = args.drain();
         let limits = args.connections();
         let service = Arc::new(Service::start(args).await?);
+        callbacks::start(&service);
         tell(&service, address);
         let router = http::router(Arc::clone(&service));
         accept::serve(listener, router, limits, drain, || service.end()).await;

@@ -19,10 +19,12 @@ use crate::{
     admission::Admission,
     args::Args,
     auth::Auth,
+    callbacks::Callbacks,
     engine::{Batching, Engine},
     gate::Gate,
     metrics::Metrics,
     models::Models,
+    second::Unseen,
     watch::Watch,
 };
 
@@ -42,6 +44,8 @@ pub struct Service {
     pub admission: Admission,
     /// Knows who may.
     pub auth: Auth,
+    /// Who may be called back.
+    pub callbacks: Callbacks,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Memory for pictures that are decoded.
@@ -50,6 +54,8 @@ pub struct Service {
     pub decoders: Semaphore,
     /// What waits for people.
     pub queue: Queue,
+    /// First pictures in which nothing was seen.
+    pub unseen: Unseen,
     /// Somebody answered.
     pub answered: Notify,
     /// The server ends: whoever waits for a person is told how it stands.
@@ -87,9 +93,11 @@ impl Service {
             engine: Engine::start(batching, Arc::clone(&metrics)),
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
+            callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
             queue,
+            unseen: Unseen::default(),
             answered: Notify::new(),
             ending: Notify::new(),
             watch: Watch::default(),
@@ -106,6 +114,12 @@ impl Service {
     pub fn decided(&self, model: &str, accepted: u64, deferred: u64) {
         self.metrics.decided(model, accepted, deferred);
         self.watch.images(accepted, deferred);
+    }
+
+    /// Counts what became of a picture that was judged together with a first one. It is no image as any other:
+    /// second pictures are taken of what is hard, and would look like a drift.
+    pub fn decided_together(&self, model: &str, accepted: bool) {
+        self.metrics.decided_together(model, accepted);
     }
 
     /// From now on nobody waits for a person.

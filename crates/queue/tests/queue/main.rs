@@ -5,6 +5,7 @@
 
 mod answers;
 mod callbacks;
+mod firsts;
 mod keeping;
 mod killed;
 mod leases;

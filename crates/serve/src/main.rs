@@ -64,10 +64,6 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
-    // One request in a few is large; the others are answered by one thread each.
-    rayon::ThreadPoolBuilder::new()
-        .build_global()
-        .context("can't start threads to compute on")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(args.picture_threads().get() + 4)

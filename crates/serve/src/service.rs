@@ -78,7 +78,8 @@ impl Service {
             wait: args.wait(),
         };
         let service = Service {
-            engine: Engine::start(batching, Arc::clone(&metrics)),
+            engine: Engine::start(batching, Arc::clone(&metrics))
+                .context("can't start threads to compute on")?,
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
             budget: Budget::new(),

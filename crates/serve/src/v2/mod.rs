@@ -62,8 +62,7 @@ pub async fn infer(
         .iter()
         .any(|wanted| wanted.output == Output::Review);
     let images = people.then(|| asked.images.clone());
-    let told = service.engine.ask(slot, asked.images).await?;
-    drop(underway);
+    let told = service.engine.ask(slot, asked.images, underway).await?;
     let (mut accepted, mut deferred) = (0, 0);
     for (_, answer) in &told.answers {
         match answer.decision {

@@ -5,15 +5,18 @@
 //! table in Markdown, and exits with 1 if something was lost, mixed or too large; how quick the machine is, is
 //! only told.
 
+mod burden;
 mod drive;
 mod images;
+mod kill;
 mod speed;
+mod swap;
 mod wire;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use tests::{Sandbox, pretrained, server::Server};
+use tests::{Sandbox, pretrained, random, server::Server};
 
 #[derive(Parser)]
 struct Args {
@@ -67,6 +70,51 @@ enum Test {
         #[arg(long, default_value_t = 16)]
         connections: usize,
     },
+    /// Offers many times what the server can answer: nothing that it accepts may be lost
+    Overload {
+        /// How many times
+        #[arg(long, default_value_t = 10.0)]
+        times: f64,
+        /// Images of a request
+        #[arg(long, default_value_t = 256)]
+        batch: usize,
+        /// Connections
+        #[arg(long, default_value_t = 200)]
+        connections: usize,
+    },
+    /// Times of ordinary requests beside connections that only hold on
+    Slow {
+        /// Connections that do nothing or send a byte now and then
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+        /// Share of what the server can answer at most
+        #[arg(long, default_value_t = 0.2)]
+        share: f64,
+    },
+    /// Kills the server while people answer: no answer that was acknowledged may be lost, none counted twice
+    Kill {
+        /// Kills, within the seconds of a measurement
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+        /// People
+        #[arg(long, default_value_t = 4)]
+        reviewers: usize,
+        /// The queue's database, as the server takes it [default: a SQLite file]
+        #[arg(long)]
+        database: Option<String>,
+        /// Seed of all random choices [default: drawn from the clock]
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Replaces the model while it is asked: each answer has to be that of one model
+    Swap {
+        /// Times, within the seconds of a measurement
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+        /// Connections
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+    },
 }
 
 /// What a test runs with.
@@ -108,6 +156,23 @@ fn main() -> ExitCode {
         Test::Images { connections, batch } => speed::images(&setting, connections, batch),
         Test::Single { at, connections } => speed::single(&setting, at.as_deref(), connections),
         Test::Latency { share, connections } => speed::latency(&setting, share, connections),
+        Test::Overload {
+            times,
+            batch,
+            connections,
+        } => burden::overload(&setting, times, batch, connections),
+        Test::Slow { count, share } => burden::slow(&setting, count, share),
+        Test::Kill {
+            count,
+            reviewers,
+            database,
+            seed,
+        } => {
+            let seed = seed.unwrap_or_else(random::from_clock);
+            println!("seed {seed}");
+            kill::kill(&setting, count, reviewers, database.as_deref(), seed)
+        }
+        Test::Swap { count, connections } => swap::swap(&setting, count, connections),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,10 +1,10 @@
 //! How much is taken on at a time: bytes of requests that are read, wait or are computed. Beyond it a request
 //! is told at once to come back later, so that memory and waiting stay bounded and what was accepted is answered.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody as _},
     http::{HeaderMap, header},
 };
 use tokio::{
@@ -62,12 +62,14 @@ impl Admission {
         // Who doesn't say how much will come is taken to send all that is allowed.
         let expected = length.unwrap_or(self.most);
         if expected > self.most {
+            self.discard(body);
             return Err(Failure::too_large(self.most));
         }
         let units = u32::try_from((expected + HEAD).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room)
-            .try_acquire_many_owned(units)
-            .map_err(|_| Failure::busy())?;
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) else {
+            self.discard(body);
+            return Err(Failure::busy());
+        };
         let read = axum::body::to_bytes(body, self.most);
         match time::timeout(self.time, read).await {
             Ok(Ok(body)) => Ok(Admitted { body, permit }),
@@ -77,5 +79,20 @@ impl Admission {
             },
             Err(_) => Err(Failure::slow(self.time)),
         }
+    }
+
+    /// Reads what a client sends on although it is refused, up to what one request may have, and keeps nothing: a
+    /// connection that is closed with bytes unread is reset, and its client may not see the answer any more.
+    fn discard(&self, mut body: Body) {
+        let (most, time) = (self.most, self.time);
+        tokio::spawn(time::timeout(time, async move {
+            let mut read = 0;
+            while read <= most {
+                match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                    Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
+                    _ => break,
+                }
+            }
+        }));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 /// Images that wait for people at least, while there are people.
 const WAITING: u64 = 100;
 /// Images that are asked about at a time.
-const BATCH: usize = 20;
+const BATCH: usize = 5;
 
 /// What all threads know.
 struct Shared {
@@ -52,14 +52,7 @@ pub fn kill(
 ) -> anyhow::Result<()> {
     let file = setting.sandbox.path("reviews.sqlite").display().to_string();
     let database = database.unwrap_or(&file);
-    let arguments = [
-        "--database",
-        database,
-        "--second-opinion",
-        "0",
-        "--log",
-        "off",
-    ];
+    let arguments = ["--database", database, "--second-opinion", "0"];
     let shared = Shared {
         address: Mutex::new(None),
         over: AtomicBool::new(false),
@@ -89,6 +82,8 @@ pub fn kill(
                 .block_on(asking)
                 .inspect_err(|_| shared.end())
         }));
+        // Whatever happens here, they end.
+        let _ends = Ends(&shared);
         let mut kills = 0;
         while kills < count && began.elapsed() < setting.time && !shared.is_over() {
             let server = setting.server_with(&arguments);
@@ -135,6 +130,15 @@ pub fn kill(
     );
     ensure!(kills >= count, "only {kills} kills within the time");
     Ok(())
+}
+
+/// Ends what the threads do when it is dropped.
+struct Ends<'a>(&'a Shared);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,0 +1,76 @@
+//! The server behind the binary `serve`, for programs that ask it without a network. The way of a request is in
+//! `http.rs`.
+
+#![forbid(unsafe_code)]
+
+mod accept;
+mod admission;
+pub mod args;
+mod auth;
+mod engine;
+mod export;
+mod failure;
+pub mod http;
+mod json;
+mod metrics;
+mod models;
+mod next;
+mod pages;
+mod predict;
+mod reviews;
+pub mod service;
+mod v2;
+mod watch;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use tracing::info;
+
+use crate::{
+    args::{Args, Command},
+    service::Service,
+};
+
+/// Does what the command line says, until a signal ends it.
+///
+/// # Errors
+/// If the address, a model, the token file or the database can't be used.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(args.picture_threads().get() + 4)
+        .build()
+        .context("can't start threads to listen on")?;
+    if let Some(Command::Export(export)) = &args.command {
+        return runtime.block_on(export.run());
+    }
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("can't listen on {}", args.listen))?;
+        let address = listener.local_addr().context("can't tell the address")?;
+        let drain = args.drain();
+        let limits = args.connections();
+        let service = Arc::new(Service::start(args).await?);
+        tell(&service, address);
+        let router = http::router(Arc::clone(&service));
+        accept::serve(listener, router, limits, drain, || service.end()).await;
+        service.queue.close().await;
+        Ok(())
+    })
+}
+
+/// What to open, on standard output: for people, and for programs that wait until it is there.
+fn tell(service: &Service, address: SocketAddr) {
+    for (name, slot) in service.models.iter() {
+        let model = slot.current();
+        info!(model = name, version = %model.version, "in service");
+    }
+    let database = service.queue.database();
+    println!("draw a digit:       http://{address}/");
+    println!("decide what waits:  http://{address}/review (in {database})");
+    println!("how it fares:       http://{address}/status");
+    println!("ask from programs:  http://{address}/v2 (Open Inference Protocol)");
+    println!("ask with pictures:  http://{address}/predict");
+}

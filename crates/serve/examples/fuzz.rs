@@ -339,7 +339,7 @@ impl Seeds {
     fn case(&self, random: &mut Random) -> Case {
         const INFER: &str = "/v2/models/model/infer";
         match random.below(64) {
-            0..=22 => {
+            0..=26 => {
                 let mut body = random.one_of(&self.json).clone();
                 change_text(&mut body, random);
                 Case {
@@ -348,9 +348,9 @@ impl Seeds {
                     body,
                 }
             }
-            23..=45 => self.binary(INFER, random),
-            46..=51 => self.form(random),
-            52..=59 => {
+            27..=53 => self.binary(INFER, random),
+            54..=56 => self.form(random),
+            57..=60 => {
                 let mut body = random.one_of(&self.pictures).clone();
                 change(&mut body, random);
                 Case {
@@ -359,7 +359,7 @@ impl Seeds {
                     body,
                 }
             }
-            60..=62 => {
+            61..=62 => {
                 let length = *random.one_of(&[0, 1, 783, 784, 784, 785, 4096]);
                 let body = (0..length).map(|_| random.below(256) as u8).collect();
                 Case {

@@ -1,22 +1,23 @@
 //! The threads that compute, one for each core. Requests that are there at the same time are computed together,
 //! and a large one in pieces, on as many cores as are free.
 
+mod lane;
+
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::{Answer, Output};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use tracing::error;
 
 use crate::{
+    engine::lane::Lane,
     failure::Failure,
     metrics::Metrics,
     models::{Loaded, Slot},
@@ -24,6 +25,8 @@ use crate::{
 
 /// Pieces that may wait. Their bytes are bounded by what is admitted; this bounds those of no bytes.
 const WAITING: usize = 4096;
+/// How long a request may have to wait, as far as can be told; beyond it, its client had better come back later.
+const LONGEST_WAIT: f64 = 3.0;
 /// Images of a piece: enough that a core computes them at its best, few enough that the others get some.
 const PIECE: usize = 64;
 
@@ -76,6 +79,10 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Threads that wait for jobs.
     idle: usize,
+    /// Images of the jobs.
+    images: usize,
+    /// Seconds that an image took of late, on one thread.
+    pace: f64,
 }
 
 /// Counts a request as on its way, until it is dropped.
@@ -130,7 +137,7 @@ impl Engine {
     /// What the model in a slot says of `images`, `[images, channels, height, width]`.
     ///
     /// # Errors
-    /// 503 if too much is waiting, 500 if computing failed.
+    /// 503 if it would wait too long, 500 if computing failed.
     pub async fn ask(
         &self,
         slot: &Slot,
@@ -139,20 +146,19 @@ impl Engine {
     ) -> Result<Told, Failure> {
         let model = slot.current();
         let most = PIECE * model.classifier.shape().len();
-        if images.len() <= most {
-            let answer = self.push(&model, images)?;
-            drop(underway);
-            let answers = answer.await.map_err(|_| Failure::internal(LOST))?;
-            return Ok(Told { model, answers });
-        }
-        let pieces = images.chunks(most);
-        let pieces: Vec<_> = pieces
-            .map(|piece| self.push(&model, piece.to_vec()))
-            .collect::<Result<_, _>>()?;
-        drop((images, underway));
+        let pieces = match images.len() <= most {
+            true => vec![images],
+            false => images.chunks(most).map(<[u8]>::to_vec).collect(),
+        };
+        let pieces = self.push(&model, pieces)?;
+        drop(underway);
         let mut answers = Vec::new();
         for piece in pieces {
-            answers.append(&mut piece.await.map_err(|_| Failure::internal(LOST))?);
+            let said = piece.await.map_err(|_| Failure::internal(LOST))?;
+            match answers.is_empty() {
+                true => answers = said,
+                false => answers.extend(said),
+            }
         }
         Ok(Told { model, answers })
     }
@@ -160,24 +166,34 @@ impl Engine {
     fn push(
         &self,
         model: &Arc<Loaded>,
-        images: Vec<u8>,
-    ) -> Result<oneshot::Receiver<Vec<(Output, Answer)>>, Failure> {
-        let (reply, answer) = oneshot::channel();
+        pieces: Vec<Vec<u8>>,
+    ) -> Result<Vec<oneshot::Receiver<Vec<(Output, Answer)>>>, Failure> {
+        let length = model.classifier.shape().len();
+        let mut answers = Vec::with_capacity(pieces.len());
         let mut queue = self.shared.queue();
-        if queue.jobs.len() >= WAITING {
+        let threads = self.shared.alive.load(Ordering::Relaxed).max(1);
+        // Whoever comes first waits for nobody.
+        if queue.jobs.len() >= WAITING
+            || queue.images as f64 * queue.pace > LONGEST_WAIT * threads as f64
+        {
             return Err(Failure::busy());
         }
-        queue.jobs.push_back(Job {
-            model: Arc::clone(model),
-            images,
-            reply,
-        });
-        let idle = queue.idle > 0;
+        for images in pieces {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            queue.images += images.len() / length;
+            queue.jobs.push_back(Job {
+                model: Arc::clone(model),
+                images,
+                reply,
+            });
+        }
+        let idle = queue.idle;
         drop(queue);
-        if idle {
+        for _ in 0..idle.min(answers.len()) {
             self.shared.arrived.notify_one();
         }
-        Ok(answer)
+        Ok(answers)
     }
 }
 
@@ -186,118 +202,6 @@ const LOST: &str = "computing the answer failed; the server's log says more";
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One of the threads.
-struct Lane {
-    shared: Arc<Shared>,
-    batching: Batching,
-    metrics: Arc<Metrics>,
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.shared.alive.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Lane {
-    fn work(&self) {
-        loop {
-            let jobs = self.gather();
-            // Whatever happens to a batch, the next one is computed.
-            if catch_unwind(AssertUnwindSafe(|| self.compute(jobs))).is_err() {
-                error!("computing a batch failed; its requests are refused");
-            }
-        }
-    }
-
-    /// The requests that are computed together: of one model, and those that are about to arrive, too.
-    fn gather(&self) -> Vec<Job> {
-        let mut queue = self.shared.queue();
-        while queue.jobs.is_empty() {
-            queue.idle += 1;
-            let woken = self.shared.arrived.wait(queue);
-            queue = woken.unwrap_or_else(PoisonError::into_inner);
-            queue.idle -= 1;
-        }
-        let mut jobs = Vec::new();
-        let mut images = 0;
-        let mut until = None;
-        loop {
-            if self.take(&mut queue, &mut jobs, &mut images)
-                || self.shared.on_the_way.load(Ordering::Relaxed) == 0
-            {
-                return jobs;
-            }
-            drop(queue);
-            let now = Instant::now();
-            if now >= *until.get_or_insert(now + self.batching.wait) {
-                return jobs;
-            }
-            // Those on the way may need this core.
-            std::thread::yield_now();
-            queue = self.shared.queue();
-        }
-    }
-
-    /// Moves jobs from the queue to a batch; whether no more have their place in it.
-    fn take(&self, queue: &mut Queue, jobs: &mut Vec<Job>, images: &mut usize) -> bool {
-        while let Some(next) = queue.jobs.front() {
-            let size = next.images.len() / next.model.classifier.shape().len();
-            let other = |first: &Job| !Arc::ptr_eq(&first.model, &next.model);
-            if jobs.first().is_some_and(other)
-                || (!jobs.is_empty() && *images + size > self.batching.images)
-            {
-                // Whoever put them there may have woken this thread only.
-                self.shared.arrived.notify_one();
-                return true;
-            }
-            *images += size;
-            jobs.extend(queue.jobs.pop_front());
-        }
-        *images >= self.batching.images
-    }
-
-    fn compute(&self, mut jobs: Vec<Job>) {
-        // Whoever left needs no answer.
-        jobs.retain(|job| !job.reply.is_closed());
-        let Some(first) = jobs.first() else {
-            return;
-        };
-        let model = Arc::clone(&first.model);
-        let length = model.classifier.shape().len();
-        let together;
-        let images = match &jobs[..] {
-            [only] => &only.images,
-            all => {
-                together = all
-                    .iter()
-                    .map(|job| &job.images[..])
-                    .collect::<Vec<_>>()
-                    .concat();
-                &together
-            }
-        };
-        self.metrics.batch(images.len() / length);
-        // Bytes were counted on the way in, by the same shape: a slot never changes it.
-        let Ok(outputs) = model.classifier.outputs(images) else {
-            return;
-        };
-        let mut outputs = outputs.into_iter();
-        for job in jobs {
-            let images = job.images.chunks_exact(length);
-            let answers = images
-                .zip(&mut outputs)
-                .map(|(image, output)| {
-                    let answer = model.classifier.decide(image, &output);
-                    (output, answer)
-                })
-                .collect();
-            // Whoever left meanwhile needs no answer.
-            let _ = job.reply.send(answers);
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod watch;
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
 use crate::{
@@ -46,9 +47,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return runtime.block_on(export.run());
     }
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("can't listen on {}", args.listen))?;
+        let listener =
+            listen(args.listen).with_context(|| format!("can't listen on {}", args.listen))?;
         let address = listener.local_addr().context("can't tell the address")?;
         let drain = args.drain();
         let limits = args.connections();
@@ -59,6 +59,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         service.queue.close().await;
         Ok(())
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    // As many as come at once: who finds no place waits a second before it tries again.
+    socket.listen(4096)
 }
 
 /// What to open, on standard output: for people, and for programs that wait until it is there.

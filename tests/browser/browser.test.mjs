@@ -455,6 +455,21 @@ test("where pictures are whole, nothing is drawn", { skip: Boolean(process.env.S
   await page.locator("#verdict:is(.good, .bad)").waitFor();
 });
 
+test("of several models one is chosen, and asked from then on", { skip: Boolean(process.env.SERVE_URL) && "needs the stand-in" }, async () => {
+  const own = await standIn({ models: ["mock", "other one"] });
+  const page = await person();
+  await page.goto(own);
+  const models = page.getByLabel("Model");
+  await models.waitFor();
+  assert.equal(await models.inputValue(), "mock");
+  await models.selectOption("other one");
+  await page.locator("#model", { hasText: "other one" }).waitFor();
+  const asked = page.waitForRequest((request) => request.url().includes("/predict?"));
+  await page.setInputFiles("#file", { name: "a.png", mimeType: "image/png", buffer: Buffer.from(await scribble(page), "base64") });
+  assert.equal(new URL((await asked).url()).searchParams.get("model"), "other one");
+  await page.locator("#verdict:is(.good, .bad)").waitFor();
+});
+
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 390, 1180]) {
     test(`nothing overflows at ${width} px, ${colorScheme}`, async () => {

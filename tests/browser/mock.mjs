@@ -15,7 +15,7 @@ const CLASSES = {
 };
 const TYPES = { css: "text/css", js: "text/javascript", html: "text/html; charset=utf-8" };
 
-export function mock({ classes = "digits", token = null, lease = 120_000 } = {}) {
+export function mock({ classes = "digits", token = null, lease = 120_000, models = ["mock"] } = {}) {
   const names = CLASSES[classes];
   const framed = classes !== "fashion";
   const input = framed ? [1, 28, 28] : [3, 32, 32];
@@ -145,8 +145,9 @@ export function mock({ classes = "digits", token = null, lease = 120_000 } = {})
     }
     if (token && request.headers.authorization !== `Bearer ${token}`) return [401, { error: "a token is needed" }];
     if (url.pathname === "/api/model") {
+      const name = url.searchParams.get("model") ?? models[0];
       return [200, {
-        name: "mock", version: "1", classes: names, input, picture: framed ? "framed" : "whole", threshold: 0.97, certified: true,
+        name, models, version: "1", classes: names, input, picture: framed ? "framed" : "whole", threshold: 0.97, certified: true,
         promise: "At most 0.1 % of the accepted answers are wrong, with 95 % certainty.", accuracy: 0.9958,
       }];
     }

@@ -37,11 +37,11 @@ def with_triton(url, model):
     assert [entry["name"] for entry in client.get_model_repository_index()].count(model) == 1
     images, labels = mnist(500)
 
-    def infer(binary, outputs=None, images=images):
+    def infer(binary, outputs=None, images=images, **more):
         tensor = triton.InferInput("images", list(images.shape), "UINT8")
         tensor.set_data_from_numpy(images, binary_data=binary)
         wanted = outputs and [triton.InferRequestedOutput(name, binary_data=binary) for name in outputs]
-        return client.infer(model, [tensor], outputs=wanted, request_id="seven")
+        return client.infer(model, [tensor], outputs=wanted, request_id="seven", **more)
 
     names = ["probabilities", "logits", "class", "confidence", "accepted", "reason", "set"]
     binary, text = infer(True, names), infer(False, names)
@@ -53,6 +53,9 @@ def with_triton(url, model):
     assert (by_default.as_numpy("class") == binary.as_numpy("class")).all()
     right = (binary.as_numpy("class") == labels).mean()
     assert right > 0.98, right
+    for how in ("gzip", "deflate"):
+        packed = infer(True, ["class"], request_compression_algorithm=how)
+        assert (packed.as_numpy("class") == binary.as_numpy("class")).all(), how
     accepted, reasons = binary.as_numpy("accepted"), binary.as_numpy("reason")
     assert accepted.dtype == bool and ((reasons == b"") == accepted).all()
     assert infer(True, ["class"], images[:0]).as_numpy("class").shape == (0,)

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that can't start has failed")]
 
+pub mod asking;
 pub mod random;
 pub mod server;
 

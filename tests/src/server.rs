@@ -126,10 +126,21 @@ impl Server {
     /// Asks it to end, and waits.
     #[cfg(unix)]
     pub fn end(&mut self) -> ExitStatus {
-        let id = self.process.id().to_string();
-        let asked = std::process::Command::new("kill").arg(id).status().unwrap();
-        assert!(asked.success());
+        self.signal("-TERM");
         self.process.wait().unwrap()
+    }
+
+    /// Asks it to look at its models.
+    #[cfg(unix)]
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args([signal, &id]).status().unwrap().success());
     }
 }
 

@@ -2,67 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Cursor, io::Read as _, io::Write as _, time::Duration};
+use std::{fs, io::Write as _, time::Duration};
 
-use flate2::read::GzDecoder;
-use image::{GrayImage, ImageFormat};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use serde_json::{Value, json};
 use tests::{
-    Sandbox, pretrained, root,
-    server::{Reply, Server, read},
+    Sandbox,
+    asking::{PIXELS, doubtful, infer, mnist, png},
+    pretrained,
+    server::{Server, read},
 };
-
-const PIXELS: usize = 28 * 28;
-
-/// MNIST's first test images, one after the other, and their labels.
-fn mnist(count: usize) -> (Vec<u8>, Vec<u8>) {
-    let file = |name: &str| {
-        let path = root().join("crates/data/mnist").join(name);
-        let mut bytes = Vec::new();
-        let mut file = GzDecoder::new(fs::File::open(path).unwrap());
-        file.read_to_end(&mut bytes).unwrap();
-        bytes
-    };
-    let images = file("t10k-images-idx3-ubyte.gz")[16..][..count * PIXELS].to_vec();
-    let labels = file("t10k-labels-idx1-ubyte.gz")[8..][..count].to_vec();
-    (images, labels)
-}
-
-fn png(pixels: &[u8]) -> Vec<u8> {
-    let image = GrayImage::from_raw(28, 28, pixels.to_vec()).unwrap();
-    let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png).unwrap();
-    png.into_inner()
-}
-
-/// The first of MNIST's test images that the committed checkpoint leaves to a person.
-fn doubtful(server: &Server) -> Vec<u8> {
-    let (images, _) = mnist(3000);
-    let reply = infer(server, &images, &["accepted"]);
-    let accepted = &reply.json()["outputs"][0]["data"];
-    let index = accepted.as_array().unwrap().iter();
-    let index = index
-        .take_while(|accepted| **accepted == json!(true))
-        .count();
-    images[index * PIXELS..][..PIXELS].to_vec()
-}
-
-/// An inference request whose tensor is sent as bytes.
-fn infer(server: &Server, images: &[u8], outputs: &[&str]) -> Reply {
-    let outputs: Vec<_> = outputs.iter().map(|name| json!({ "name": name })).collect();
-    let head = json!({
-        "id": "seven",
-        "inputs": [{
-            "name": "images", "datatype": "UINT8", "shape": [images.len() / PIXELS, 1, 28, 28],
-            "parameters": { "binary_data_size": images.len() },
-        }],
-        "outputs": outputs,
-    })
-    .to_string();
-    let length = format!("Inference-Header-Content-Length: {}", head.len());
-    let body = [head.as_bytes(), images].concat();
-    server.send("POST", "/v2/models/pretrained/infer", &[&length], &body)
-}
 
 #[test]
 fn a_picture_gets_the_answer_that_digits_predict_gives() {
@@ -253,7 +205,7 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
         ),
         (
             "/v2/models/pretrained/infer",
-            &["Content-Encoding: gzip"],
+            &["Content-Encoding: br"],
             415,
         ),
         (
@@ -425,7 +377,7 @@ fn a_model_whose_files_arrive_one_by_one_is_taken_over_when_all_are_there() {
     let sandbox = Sandbox::new();
     sandbox.train("one", &["--seed", "1"]);
     sandbox.train("two", &["--seed", "2"]);
-    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let server = Server::start_with(&sandbox, &["m=one/model", "--swap-unchecked"]);
     let version = || {
         server.get("/api/model").json()["version"]
             .as_str()
@@ -474,7 +426,7 @@ fn a_model_whose_folder_is_replaced_is_taken_over_if_it_is_whole() {
     sandbox.train("one", &["--seed", "1"]);
     sandbox.train("two", &["--seed", "2"]);
     sandbox.train("other", &["--seed", "3"]);
-    let server = Server::start_with(&sandbox, &["m=one/model"]);
+    let server = Server::start_with(&sandbox, &["m=one/model", "--swap-unchecked"]);
     let version = || {
         server.get("/api/model").json()["version"]
             .as_str()
@@ -587,6 +539,71 @@ fn what_was_accepted_before_it_is_asked_to_end_is_answered() {
 }
 
 #[test]
+fn bodies_may_come_compressed_and_are_bounded_as_they_unfold() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--max-body", "1"]);
+    let gzip = |body: &[u8]| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(body).unwrap();
+        packed.finish().unwrap()
+    };
+    let deflate = |body: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(body).unwrap();
+        packed.finish().unwrap()
+    };
+    let (images, labels) = mnist(30);
+    let head = json!({
+        "inputs": [{
+            "name": "images", "datatype": "UINT8", "shape": [30, 1, 28, 28],
+            "parameters": { "binary_data_size": images.len() },
+        }],
+        "outputs": [{ "name": "class" }],
+    })
+    .to_string();
+    // The length is that of the JSON as it is.
+    let length = format!("Inference-Header-Content-Length: {}", head.len());
+    let body = [head.as_bytes(), &images].concat();
+    let send = |encoding: &str, packed: &[u8]| {
+        let lines = [&length[..], &format!("Content-Encoding: {encoding}")];
+        server.send("POST", "/v2/models/pretrained/infer", &lines, packed)
+    };
+    for (encoding, packed) in [
+        ("gzip", gzip(&body)),
+        ("deflate", deflate(&body)),
+        ("identity", body.clone()),
+    ] {
+        let reply = send(encoding, &packed);
+        assert_eq!(
+            reply.json()["outputs"][0]["data"],
+            json!(labels),
+            "{encoding}"
+        );
+    }
+    let picture = gzip(&png(&images[..PIXELS]));
+    let reply = server.send("POST", "/predict", &["Content-Encoding: gzip"], &picture);
+    assert_eq!(reply.json()["digit"], labels[0]);
+
+    let bomb = vec![b' '; 50_000_000];
+    let cut = gzip(&body);
+    for (encoding, packed, status) in [
+        ("gzip", gzip(&bomb), 413),
+        ("deflate", deflate(&bomb), 413),
+        ("gzip", cut[..cut.len() - 9].to_vec(), 400),
+        ("deflate", gzip(&body), 400),
+        ("gzip", body.clone(), 400),
+        ("gzip", [&gzip(&body)[..], b"more"].concat(), 400),
+        ("deflate", [&deflate(&body)[..], b"more"].concat(), 400),
+        ("br", body.clone(), 415),
+        ("gzip, gzip", gzip(&gzip(&body)), 415),
+    ] {
+        let reply = send(encoding, &packed);
+        assert_eq!(reply.status, status, "{encoding}: {reply:?}");
+        assert!(reply.json()["error"].is_string());
+    }
+}
+
+#[test]
 fn metrics_count_what_was_asked() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);
@@ -598,6 +615,28 @@ fn metrics_count_what_was_asked() {
     assert!(text.contains(line), "{text}");
     assert!(text.contains("serve_batch_images_sum 40"), "{text}");
     assert!(!text.contains("script"), "what a client wrote is no label");
+    let (images, _) = mnist(3000);
+    let reviews = infer(&server, &images, &["review"]).json();
+    let reviews = reviews["outputs"][0]["data"].as_array().unwrap().clone();
+    let left = reviews.iter().filter(|id| **id != json!("")).count();
+    let status = server.get("/api/status").json();
+    assert_eq!(status["queue"]["open"], left);
+    // Counting looks at every item: it is done every few seconds at most.
+    let told = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let text = String::from_utf8(server.get("/metrics").body).unwrap();
+        let value = |name: &str| -> Option<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.trim().parse().ok())
+        };
+        let significant = status["drift"]["significant"].as_bool().unwrap();
+        value("serve_queue_items{state=\"open\"} ") == Some(left as f64)
+            && value("serve_queue_reachable ") == Some(1.0)
+            && value("serve_deferred_share ") == status["drift"]["now"].as_f64()
+            && value("serve_promised_share ") == status["promised_share"].as_f64()
+            && value("serve_drift_significant ") == Some(f64::from(u8::from(significant)))
+    });
+    assert!(told);
 }
 
 #[test]

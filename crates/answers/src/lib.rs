@@ -15,6 +15,12 @@ use serde_json::{Value, json};
 /// The reason in a table for a file that is no picture that can be read.
 pub const UNREADABLE: &str = "unreadable";
 
+/// The reason for an image of which the network isn't sure enough.
+pub const LOW_CONFIDENCE: &str = "low_confidence";
+
+/// The reason for an image that is unlike those that the network knows.
+pub const OUT_OF_DISTRIBUTION: &str = "out_of_distribution";
+
 /// A picture and what was found in it.
 pub struct Answer<'a> {
     /// Its path as given.
@@ -248,11 +254,11 @@ pub fn reason(class: &Classification) -> Option<&'static str> {
         Decision::Review {
             reason: ReviewReason::LowConfidence,
             ..
-        } => Some("low_confidence"),
+        } => Some(LOW_CONFIDENCE),
         Decision::Review {
             reason: ReviewReason::OutOfDistribution,
             ..
-        } => Some("out_of_distribution"),
+        } => Some(OUT_OF_DISTRIBUTION),
         Decision::Review {
             reason: ReviewReason::Unreliable,
             ..

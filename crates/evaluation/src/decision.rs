@@ -160,7 +160,7 @@ impl Calibration {
 }
 
 /// The class with the largest value but for `class`, the lowest of them where several tie.
-fn runner_up(logits: &[f64], class: u16) -> u16 {
+pub(crate) fn runner_up(logits: &[f64], class: u16) -> u16 {
     let mut best: Option<usize> = None;
     for other in (0..logits.len()).filter(|other| *other != usize::from(class)) {
         if best.is_none_or(|best| logits[other] > logits[best]) {

@@ -107,15 +107,31 @@ impl DistanceLimit {
             means,
             whitening,
         };
-        let mut distances: Vec<f64> = validation
+        let Some(value) = limit.keeping(validation, features) else {
+            return Ok(None);
+        };
+        limit.value = value;
+        Ok(Some(limit))
+    }
+
+    /// The same with a limit that keeps the same share of these images, too.
+    pub(crate) fn widened(mut self, images: &Logits, features: &[Vec<f32>]) -> Self {
+        let own = self.keeping(images, features);
+        self.value = own.map_or(self.value, |own| own.max(self.value));
+        self
+    }
+
+    /// The limit that keeps the share of these images; none if there are none, or it would be infinite.
+    fn keeping(&self, images: &Logits, features: &[Vec<f32>]) -> Option<f64> {
+        let mut distances: Vec<f64> = images
             .predicted()
             .zip(features)
-            .map(|(class, features)| limit.distance(class, features))
+            .map(|(class, features)| self.distance(class, features))
             .collect();
         distances.sort_unstable_by(f64::total_cmp);
-        let kept = (kept_share * n as f64 - 1e-9).ceil() as usize;
-        limit.value = distances[kept.clamp(1, n) - 1];
-        Ok(limit.value.is_finite().then_some(limit))
+        let kept = (self.kept_share * distances.len() as f64 - 1e-9).ceil() as usize;
+        let last = distances.get(kept.max(1) - 1)?;
+        last.is_finite().then_some(*last)
     }
 
     /// The squared distance between features and the mean of `class`; infinite for features that are

@@ -76,6 +76,7 @@ impl Calibration {
             None,
             temperature,
             config,
+            config.target_risk,
         )
     }
 
@@ -95,7 +96,8 @@ impl Calibration {
         let distance = DistanceLimit::fit(validation, features, members, share)?;
         let sample = Sample(validation, features);
         let temperature = Temperature::fit(validation);
-        Self::fit_within(sample, None, energy, distance, temperature, config)
+        let risk = config.target_risk;
+        Self::fit_within(sample, None, energy, distance, temperature, config, risk)
     }
 
     /// The same with limits on energy and distance that hold for other images, too: as many more logits
@@ -114,12 +116,16 @@ impl Calibration {
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let ((logits, features), (others, their_features)) = (validation, augmented);
-        let mut calibration = Self::fit_beside(
-            Sample(logits, features),
-            Sample(others, their_features),
-            members,
+        let (sample, beside) = (Sample(logits, features), Sample(others, their_features));
+        let (energy, distance) = Self::limits_of_both(sample, beside, members, config)?;
+        let mut calibration = Self::fit_within(
+            sample,
+            Some(beside),
+            energy,
+            distance,
             Temperature::fit(logits),
             config,
+            config.target_risk,
         )?;
         let mut fared = Fared::default();
         for ((logits, features), label) in others.rows().zip(their_features).zip(others.labels()) {
@@ -135,52 +141,55 @@ impl Calibration {
     }
 
     /// The same for a few images that speak of what is to come, `judging`, beside many others, with labels as
-    /// well: what takes many images, the temperature and the limits on energy and distance, is fitted on all
-    /// of them. Certificate and conformal rules are those of `judging` alone; of the thresholds that it
-    /// certifies the lowest is taken by which no more than the target of the others that are accepted are
-    /// wrong.
+    /// well: what takes many images, the temperature, and means and covariance of the distance, is fitted on
+    /// all of them. The limits on energy and distance hold for the share that is asked for of `judging`, too,
+    /// which would count for nothing among so many. Certificate and conformal rules are those of `judging`
+    /// alone, at a target of `risk`, which so few can certify; of the thresholds that it certifies the lowest
+    /// is taken by which no more than the target of `config` of the others that are accepted are wrong.
     ///
     /// # Errors
-    /// As [`Self::fit_with_augmented`].
+    /// As [`Self::fit_with_augmented`], and if `risk` is out of its range.
     pub fn fit_with_others(
         judging: (&Logits, &[Vec<f32>]),
         others: (&Logits, &[Vec<f32>]),
         members: usize,
         config: &CalibrationConfig,
+        risk: f64,
     ) -> Result<Self, Error> {
-        let ((logits, features), (others, their_features)) = (judging, others);
-        Self::fit_beside(
-            Sample(logits, features),
-            Sample(others, their_features),
-            members,
-            Temperature::fit(&logits.joined(others)?),
-            config,
-        )
-    }
-
-    /// Fits the limits on energy and distance on both samples.
-    fn fit_beside(
-        validation: Sample<'_>,
-        others: Sample<'_>,
-        members: usize,
-        temperature: Temperature,
-        config: &CalibrationConfig,
-    ) -> Result<Self, Error> {
-        let joined = validation.0.joined(others.0)?;
-        let share = config.in_distribution_share;
-        let energy = EnergyLimit::fit(&joined, share)?;
-        let features = [validation.1, others.1].concat();
-        let distance = DistanceLimit::fit(&joined, &features, members, share)?;
+        let (sample, beside) = (Sample(judging.0, judging.1), Sample(others.0, others.1));
+        let (mut energy, distance) = Self::limits_of_both(sample, beside, members, config)?;
+        let own = EnergyLimit::fit(sample.0, config.in_distribution_share)?;
+        energy.value = energy.value.max(own.value);
+        let distance = distance.map(|distance| distance.widened(sample.0, sample.1));
+        let temperature = Temperature::fit(&sample.0.joined(beside.0)?);
         Self::fit_within(
-            validation,
-            Some(others),
+            sample,
+            Some(beside),
             energy,
             distance,
             temperature,
             config,
+            risk,
         )
     }
 
+    /// Limits on energy and distance, fitted on both samples together.
+    fn limits_of_both(
+        validation: Sample<'_>,
+        others: Sample<'_>,
+        members: usize,
+        config: &CalibrationConfig,
+    ) -> Result<(EnergyLimit, Option<DistanceLimit>), Error> {
+        let joined = validation.0.joined(others.0)?;
+        let share = config.in_distribution_share;
+        let features = [validation.1, others.1].concat();
+        Ok((
+            EnergyLimit::fit(&joined, share)?,
+            DistanceLimit::fit(&joined, &features, members, share)?,
+        ))
+    }
+
+    /// The rest, with a certificate for `risk`.
     fn fit_within(
         validation: Sample<'_>,
         augmented: Option<Sample<'_>>,
@@ -188,6 +197,7 @@ impl Calibration {
         distance: Option<DistanceLimit>,
         temperature: Temperature,
         config: &CalibrationConfig,
+        risk: f64,
     ) -> Result<Self, Error> {
         let Sample(logits, _) = validation;
         let predictions = logits.predictions(temperature);
@@ -203,7 +213,7 @@ impl Calibration {
             least_confidence(&predictions, |row| within[row], config.target_risk)
         });
         let target = RiskTarget {
-            target_risk: config.target_risk,
+            target_risk: risk,
             confidence_level: config.confidence_level,
         };
         let conformal = config

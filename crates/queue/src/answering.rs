@@ -19,8 +19,11 @@ const SETTLE: &str = "UPDATE items SET answers = $2, wanted = $3, state = $4, an
 const LAST: &str = "SELECT n, item FROM (SELECT n, item FROM answers WHERE reviewer = $1 AND undoes IS NULL \
     ORDER BY n DESC LIMIT 10) latest \
     WHERE NOT EXISTS (SELECT 1 FROM answers u WHERE u.undoes = latest.n) ORDER BY n DESC LIMIT 1";
-const TAKE_BACK: &str = "INSERT INTO answers (item, reviewer, at, state, undoes) VALUES ($1, $2, $3, $4, $5) \
-    ON CONFLICT (undoes) DO NOTHING";
+const TAKE_BACK: &str = "INSERT INTO answers (item, reviewer, at, state, undoes, key) VALUES ($1, $2, $3, $4, $5, $6) \
+    ON CONFLICT DO NOTHING";
+const TAKEN_BACK: &str = "SELECT a.undoes, a.item, \
+    CASE WHEN i.leased_by = $1 AND i.lease_until > $3 THEN CAST(1 AS BIGINT) ELSE 0 END \
+    FROM answers a JOIN items i ON i.id = a.item WHERE a.reviewer = $1 AND a.key = $2";
 const TAKE_AGAIN: &str = "UPDATE items SET leased_by = $2, lease = $3, lease_until = $4 \
     WHERE id = $1 AND (lease_until <= $5 OR leased_by = $2) AND state <> 'gone'";
 const STATE: &str = "SELECT state FROM items WHERE id = $1";
@@ -70,15 +73,30 @@ impl Queue {
     }
 
     /// Takes the last answer of a person back and leases the item to them again; further ones if called
-    /// again, within the last ten. None if there is none, or its picture has been deleted.
+    /// again, within the last ten. None if there is none, or its picture has been deleted. With a key that
+    /// came before nothing more is taken back: it gives the same item, while the person has it.
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] if another person has the item just now, or if the database fails.
-    pub async fn undo(&self, reviewer: &str) -> Result<Option<Item>, Error> {
+    /// [`Error::Held`] if another person has the item just now; [`Error::KeyReused`] if the key came with an
+    /// answer; or if the database fails.
+    pub async fn undo(&self, reviewer: &str, key: Option<&str>) -> Result<Option<Item>, Error> {
         check_reviewer(reviewer)?;
+        key.map_or(Ok(()), check_key)?;
         let (now, lease) = (self.now(), self.random()?);
         let mut tx = self.database.begin().await?;
+        let before = values![reviewer, key, now];
+        if key.is_some()
+            && let Some((undoes, id, held)) = tx
+                .row::<(Option<i64>, String, i64)>(TAKEN_BACK, before)
+                .await?
+        {
+            return match (undoes, held) {
+                (None, _) => Err(Error::KeyReused(key.unwrap_or_default().to_owned())),
+                (_, 0) => Ok(None),
+                _ => leased_item(&mut tx, id).await.map(Some),
+            };
+        }
         let Some((answer, id)) = tx.row::<(i64, String)>(LAST, values![reviewer]).await? else {
             return Ok(None);
         };
@@ -91,7 +109,7 @@ impl Queue {
         let mut standing = opinions(&mut tx, &id).await?;
         standing.retain(|opinion| opinion.reviewer != reviewer);
         let state = settle(&mut tx, &id, standing, now).await?;
-        let row = values![&id, reviewer, now, state.as_str(), answer];
+        let row = values![&id, reviewer, now, state.as_str(), answer, key];
         if tx.run(TAKE_BACK, row).await? != 1 {
             return Err(Error::Held(id));
         }

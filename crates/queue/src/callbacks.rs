@@ -1,15 +1,33 @@
-use crate::{Error, Queue, Reviewed, database::values, stored::ReviewedRow};
+use crate::{
+    Error, Queue, Reviewed,
+    database::{Sql, values},
+    stored::ReviewedRow,
+};
 
 /// How long who took callbacks has to make them, before others do.
 const CLAIM: i64 = 2 * 60 * 1000;
 /// How long after a first failure a callback is tried again; twice that after each further one.
-const RETRY: i64 = 60 * 1000;
-/// How often a callback is tried: the last time about 17 hours after the first.
-const ATTEMPTS: i64 = 11;
+const RETRY: i64 = 4 * 1000;
+/// How often a callback is tried: the last time about 9 hours after the first.
+const ATTEMPTS: i64 = 14;
 
-const CLAIM_DUE: &str = "UPDATE items SET callback_due = $2, callback_claimed = 1, \
-    callback_attempts = callback_attempts + 1 WHERE callback_due <= $1 \
-    RETURNING callback, id, state, answer, class, created, answered";
+/// The oldest `$3` that are due at `$1` are in hand until `$2`. On PostgreSQL, those that others are just
+/// taking are passed over.
+macro_rules! claim_due {
+    ($lock:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT n FROM items WHERE callback_due <= $1 ORDER BY callback_due LIMIT $3",
+            $lock,
+            ") UPDATE items SET callback_due = $2, callback_claimed = 1, callback_attempts = callback_attempts + 1 \
+            WHERE n IN (SELECT n FROM due) \
+            RETURNING callback, id, state, answer, class, created, answered"
+        )
+    };
+}
+const CLAIM_DUE: Sql = Sql {
+    sqlite: claim_due!(""),
+    postgres: claim_due!(" FOR UPDATE SKIP LOCKED"),
+};
 const ATTEMPTED: &str =
     "SELECT callback_attempts FROM items WHERE id = $1 AND callback_claimed = 1";
 const RESOLVED: &str = "UPDATE items SET callback_due = $2, callback_claimed = 0 \
@@ -28,17 +46,18 @@ type CallbackRow = (
 );
 
 impl Queue {
-    /// The callbacks to be made now: id, address and what people said. They are the caller's for two
-    /// minutes; whoever has not said [`Queue::called_back`] by then may find another making them again.
+    /// The callbacks to be made now, the longest due first and no more than `most`: id, address and what
+    /// people said. They are the caller's for two minutes; whoever has not said [`Queue::called_back`] by
+    /// then may find another making them again.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn callbacks_due(&self) -> Result<Vec<(String, String, Reviewed)>, Error> {
+    pub async fn callbacks_due(&self, most: u32) -> Result<Vec<(String, String, Reviewed)>, Error> {
         let now = self.now();
         let mut tx = self.database.begin().await?;
         tx.run(GIVEN_UP, values![now, ATTEMPTS]).await?;
-        let claim = values![now, now.saturating_add(CLAIM)];
+        let claim = values![now, now.saturating_add(CLAIM), i64::from(most)];
         let rows = tx.rows::<CallbackRow>(CLAIM_DUE, claim).await?;
         tx.commit().await?;
         let mut due = Vec::with_capacity(rows.len());
@@ -50,7 +69,7 @@ impl Queue {
         Ok(due)
     }
 
-    /// Says how a callback went. One that failed is due again later, and given up after eleven times. What
+    /// Says how a callback went. One that failed is due again later, and given up after fourteen times. What
     /// people said anew in the meantime is due in any case.
     ///
     /// # Errors

@@ -55,8 +55,12 @@ impl Queue {
         Ok(id)
     }
 
-    /// 128 random bits in hexadecimal.
-    pub(crate) fn random(&self) -> Result<String, Error> {
+    /// 128 random bits in hexadecimal: an id that no item has and nobody can guess.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives none.
+    pub fn random(&self) -> Result<String, Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| Error::Database {
             database: self.database.name.clone(),

@@ -9,7 +9,7 @@ use crate::{
 pub struct Next {
     /// The item that is theirs now; none where there is none for them.
     pub item: Option<Item>,
-    /// How many more there are for this person at once.
+    /// How many more there are for this person at once, counted up to a thousand.
     pub left: u64,
     /// How many others are in people's hands, this person's own included: some may come back.
     pub leased: u64,
@@ -44,10 +44,11 @@ const TAKE: Sql = Sql {
     postgres: take!(" FOR UPDATE SKIP LOCKED"),
 };
 
+/// Nobody needs to know how many more than a thousand there are, and each would be looked at.
 const LEFT: &str = concat!(
-    "SELECT (SELECT COUNT(*) FROM items WHERE ",
+    "SELECT (SELECT COUNT(*) FROM (SELECT n FROM items WHERE ",
     offered!(),
-    "), (SELECT COUNT(*) FROM items WHERE lease_until > $1), (SELECT COUNT(*) FROM items WHERE state = 'disputed')"
+    " ORDER BY n LIMIT 1000) counted), (SELECT COUNT(*) FROM items WHERE lease_until > $1), (SELECT COUNT(*) FROM items WHERE state = 'disputed')"
 );
 
 const ITEM: &str = "SELECT lease, lease_until, channels, height, width, classes, probabilities, reason, model, \
@@ -64,6 +65,8 @@ const RELEASE: &str = "UPDATE items SET lease = NULL, leased_by = NULL, lease_un
     WHERE id = $1 AND leased_by = $2 AND lease = $3 AND lease_until > $4";
 const SKIP: &str = "INSERT INTO skips (item, reviewer, skipped_until) VALUES ($1, $2, $3) \
     ON CONFLICT (item, reviewer) DO UPDATE SET skipped_until = excluded.skipped_until";
+const SKIPPED: &str =
+    "SELECT skipped_until FROM skips WHERE item = $1 AND reviewer = $2 AND skipped_until > $3";
 const EXISTS: &str = "SELECT id FROM items WHERE id = $1";
 
 /// How often what others are just doing is waited for.
@@ -144,7 +147,7 @@ impl Queue {
     }
 
     /// Gives an item back without an answer. It is there for others at once, and for this person again
-    /// after `Options::skip`.
+    /// after `Options::skip`; until then, doing it again does nothing, so that whoever heard no reply may.
     ///
     /// # Errors
     ///
@@ -152,7 +155,12 @@ impl Queue {
     pub async fn skip(&self, id: &str, reviewer: &str, lease: &str) -> Result<(), Error> {
         check_hold(id, reviewer, lease)?;
         let mut tx = self.database.begin().await?;
-        release(&mut tx, id, reviewer, lease, self.now()).await?;
+        let now = self.now();
+        if let Err(error) = release(&mut tx, id, reviewer, lease, now).await {
+            let before = values![id, reviewer, now];
+            let skipped = tx.row::<(i64,)>(SKIPPED, before).await?;
+            return skipped.map(drop).ok_or(error);
+        }
         tx.run(SKIP, values![id, reviewer, self.ahead(self.options.skip)])
             .await?;
         tx.commit().await

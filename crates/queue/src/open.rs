@@ -18,11 +18,31 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(50);
 
-const SQLITE: &[(&str, &str)] = &[("queue", include_str!("../migrations/sqlite/0001_queue.sql"))];
-const POSTGRES: &[(&str, &str)] = &[(
-    "queue",
-    include_str!("../migrations/postgres/0001_queue.sql"),
-)];
+const SQLITE: &[(&str, &str)] = &[
+    ("queue", include_str!("../migrations/sqlite/0001_queue.sql")),
+    (
+        "counts",
+        include_str!("../migrations/sqlite/0002_counts.sql"),
+    ),
+    (
+        "refusals",
+        include_str!("../migrations/sqlite/0003_refusals.sql"),
+    ),
+];
+const POSTGRES: &[(&str, &str)] = &[
+    (
+        "queue",
+        include_str!("../migrations/postgres/0001_queue.sql"),
+    ),
+    (
+        "counts",
+        include_str!("../migrations/postgres/0002_counts.sql"),
+    ),
+    (
+        "refusals",
+        include_str!("../migrations/postgres/0003_refusals.sql"),
+    ),
+];
 
 /// Opens the database at an address, and creates what it lacks.
 pub(crate) async fn open(address: &str) -> Result<Database, Error> {

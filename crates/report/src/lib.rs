@@ -25,6 +25,7 @@ mod mistakes;
 mod origin;
 mod page;
 mod sheet;
+mod test_images;
 mod text;
 mod view;
 
@@ -33,4 +34,5 @@ pub use examination::Examination;
 pub use origin::Origin;
 pub use page::{Page, PageError};
 pub use sheet::{SheetRow, sheet};
+pub use test_images::{TestImagesError, test_images};
 pub use view::{Misread, View};

@@ -144,6 +144,8 @@ export function ago(created) {
 
 const REASONS = {
   low_confidence: "not sure enough",
+  disagreement: "shows something else than the first picture of it",
+  first_picture: "the first picture of it was for a person",
   out_of_distribution: "unlike anything it was trained on",
   unreliable: "nothing this network says may be accepted",
   mark: "a mark around, under or through it",

@@ -11,6 +11,8 @@ const LIKELIEST = 10;
 const framedGrey = (model) => model.picture === "framed" && model.input[0] === 1;
 
 let model = null;
+/** Where the server has several models, the name of the one that was chosen. */
+let named = null;
 /** The chosen picture; null while the paper is what counts. */
 let chosen = null;
 /** Counts changes, so that an answer to an older picture is not taken for one to this. */
@@ -117,6 +119,9 @@ function changed() {
 
 const picture = () => chosen ?? paper.png();
 
+/** An address that asks the chosen model. */
+const asked = (path) => named === null ? path : `${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(named)}`;
+
 /** One request at a time; what changes meanwhile is asked for after it. */
 async function predict() {
   if (busy) return;
@@ -125,7 +130,7 @@ async function predict() {
   while (!empty()) {
     const of = version;
     try {
-      const said = await ask("/predict?review=false&pixels=true", { body: await picture() });
+      const said = await ask(asked("/predict?review=false&pixels=true"), { body: await picture() });
       failed = 0;
       trouble("");
       if (of === version) show(said);
@@ -249,7 +254,7 @@ $("hand").addEventListener("click", async () => {
   const { signal } = mine;
   $("hand").disabled = true;
   try {
-    const said = await ask("/predict", { body: await picture(), signal });
+    const said = await ask(asked("/predict"), { body: await picture(), signal });
     if (signal.aborted) return;
     $("hand").hidden = true;
     write($("say"), said.next?.say ?? "");
@@ -264,16 +269,34 @@ $("hand").addEventListener("click", async () => {
 
 // ---- Start
 
+/** Lets people choose where there are several models. */
+function offer(names) {
+  const select = $("models");
+  $("choice").hidden = names.length < 2;
+  if (names.length < 2 || select.options.length === names.length) return;
+  select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+  select.value = model.name;
+}
+
+$("models").addEventListener("change", () => {
+  named = $("models").value;
+  start();
+});
+
 async function start() {
   try {
-    model = await ask("/api/model");
+    model = await ask(asked("/api/model"));
   } catch (error) {
     trouble(error.message + (error instanceof Unreachable ? " Trying again…" : ""));
     if (error instanceof Unreachable) setTimeout(start, 3000);
     return;
   }
   trouble("");
+  offer(model.models ?? []);
+  rows.clear();
   const framed = model.picture === "framed";
+  // A drawing is no question to one that takes whole pictures.
+  if (!framed && !chosen) paper.clear();
   const digits = model.classes.length === 10 && model.classes.every((name, index) => name === String(index));
   const title = framed ? `Draw ${digits ? "a digit" : "one symbol"}` : "Show it a picture";
   write($("title"), title);

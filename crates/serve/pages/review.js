@@ -85,7 +85,9 @@ const skip = () => alone(async () => {
 });
 
 const undo = () => alone(async () => {
-  const { item } = await insist(() => ask("/review/undo", { json: { reviewer } }), "Not taken back yet.");
+  // The same when it is repeated, so that no second answer is taken back.
+  const key = freshKey();
+  const { item } = await insist(() => ask("/review/undo", { json: { reviewer, key } }), "Not taken back yet.");
   if (!item) return say("There is no answer of yours to take back.");
   leases.drop(item);
   leases.add(item);

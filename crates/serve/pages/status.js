@@ -40,9 +40,10 @@ function showTiles({ requests, latency_ms: latency, images, accepted, deferred_s
 
 const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
 
-function lead({ deferred_share: deferred, promised_share: promised, drift, queue, images }) {
+function lead({ deferred_share: deferred, promised_share: promised, drift, queue, images, replacement }) {
   const waiting = queue.open + queue.leased + queue.disputed;
-  const queued = waiting ? ` ${counted(waiting, "image")} ${waiting === 1 ? "waits" : "wait"} for a person.` : " Nobody is waited for.";
+  const refused = replacement?.taken === false ? " A new model was refused; the old one answers." : "";
+  const queued = refused + (waiting ? ` ${counted(waiting, "image")} ${waiting === 1 ? "waits" : "wait"} for a person.` : " Nobody is waited for.");
   if (!images) return `No image has come yet.${queued}`;
   if (drift?.significant) return `What comes in differs from what the network was validated on.${queued}`;
   if (deferred !== null && promised !== null && deferred > 2 * promised && images >= 100) return `More images than promised go to a person.${queued}`;
@@ -67,6 +68,9 @@ function showFacts(status, model) {
       fact("Input", `${model.input[2]} × ${model.input[1]}, ${model.input[0] === 1 ? "grey" : "colour"}`),
       fact("Accepted from", model.threshold === null ? "nothing is accepted" : percent(model.threshold, 2)),
       fact("Certified", model.certified ? "yes" : "no"),
+    ] : []),
+    ...(status.replacement ? [
+      fact(status.replacement.taken ? "Taken over" : "Refused", `${status.replacement.version}: ${status.replacement.say}`),
     ] : []),
     fact("Running for", duration(status.uptime_s)),
     fact("Memory", `${count(status.memory_mb)}\u202fMB`),

@@ -12,7 +12,7 @@ use tokio::{
     time,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, packed::Packing};
 
 /// Bytes for which one permit stands.
 const UNIT: usize = 1024;
@@ -55,30 +55,43 @@ impl Admission {
     /// Reads a body, if there is room for it.
     ///
     /// # Errors
-    /// 413 if it is too large, 503 if there is no room now, 408 if it takes too long.
+    /// 413 if it is too large, 503 if there is no room now, 408 if it takes too long, 415 if it is compressed
+    /// in a way that isn't known.
     pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Admitted, Failure> {
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        // Who doesn't say how much will come is taken to send all that is allowed.
-        let expected = length.unwrap_or(self.most);
-        if expected > self.most {
+        if length.is_some_and(|length| length > self.most) {
             self.discard(body);
             return Err(Failure::too_large(self.most));
         }
+        let packing = Packing::of(headers)?;
+        // Who doesn't say how much will come is taken to send all that is allowed.
+        let expected = length.filter(|_| packing.is_none()).unwrap_or(self.most);
         let units = u32::try_from((expected + HEAD).div_ceil(UNIT)).unwrap_or(u32::MAX);
         let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) else {
             self.discard(body);
             return Err(Failure::busy());
         };
         let read = axum::body::to_bytes(body, self.most);
-        match time::timeout(self.time, read).await {
-            Ok(Ok(body)) => Ok(Admitted { body, permit }),
+        let body = match time::timeout(self.time, read).await {
+            Ok(Ok(body)) => body,
             Ok(Err(_)) => match length {
-                None => Err(Failure::too_large(self.most)),
-                Some(_) => Err(Failure::bad("the body ended early")),
+                None => return Err(Failure::too_large(self.most)),
+                Some(_) => return Err(Failure::bad("the body ended early")),
             },
-            Err(_) => Err(Failure::slow(self.time)),
-        }
+            Err(_) => return Err(Failure::slow(self.time)),
+        };
+        let Some(packing) = packing else {
+            return Ok(Admitted { body, permit });
+        };
+        let most = self.most;
+        // Others shouldn't wait for it. The room is held until it is done, also if the client leaves.
+        let unpacking = tokio::task::spawn_blocking(move || {
+            let body = packing.unpack(&body, most)?;
+            Ok(Admitted { body, permit })
+        });
+        let failed = |_| Failure::internal("unpacking the body failed");
+        unpacking.await.map_err(failed)?
     }
 
     /// Reads what a client sends on although it is refused, up to what one request may have, and keeps nothing: a

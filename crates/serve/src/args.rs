@@ -12,7 +12,7 @@ use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::{accept::Connections, export::Export};
+use crate::{accept::Connections, callbacks::Callbacks, export::Export};
 
 /// Serves trained classifiers over HTTP.
 ///
@@ -29,8 +29,9 @@ use crate::{accept::Connections, export::Export};
   serve export --to answers                         what people answered, for `train`
 
 A token file has a line `ask TOKEN` or `review TOKEN` for each token of at least 16 characters.
-A model is loaded anew when its folder is replaced, or on SIGHUP. SIGTERM and Ctrl-C answer what was accepted,
-then end. Exit codes: 0 ended by a signal, 1 failed, 2 bad usage."
+A model whose folder is replaced is compared with the one in service, on what people answered and on its test
+images, and taken over if it is shown to be not worse; SIGHUP looks at once, and again at what was refused.
+SIGTERM and Ctrl-C answer what was accepted, then end. Exit codes: 0 ended by a signal, 1 failed, 2 bad usage."
 )]
 pub struct Args {
     /// What to do instead of serving.
@@ -90,9 +91,31 @@ pub struct Args {
     /// Days that pictures are kept after they were answered
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     pub keep_days: u32,
+    /// Hosts that may be called back when a person has answered, as HOST or HOST:PORT (80), over plain http;
+    /// without, nobody is
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub callback_hosts: Vec<String>,
+    /// Take whatever model is put into a folder, not only one that is shown to be not worse
+    #[arg(long)]
+    pub swap_unchecked: bool,
+    /// A loss of accuracy by which a new model is still not worse; up to 0.05 where the images that judge are
+    /// too few to show so little
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = margin)]
+    pub margin: f64,
+    /// The test images that a new model must not be worse on, for the first model or the one named
+    /// [default: those of what the model in service was trained on]
+    #[arg(long, value_name = "[NAME=]FOLDER")]
+    pub test_data: Vec<String>,
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("give a share between 0 and 1, such as 0.005".to_owned()),
+    }
 }
 
 /// What to do instead of serving.
@@ -136,6 +159,7 @@ impl Args {
             self.max_body,
             self.queue
         );
+        Callbacks::new(&self.callback_hosts)?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What people answered, as a data set in MNIST's format, in a part to learn from and one to judge by.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
@@ -46,8 +47,8 @@ impl Export {
             self.database
         );
         let queue = Queue::open(&self.database, Options::default()).await?;
-        let learn = self.part(&queue, Part::Learn).await?;
-        let judge = self.part(&queue, Part::Judge).await?;
+        let learn = examples(&queue, Part::Learn, self.model.as_deref()).await?;
+        let judge = examples(&queue, Part::Judge, self.model.as_deref()).await?;
         queue.close().await;
         let all = || learn.iter().chain(&judge);
         let Some(first) = all().next() else {
@@ -95,14 +96,28 @@ impl Export {
         );
         Ok(())
     }
+}
 
-    async fn part(&self, queue: &Queue, part: Part) -> anyhow::Result<Vec<Example>> {
-        let mut examples = queue.export(part).await?;
-        if let Some(model) = &self.model {
-            examples.retain(|example| example.model == *model);
-        }
-        Ok(examples)
+/// The images of a part that people named, each once, as it was named last: the same image twice says no more
+/// than once, and would be counted twice by whatever is certified or compared on it.
+///
+/// # Errors
+/// If the queue can't be read.
+pub async fn examples(
+    queue: &Queue,
+    part: Part,
+    model: Option<&str>,
+) -> Result<Vec<Example>, queue::Error> {
+    let mut examples = queue.export(part).await?;
+    examples.retain(|example| model.is_none_or(|model| example.model == model));
+    let mut last: HashMap<Vec<u8>, (i64, String)> = HashMap::new();
+    for example in &examples {
+        let this = (example.answered, example.id.clone());
+        let last = last.entry(example.input.clone()).or_default();
+        *last = this.max(last.clone());
     }
+    examples.retain(|example| last[&example.input].1 == example.id);
+    Ok(examples)
 }
 
 fn write(

@@ -8,8 +8,12 @@
 //!           admission.rs    is there room? then its body is read
 //!           v2, predict.rs  bytes become images, or the request is told what is wrong with them
 //!           engine.rs       images of several requests are computed together
+//!           second.rs       what two pictures of the same thing say together
 //!           v2, predict.rs  what came of it, as the client asked for it
+//!           doubt.rs        what the machine leaves to people is put into the queue
 //! ```
+//!
+//! Beside requests, `callbacks.rs` tells those who wait elsewhere what people answered.
 
 use std::{sync::Arc, time::Instant};
 
@@ -59,7 +63,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/reviews/{id}", get(reviews::state))
         .layer(from_fn_with_state(Arc::clone(&service), auth::ask));
     let reviewing = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(watch::metrics))
         .route("/api/status", get(watch::status))
         .route("/review/next", post(reviews::next))
         .route("/review/undo", post(reviews::undo))
@@ -127,9 +131,4 @@ async fn sealed(mut response: Response) -> Response {
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-async fn metrics(service: State<Arc<Service>>) -> impl IntoResponse {
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], service.metrics.text())
 }

@@ -7,17 +7,22 @@ mod accept;
 mod admission;
 pub mod args;
 mod auth;
+mod callbacks;
+mod doubt;
 mod engine;
 mod export;
 mod failure;
+mod gate;
 pub mod http;
 mod json;
 mod metrics;
 mod models;
 mod next;
+mod packed;
 mod pages;
 mod predict;
 mod reviews;
+mod second;
 pub mod service;
 mod v2;
 mod watch;
@@ -40,25 +45,30 @@ use crate::{
 pub fn run(args: Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(args.picture_threads().get() + 4)
+        // Looking up a host can't be cut short.
+        .max_blocking_threads(args.picture_threads().get() + 4 + callbacks::AT_ONCE)
         .build()
         .context("can't start threads to listen on")?;
     if let Some(Command::Export(export)) = &args.command {
         return runtime.block_on(export.run());
     }
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let listener =
             listen(args.listen).with_context(|| format!("can't listen on {}", args.listen))?;
         let address = listener.local_addr().context("can't tell the address")?;
         let drain = args.drain();
         let limits = args.connections();
         let service = Arc::new(Service::start(args).await?);
+        callbacks::start(&service);
         tell(&service, address);
         let router = http::router(Arc::clone(&service));
         accept::serve(listener, router, limits, drain, || service.end()).await;
         service.queue.close().await;
         Ok(())
-    })
+    });
+    // What was accepted is answered; a model that is being compared isn't waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

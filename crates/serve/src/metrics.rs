@@ -1,9 +1,13 @@
 //! What is counted, as Prometheus reads it.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use queue::Counts;
+
+use crate::watch::Drift;
 
 /// The counters of a server.
 #[derive(Debug)]
@@ -13,8 +17,15 @@ pub struct Metrics {
     seconds: HistogramVec,
     batches: Histogram,
     images: IntCounterVec,
+    pairs: IntCounterVec,
     in_flight: IntGauge,
     refused: IntCounter,
+    callbacks: IntCounterVec,
+    queue: IntGaugeVec,
+    queue_reachable: IntGauge,
+    deferred: Gauge,
+    promised: Gauge,
+    drift: IntGauge,
 }
 
 impl Metrics {
@@ -44,11 +55,49 @@ impl Metrics {
             ),
             &["model", "decision"],
         )?;
+        let pairs = IntCounterVec::new(
+            Opts::new(
+                "serve_pairs_total",
+                "Second pictures that were judged together with the first, by model and what became of them.",
+            ),
+            &["model", "decision"],
+        )?;
+        registry.register(Box::new(pairs.clone()))?;
         let in_flight = IntGauge::new("serve_requests_in_flight", "Requests being answered.")?;
         let refused = IntCounter::new(
             "serve_refused_total",
             "Requests that were told to come back later.",
         )?;
+        let callbacks = IntCounterVec::new(
+            Opts::new("serve_callbacks_total", "Callbacks by how they went."),
+            &["result"],
+        )?;
+        let queue = IntGaugeVec::new(
+            Opts::new("serve_queue_items", "Items of the review queue by state."),
+            &["state"],
+        )?;
+        let queue_reachable = IntGauge::new(
+            "serve_queue_reachable",
+            "Whether the review queue could be counted; if not, what it held before is told.",
+        )?;
+        let deferred = Gauge::new(
+            "serve_deferred_share",
+            "Share of the images of the last hour that was left to people; NaN without images.",
+        )?;
+        let promised = Gauge::new(
+            "serve_promised_share",
+            "Share that validation promised; NaN if none was.",
+        )?;
+        let drift = IntGauge::new(
+            "serve_drift_significant",
+            "Whether the two differ by more than chance.",
+        )?;
+        registry.register(Box::new(queue.clone()))?;
+        registry.register(Box::new(queue_reachable.clone()))?;
+        registry.register(Box::new(deferred.clone()))?;
+        registry.register(Box::new(promised.clone()))?;
+        registry.register(Box::new(drift.clone()))?;
+        registry.register(Box::new(callbacks.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(batches.clone()))?;
@@ -61,8 +110,15 @@ impl Metrics {
             seconds,
             batches,
             images,
+            pairs,
             in_flight,
             refused,
+            callbacks,
+            queue,
+            queue_reachable,
+            deferred,
+            promised,
+            drift,
         })
     }
 
@@ -93,6 +149,40 @@ impl Metrics {
         let count = |decision| self.images.with_label_values(&[model, decision]);
         count("accepted").inc_by(accepted);
         count("deferred").inc_by(deferred);
+    }
+
+    /// Somebody was called back, or it failed.
+    pub fn called(&self, done: bool) {
+        let result = if done { "done" } else { "failed" };
+        self.callbacks.with_label_values(&[result]).inc();
+    }
+
+    /// What became of a second picture of a model: accepted, or left to a person.
+    pub fn decided_together(&self, model: &str, accepted: bool) {
+        let decision = if accepted { "accepted" } else { "deferred" };
+        self.pairs.with_label_values(&[model, decision]).inc();
+    }
+
+    /// How many items the review queue holds, if it could be counted.
+    pub fn queue(&self, counts: Option<Counts>) {
+        self.queue_reachable.set(counts.is_some().into());
+        let Some(counts) = counts else { return };
+        for (state, items) in [
+            ("open", counts.open),
+            ("leased", counts.leased),
+            ("done", counts.done),
+            ("disputed", counts.disputed),
+        ] {
+            let items = i64::try_from(items).unwrap_or(i64::MAX);
+            self.queue.with_label_values(&[state]).set(items);
+        }
+    }
+
+    /// Which share of the images is left to people, beside what was promised.
+    pub fn drift(&self, drift: &Drift) {
+        self.deferred.set(drift.now.unwrap_or(f64::NAN));
+        self.promised.set(drift.promised.unwrap_or(f64::NAN));
+        self.drift.set(drift.significant.into());
     }
 
     /// All of it, in Prometheus' text format.

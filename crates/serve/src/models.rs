@@ -3,13 +3,16 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use anyhow::{Context, bail, ensure};
 use model::{Classifier, Device, checkpoint::Checkpoint};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
+
+use crate::gate::Gate;
 
 /// A model as it answers: never changed, only replaced.
 #[derive(Debug)]
@@ -25,8 +28,29 @@ pub struct Loaded {
 pub struct Slot {
     folder: PathBuf,
     current: RwLock<Arc<Loaded>>,
-    /// The version that was refused last, which needn't be told of again.
-    refused: RwLock<Option<String>>,
+    past: Mutex<Past>,
+}
+
+/// What became of the folder's content so far.
+#[derive(Debug, Default)]
+struct Past {
+    /// The versions that were in service.
+    served: Vec<String>,
+    last: Option<Replacement>,
+}
+
+/// What became of another model in the folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replacement {
+    /// Its version.
+    pub version: String,
+    /// Whether it came into service.
+    pub taken: bool,
+    /// Why, or why not.
+    pub say: String,
+    /// Whether it was whole. One that isn't may still be arriving.
+    #[serde(skip)]
+    whole: bool,
 }
 
 /// The models in service.
@@ -48,10 +72,14 @@ impl Models {
         for given in given {
             let (name, folder) = named(given)?;
             let loaded = load(&folder, &device)?;
+            let past = Past {
+                served: vec![loaded.version.clone()],
+                last: None,
+            };
             let slot = Slot {
                 folder,
                 current: RwLock::new(Arc::new(loaded)),
-                refused: RwLock::default(),
+                past: Mutex::new(past),
             };
             if slots.insert(name.clone(), Arc::new(slot)).is_some() {
                 bail!("two models are called {name}: give them names, as NAME=FOLDER");
@@ -76,20 +104,33 @@ impl Models {
         Some((name, slot))
     }
 
-    /// Takes those into service whose folder holds other bytes than before, if they can be loaded and
-    /// fit; else the old ones stay.
-    pub fn refresh(&self) {
+    /// The name of the first of the command line.
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// Takes those into service whose folder holds other bytes than before, if they can be loaded, fit, and
+    /// are not worse as far as `gate` can tell; else the old ones stay. What was refused is looked at `again`
+    /// if that is asked for.
+    pub fn refresh(&self, gate: &Gate, again: bool) {
         for (name, slot) in &self.slots {
-            match slot.refresh(&self.device) {
-                Ok(None) => {}
-                Ok(Some(version)) => info!(model = name, version, "another model in service"),
-                Err(error) => {
-                    let error = format!("{error:#}").replace(char::is_control, " ");
-                    warn!(
-                        model = name,
-                        error, "a new model was refused; the old one stays"
-                    );
-                }
+            let Some(last) = slot.refresh(name, &self.device, gate, again) else {
+                continue;
+            };
+            let Replacement {
+                version,
+                taken,
+                say,
+                ..
+            } = last;
+            match taken {
+                true => info!(model = name, version, why = say, "another model in service"),
+                false => warn!(
+                    model = name,
+                    version,
+                    error = say,
+                    "a new model was refused; the old one stays"
+                ),
             }
         }
     }
@@ -113,29 +154,75 @@ impl Slot {
         Ok(loaded)
     }
 
-    fn refresh(&self, device: &Device) -> anyhow::Result<Option<String>> {
+    /// What became of another model in the folder last.
+    pub fn last(&self) -> Option<Replacement> {
+        self.past().last.clone()
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became of another model in the folder, if there is something new to tell.
+    fn refresh(
+        &self,
+        name: &str,
+        device: &Device,
+        gate: &Gate,
+        again: bool,
+    ) -> Option<Replacement> {
         let current = self.current();
-        let Ok(version) = version(&self.folder) else {
-            // In the moment between two folders there may be none.
-            return Ok(None);
+        // In the moment between two folders there may be none.
+        let version = version(&self.folder).ok()?;
+        let refused = {
+            let mut past = self.past();
+            if version == current.version {
+                // The old one was put back.
+                past.last.take_if(|last| !last.taken);
+                return None;
+            }
+            let last = past.last.as_ref().filter(|last| !last.taken);
+            last.filter(|last| last.version == version).cloned()
         };
-        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
-        if version == current.version {
-            return Ok(None);
+        // Its files may still be arriving: it is tried again, but told of once. What was compared isn't,
+        // unless somebody asks for it.
+        if !again && refused.as_ref().is_some_and(|last| last.whole) {
+            return None;
         }
-        let loaded = match self.successor(&current, device) {
-            Ok(loaded) => loaded,
-            // Its files may still be arriving: it is tried again, but told of once.
-            Err(_) if refused.as_ref() == Some(&version) => return Ok(None),
-            Err(error) => {
-                *refused = Some(version);
-                return Err(error);
+        let told = |say: anyhow::Error| format!("{say:#}").replace(char::is_control, " ");
+        let (taken, say, version, whole) = match self.successor(&current, device) {
+            Err(_) if !again && refused.is_some() => return None,
+            Err(error) => (false, told(error), version, false),
+            Ok(loaded) => {
+                let version = loaded.version.clone();
+                let known = self.past().served.contains(&version);
+                let passed = match known {
+                    true => Ok("it was in service before".to_owned()),
+                    false => gate.pass(name, &current, &loaded),
+                };
+                match passed {
+                    Ok(say) => {
+                        let mut place =
+                            self.current.write().unwrap_or_else(PoisonError::into_inner);
+                        *place = Arc::new(loaded);
+                        drop(place);
+                        if !known {
+                            self.past().served.push(version.clone());
+                        }
+                        (true, say, version, true)
+                    }
+                    Err(error) => (false, told(error), version, true),
+                }
             }
         };
-        let version = loaded.version.clone();
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
-        *refused = None;
-        Ok(Some(version))
+        let last = Replacement {
+            version,
+            taken,
+            say,
+            whole,
+        };
+        self.past().last = Some(last.clone());
+        Some(last)
     }
 }
 

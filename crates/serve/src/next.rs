@@ -4,6 +4,8 @@ use answers::{Answer, Cause, Finding};
 use model::{Decision, ReviewReason};
 use serde_json::{Value, json};
 
+use crate::second::Together;
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Do {
@@ -25,8 +27,26 @@ pub struct Next {
 }
 
 impl Next {
-    /// What follows from an answer.
-    pub fn of(answer: &Answer<'_>) -> Self {
+    /// What follows from an answer, by the way in which it was judged.
+    pub fn of(answer: &Answer<'_>, together: Together) -> Self {
+        match together {
+            Together::Disagree => {
+                let say = "The two pictures don't show the same. A person will look at them.";
+                return Next {
+                    what: Do::Wait,
+                    say,
+                };
+            }
+            Together::Person => {
+                let say =
+                    "What the first picture shows is for a person to say, who will look at both.";
+                return Next {
+                    what: Do::Wait,
+                    say,
+                };
+            }
+            Together::Alone | Together::Agree => {}
+        }
         let (what, say) = match &answer.finding {
             Finding::Unreadable(_) => (
                 Do::Retake,
@@ -49,11 +69,19 @@ impl Next {
                 "There is a mark around, under or through it: a person will look at what is meant.",
             ),
             Finding::Classified { class, .. } => match class.decision {
+                Decision::Accept if together == Together::Agree => (
+                    Do::Keep,
+                    "Both pictures together are clear: this answer can be used as it is.",
+                ),
                 Decision::Accept => (Do::Keep, "This answer can be used as it is."),
                 Decision::Review { reason, .. } => match reason {
+                    ReviewReason::LowConfidence if together == Together::Agree => (
+                        Do::Wait,
+                        "The machine isn't sure enough of both pictures together. A person will look at them.",
+                    ),
                     ReviewReason::LowConfidence => (
                         Do::Wait,
-                        "The machine isn't sure enough. A person will look at it.",
+                        "The machine isn't sure enough. A person will look at it; another picture of it may settle it sooner.",
                     ),
                     ReviewReason::OutOfDistribution => (
                         Do::Wait,

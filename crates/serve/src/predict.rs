@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 
 use crate::{
     admission::Admitted,
+    doubt::{self, Doubt},
     failure::Failure,
     json::Json,
     models::{Loaded, Slot},
     next::{Do, Next},
-    reviews::{self, Doubt},
+    second::{First, Together},
     service::Service,
 };
 
@@ -36,6 +37,31 @@ pub struct Asked {
     /// Whether a person is to look at what the machine leaves to people.
     #[serde(default = "yes")]
     review: bool,
+    /// Whom to tell what the person says.
+    #[serde(skip)]
+    callback: Option<String>,
+    /// The first picture of the same thing.
+    #[serde(skip)]
+    first: Option<First>,
+}
+
+impl Asked {
+    /// Reads what the headers ask for.
+    async fn read(
+        &mut self,
+        service: &Service,
+        model: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Failure> {
+        self.callback = service.callbacks.of(headers)?;
+        self.first = First::of(headers, model, &service.unseen, &service.queue).await?;
+        let person = self.callback.is_some() || self.first.is_some();
+        if person && !self.review {
+            let message = "review=false asks no person, but X-Callback-Url and X-First are for where one may be asked";
+            return Err(Failure::bad(message));
+        }
+        Ok(())
+    }
 }
 
 fn yes() -> bool {
@@ -53,9 +79,10 @@ pub async fn picture(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked = asked(options)?;
+    let mut asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
+    asked.read(&service, name, &parts.headers).await?;
     let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
     let bytes = match is_multipart(&parts.headers) {
         false => body.clone(),
@@ -81,7 +108,7 @@ pub async fn picture(
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
-    reply(&service, name, &model, &answer, &asked, Some(&bytes)).await
+    reply(&service, (name, &model), answer, asked, Some(&bytes)).await
 }
 
 /// `POST /predict/pixels`: the bytes of one image as the network takes it.
@@ -93,9 +120,10 @@ pub async fn pixels(
     options: Options,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked = asked(options)?;
+    let mut asked = asked(options)?;
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
+    asked.read(&service, name, &parts.headers).await?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
@@ -111,7 +139,7 @@ pub async fn pixels(
     let input = Ok(Input::Image(admitted.body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);
-    reply(&service, name, &told.model, &answer, &asked, None).await
+    reply(&service, (name, &told.model), answer, asked, None).await
 }
 
 /// `GET /api/model`
@@ -126,6 +154,7 @@ pub async fn about(State(service): State<Arc<Service>>, options: Options) -> Res
     let deferral = &classifier.calibration().deferral;
     Ok(Json(json!({
         "name": name,
+        "models": service.models.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "version": model.version,
         "classes": classifier.classes(),
         "input": [shape.channels, shape.height, shape.width],
@@ -137,20 +166,31 @@ pub async fn about(State(service): State<Arc<Service>>, options: Options) -> Res
     })))
 }
 
+/// What is said of a picture, and what follows from it.
 async fn reply(
     service: &Service,
-    name: &str,
-    model: &Arc<Loaded>,
-    answer: &Answer<'_>,
-    asked: &Asked,
+    (name, model): (&str, &Arc<Loaded>),
+    mut answer: Answer<'_>,
+    asked: Asked,
     picture: Option<&[u8]>,
 ) -> Result<Response, Failure> {
-    let accepted = u64::from(answer.accepted());
-    let deferred = u64::from(answer.class().is_some()) - accepted;
-    service.decided(name, accepted, deferred);
-    let next = Next::of(answer);
+    let together = match &asked.first {
+        None => Together::Alone,
+        Some(first) => first.judge(model, &mut answer)?,
+    };
+    let accepted = answer.accepted();
+    match together {
+        Together::Alone => {
+            let deferred = answer.class().is_some() && !accepted;
+            service.decided(name, accepted.into(), deferred.into());
+        }
+        _ => service.decided_together(name, accepted),
+    }
+    let reason = together.reason().or(answer.reason());
+    let next = Next::of(&answer, together);
+    let before = asked.first.as_ref().and_then(First::review);
     let mut review = None;
-    if let (true, Do::Wait, Some(reason)) = (asked.review, next.what, answer.reason()) {
+    if let (true, Do::Wait, Some(reason)) = (asked.review, next.what, reason) {
         let probabilities = answer.class().map(|class| class.probabilities.clone());
         let doubt = Doubt {
             model: Arc::clone(model),
@@ -159,17 +199,29 @@ async fn reply(
             input: answer.pixels().map(<[u8]>::to_vec),
             probabilities: probabilities.unwrap_or_default(),
             reason,
+            callback: asked.callback,
+            first: before.map(str::to_owned),
         };
-        review = reviews::defer(service, vec![doubt]).await?.pop();
+        review = doubt::defer(service, vec![doubt]).await?.pop();
     }
+    // What another picture of the same thing can be judged with.
+    let first = match (next.what, &asked.first) {
+        (Do::Retake, Some(first)) => Some(first.id.clone()),
+        (Do::Retake, None) if asked.review => Some(service.unseen.remember(&service.queue)?),
+        (Do::Wait, _) if before.is_none() => review.clone(),
+        _ => None,
+    };
     let mut json = answer.json(model.classifier.classes());
     if let Value::Object(fields) = &mut json {
-        let next = next.json(answer.reason());
         fields.remove("file");
         fields.insert("model".into(), name.into());
         fields.insert("version".into(), model.version.clone().into());
-        fields.insert("next".into(), next);
+        fields.insert("next".into(), next.json(reason));
         fields.insert("review".into(), review.into());
+        fields.insert("first".into(), first.into());
+        fields.insert("reason".into(), reason.into());
+        let with = before.filter(|_| together != Together::Alone);
+        fields.insert("judged_with".into(), with.into());
         if asked.pixels {
             let pixels = answer.pixels().map(|pixels| BASE64_STANDARD.encode(pixels));
             fields.insert("pixels".into(), pixels.into());

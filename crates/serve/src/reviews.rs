@@ -1,4 +1,4 @@
-//! What the machine leaves to people: how it gets into the queue, and what their pages ask for.
+//! What becomes of what the machine left to people: their pages, and those who wait for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,79 +7,28 @@ use axum::{
     extract::{Path, Query, Request, State},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use queue::{Answer, Deferred, Error, Item, Reviewed};
+use queue::{Answer, Error, Item, Reviewed};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::error;
 
-use crate::{failure::Failure, json::Json, models::Loaded, service::Service};
+use crate::{failure::Failure, json::Json, service::Service};
 
 /// How long a client may wait for a person at a time.
 const LONGEST_WAIT: u64 = 60;
 /// How often the database is asked while a client waits: another server may have the answer.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Something that a person should look at.
-pub struct Doubt {
-    /// What answers to the name at present.
-    pub model: Arc<Loaded>,
-    /// The name.
-    pub name: String,
-    /// The picture as it came, and what kind of file it is.
-    pub picture: Option<(Vec<u8>, &'static str)>,
-    /// What the network saw, if anything.
-    pub input: Option<Vec<u8>>,
-    /// What it made of it, if anything.
-    pub probabilities: Vec<f64>,
-    /// Why a person should look.
-    pub reason: &'static str,
-}
-
-/// Puts doubts into the queue; their ids, in order. It goes on if the client leaves.
-///
-/// # Errors
-/// 503 if the database doesn't take them.
-pub async fn defer(service: &Service, doubts: Vec<Doubt>) -> Result<Vec<String>, Failure> {
-    let queue = service.queue.clone();
-    let storing = tokio::spawn(async move {
-        let mut ids = Vec::with_capacity(doubts.len());
-        for doubt in doubts {
-            ids.push(queue.defer(doubt.into()).await?);
-        }
-        Ok(ids)
-    });
-    let stored = storing.await;
-    stored
-        .map_err(|_| Failure::internal("putting it into the queue failed"))?
-        .map_err(|error| failed(&error))
-}
-
-impl From<Doubt> for Deferred {
-    fn from(doubt: Doubt) -> Self {
-        let classifier = &doubt.model.classifier;
-        let shape = classifier.shape();
-        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-        let (picture, kind) = doubt.picture.unzip();
-        Deferred {
-            model: doubt.name,
-            version: doubt.model.version.clone(),
-            picture,
-            media_type: kind.map(str::to_owned),
-            input: doubt.input,
-            shape: [shape.channels, shape.height, shape.width].map(side),
-            classes: classifier.classes().to_vec(),
-            probabilities: doubt.probabilities,
-            reason: doubt.reason.to_owned(),
-            callback: None,
-            first: None,
-        }
-    }
-}
-
 #[derive(Deserialize)]
 struct Person {
     reviewer: String,
+}
+
+#[derive(Deserialize)]
+struct Undoing {
+    reviewer: String,
+    key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -181,8 +130,8 @@ pub async fn renew(
 /// # Errors
 /// By its status.
 pub async fn undo(State(service): State<Arc<Service>>, request: Request) -> Result<Json, Failure> {
-    let Person { reviewer } = read(&service, request).await?;
-    let item = service.queue.undo(&reviewer).await;
+    let Undoing { reviewer, key } = read(&service, request).await?;
+    let item = service.queue.undo(&reviewer, key.as_deref()).await;
     let item = item.map_err(|error| failed(&error))?;
     Ok(Json(json!({ "item": item.map(shown) })))
 }
@@ -226,7 +175,8 @@ pub async fn state(
     }
 }
 
-fn told(reviewed: &Reviewed) -> Value {
+/// What is told of a review, to those who ask and those who are called back.
+pub fn told(reviewed: &Reviewed) -> Value {
     json!({
         "id": reviewed.id,
         "state": reviewed.state.as_str(),
@@ -262,6 +212,7 @@ fn shown(item: Item) -> Value {
         "model": item.model,
         "version": item.version,
         "created": item.created,
+        "first": item.first,
         "second": item.second,
         "disputed": disputed,
     })

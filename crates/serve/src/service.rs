@@ -19,9 +19,12 @@ use crate::{
     admission::Admission,
     args::Args,
     auth::Auth,
+    callbacks::Callbacks,
     engine::{Batching, Engine},
+    gate::Gate,
     metrics::Metrics,
     models::Models,
+    second::Unseen,
     watch::Watch,
 };
 
@@ -41,6 +44,8 @@ pub struct Service {
     pub admission: Admission,
     /// Knows who may.
     pub auth: Auth,
+    /// Who may be called back.
+    pub callbacks: Callbacks,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Memory for pictures that are decoded.
@@ -49,6 +54,8 @@ pub struct Service {
     pub decoders: Semaphore,
     /// What waits for people.
     pub queue: Queue,
+    /// First pictures in which nothing was seen.
+    pub unseen: Unseen,
     /// Somebody answered.
     pub answered: Notify,
     /// The server ends: whoever waits for a person is told how it stands.
@@ -77,14 +84,21 @@ impl Service {
             images: args.max_batch,
             wait: args.wait(),
         };
+        let queue = open(&args).await?;
+        let gate = Gate::new(&args, models.first(), queue.clone())?;
+        for (name, slot) in models.iter() {
+            gate.start(name, &slot.current()).await?;
+        }
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics))
                 .context("can't start threads to compute on")?,
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
+            callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
-            queue: open(&args).await?,
+            queue,
+            unseen: Unseen::default(),
             answered: Notify::new(),
             ending: Notify::new(),
             watch: Watch::default(),
@@ -93,7 +107,7 @@ impl Service {
             models,
             metrics,
         };
-        watch(Arc::clone(&service.models))?;
+        watch(Arc::clone(&service.models), gate)?;
         Ok(service)
     }
 
@@ -101,6 +115,12 @@ impl Service {
     pub fn decided(&self, model: &str, accepted: u64, deferred: u64) {
         self.metrics.decided(model, accepted, deferred);
         self.watch.images(accepted, deferred);
+    }
+
+    /// Counts what became of a picture that was judged together with a first one. It is no image as any other:
+    /// second pictures are taken of what is hard, and would look like a drift.
+    pub fn decided_together(&self, model: &str, accepted: bool) {
+        self.metrics.decided_together(model, accepted);
     }
 
     /// From now on nobody waits for a person.
@@ -143,17 +163,18 @@ async fn open(args: &Args) -> anyhow::Result<Queue> {
 }
 
 /// Looks for new models every second, and on SIGHUP at once.
-fn watch(models: Arc<Models>) -> anyhow::Result<()> {
+fn watch(models: Arc<Models>, gate: Gate) -> anyhow::Result<()> {
     let mut hangup = hangup().context("can't listen to signals")?;
+    let gate = Arc::new(gate);
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = hangup.wait() => {}
-            }
-            let models = Arc::clone(&models);
-            // Reading and checking a model takes time that requests shouldn't wait for.
-            let _ = tokio::task::spawn_blocking(move || models.refresh()).await;
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = hangup.wait() => true,
+            };
+            let (models, gate) = (Arc::clone(&models), Arc::clone(&gate));
+            // Reading, checking and comparing models takes time that requests shouldn't wait for.
+            let _ = tokio::task::spawn_blocking(move || models.refresh(&gate, asked)).await;
         }
     });
     Ok(())

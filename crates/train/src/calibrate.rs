@@ -1,7 +1,7 @@
 //! The calibration of what was trained, on images that it was not trained on.
 
 use data::{Augmentation, Draw, LabelledImages, Scratch};
-use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels, RiskTarget};
+use evaluation::{Calibration, Logits, PixelLimits, Pixels, RiskTarget};
 use model::Classifier;
 
 use crate::{Failure, config::CalibrateOn, plan::Plan, progress::say};
@@ -95,18 +95,22 @@ impl Plan {
             }
             (Some(judging), held_out, _) => (judging, held_out.cloned()),
         };
-        let (members, config) = (self.members.len(), self.target(judging));
+        let (members, mut config) = (self.members.len(), self.config.calibration.clone());
+        let risk = self.attainable(judging);
         let (logits, features) = (&certifying.logits, &certifying.features[..]);
         let beside = others
             .as_ref()
             .map(|others| (&others.logits, &others.features[..]));
         let mut calibration = match (beside, judging) {
-            (None, _) => Calibration::fit_with_features(logits, features, members, &config),
+            (None, _) => {
+                config.target_risk = risk;
+                Calibration::fit_with_features(logits, features, members, &config)
+            }
             (Some(others), None) => {
                 Calibration::fit_with_augmented((logits, features), others, members, &config)
             }
             (Some(others), Some(_)) => {
-                Calibration::fit_with_others((logits, features), others, members, &config)
+                Calibration::fit_with_others((logits, features), others, members, &config, risk)
             }
         }?;
         let others = others.as_ref().map_or(&[][..], |others| &others.images);
@@ -114,30 +118,27 @@ impl Plan {
         Ok(Some(calibration))
     }
 
-    /// What is asked of the calibration: of few images that judge, no more than they can certify.
-    fn target(&self, judging: Option<&HeldOut>) -> CalibrationConfig {
-        let config = self.config.calibration.clone();
+    /// The risk that is to be certified: with few images that judge, no less than they can certify.
+    fn attainable(&self, judging: Option<&HeldOut>) -> f64 {
+        let config = &self.config.calibration;
         let Some(judging) = judging else {
-            return config;
+            return config.target_risk;
         };
         let (n, asked) = (judging.logits.len(), config.target_risk);
         let target = RiskTarget {
             target_risk: asked,
             confidence_level: config.confidence_level,
         };
-        let target_risk = target.attainable(n as u64).target_risk;
-        if target_risk != asked {
+        let risk = target.attainable(n as u64).target_risk;
+        if risk != asked {
             say(format_args!(
                 "note: calibrated on {n} images that judge: so few can't be asked to certify {} % of errors, as \
                  calibration.target_risk does, but {} %",
                 (100.0 * asked) as f32,
-                (100.0 * target_risk) as f32,
+                (100.0 * risk) as f32,
             ));
         }
-        CalibrationConfig {
-            target_risk,
-            ..config
-        }
+        risk
     }
 
     fn pixel_limits(&self, images: &[u8]) -> Option<PixelLimits> {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the server needs to be told so that it takes any model over that it can load.
-const UNCHECKED: &[&str] = &[];
+const UNCHECKED: &[&str] = &["--swap-unchecked"];
 
 /// Images of a request, and how many requests there are to choose from.
 const BATCH: usize = 5;

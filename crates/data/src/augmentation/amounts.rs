@@ -34,7 +34,7 @@ impl Augmentation {
     }
 
     /// The name, the amount and the greatest amount of each kind, in the order of the fields.
-    pub fn amounts(&self) -> [(&'static str, f64, f64); 15] {
+    pub fn amounts(&self) -> [(&'static str, f64, f64); 16] {
         let mut copy = *self;
         copy.fields()
             .map(|(name, value, most)| (name, *value, most))
@@ -51,7 +51,7 @@ impl Augmentation {
         only
     }
 
-    fn fields(&mut self) -> [(&'static str, &mut f64, f64); 15] {
+    fn fields(&mut self) -> [(&'static str, &mut f64, f64); 16] {
         [
             ("rotation", &mut self.rotation, limits::ROTATION),
             ("shift", &mut self.shift, limits::SHIFT),
@@ -60,6 +60,7 @@ impl Augmentation {
             ("shear", &mut self.shear, limits::SHEAR),
             ("elastic", &mut self.elastic, limits::ELASTIC),
             ("stroke", &mut self.stroke, limits::STROKE),
+            ("outline", &mut self.outline, limits::SHARE),
             ("resolution", &mut self.resolution, limits::RESOLUTION),
             ("blur", &mut self.blur, limits::BLUR),
             ("binarize", &mut self.binarize, limits::SHARE),

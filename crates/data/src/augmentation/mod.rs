@@ -18,14 +18,14 @@ use crate::random::{Purpose, Random};
 use amounts::limits;
 pub(crate) use negatives::{Digit, negative};
 use soften::{Blur, Coarse};
-use stroke::{Crop, Stroke};
+use stroke::{Crop, Outline, Stroke};
 use styles::Styles;
 use tone::{Noise, Tone};
 use warp::Warp;
 
 /// What may happen to a training image; each amount is the greatest, and 0 for never.
 ///
-/// First styles, crop, stroke and resolution; then rotation, shear, stretch and zoom about the centre, the shift
+/// First styles, crop, stroke, outline and resolution; then rotation, shear, stretch and zoom about the centre, the shift
 /// and the elastic displacement as one map, sampled once with bilinear interpolation; then the others.
 /// What comes from outside the image is 0, as paper is; ink is bright. The default is no change.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
@@ -50,6 +50,9 @@ pub struct Augmentation {
     /// Pixels, 0 to 3, by which strokes become thicker on each side, or thinner by up to half of it, drawn
     /// evenly: pens, and small writing that was enlarged.
     pub stroke: f64,
+    /// Share of the images, 0 to 1, of which only the outline is left: hollow letters, stencils, programs that
+    /// look for edges.
+    pub outline: f64,
     /// Share of the resolution that is lost, 0 to 0.9, in half of the images: coarse scanners.
     pub resolution: f64,
     /// Standard deviation in pixels, 0 to 4, in half of the images: cameras out of focus.
@@ -123,6 +126,7 @@ enum Kind {
     Noise,
     Crop,
     Styles,
+    Outline,
 }
 
 /// Memory that one thread needs to augment, for reuse.
@@ -142,6 +146,7 @@ impl Augmentation {
         shear: 0.0,
         elastic: 0.0,
         stroke: 0.0,
+        outline: 0.0,
         resolution: 0.0,
         blur: 0.0,
         binarize: 0.0,
@@ -180,11 +185,12 @@ impl Augmentation {
         } = scratch;
         let (width, full) = (shape.width, [shape.height, shape.width]);
         let mut source = image;
-        if self.styles > 0.0 || self.crop > 0.0 || self.stroke > 0.0 {
+        if [self.styles, self.crop, self.stroke, self.outline] != [0.0; 4] {
             let styles = digit
                 .and_then(|digit| Styles::draw(self.styles, digit, &mut draw.of(Kind::Styles)));
             let crop = Crop::draw(self.crop, &mut draw.of(Kind::Crop));
             let stroke = Stroke::draw(self.stroke, &mut draw.of(Kind::Stroke));
+            let outline = Outline::draw(self.outline, &mut draw.of(Kind::Outline));
             drawn.clear();
             drawn.extend_from_slice(image);
             for plane in drawn.chunks_exact_mut(shape.plane()) {
@@ -193,6 +199,7 @@ impl Augmentation {
                 }
                 crop.apply(plane, width);
                 stroke.apply(plane, width, spare);
+                outline.apply(plane, width, spare);
             }
             source = drawn;
         }

@@ -101,6 +101,29 @@ fn neighbours(
     }
 }
 
+/// Whether only the outline is left.
+pub(super) struct Outline(bool);
+
+impl Outline {
+    pub(super) fn draw(share: f64, random: &mut Random) -> Self {
+        Self(random.unit() < share)
+    }
+
+    /// What dilation adds, the external gradient (Rivest, Soille and Beucher 1993, "Morphological
+    /// gradients", section 2.2): a line about a pixel wide around the strokes.
+    pub(super) fn apply(&self, plane: &mut [u8], width: usize, spare: &mut Vec<u8>) {
+        let Self(true) = self else {
+            return;
+        };
+        spare.clear();
+        spare.extend_from_slice(plane);
+        neighbours(spare, plane, width, 256, u8::max);
+        for (pixel, &own) in plane.iter_mut().zip(&*spare) {
+            *pixel -= own;
+        }
+    }
+}
+
 /// What is cut off at one side of what is drawn.
 pub(super) struct Crop {
     side: u64,

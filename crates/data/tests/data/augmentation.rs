@@ -311,6 +311,7 @@ const ALL: Augmentation = Augmentation {
     stretch: 0.2,
     elastic: 0.05,
     stroke: 1.0,
+    outline: 0.3,
     resolution: 0.5,
     blur: 1.0,
     binarize: 0.3,
@@ -347,6 +348,7 @@ fn with(augmentation: Augmentation, name: &str, value: f64) -> Augmentation {
         "shade" => changed.shade = value,
         "noise" => changed.noise = value,
         "crop" => changed.crop = value,
+        "outline" => changed.outline = value,
         _ => changed.styles = value,
     }
     changed

@@ -109,6 +109,32 @@ fn strokes_become_thicker_or_thinner_by_fractions_of_a_pixel_and_stay_as_bright(
 }
 
 #[test]
+fn of_a_share_of_the_images_a_line_around_the_strokes_is_left() {
+    let image = stem(4);
+    let outline = Augmentation {
+        outline: 0.25,
+        ..Augmentation::NONE
+    };
+    let found = draws(outline, &image);
+    let same = share(&found, |drawn| drawn == image);
+    assert!((0.68..0.82).contains(&same), "{same}");
+    for drawn in found.iter().filter(|drawn| **drawn != image) {
+        for (at, (&pixel, &inked)) in drawn.iter().zip(&image).enumerate() {
+            let beside = [
+                at.wrapping_sub(1),
+                at + 1,
+                at.wrapping_sub(WIDTH),
+                at + WIDTH,
+            ]
+            .into_iter()
+            .any(|near| image.get(near).is_some_and(|&pixel| pixel > 0));
+            let expected = if inked == 0 && beside { 240 } else { 0 };
+            assert_eq!(pixel, expected, "at {at}");
+        }
+    }
+}
+
+#[test]
 fn half_of_the_images_lose_resolution_or_focus_and_no_ink() {
     let image = stem(4);
     for kinds in [
@@ -307,6 +333,7 @@ fn every_kind_works_on_every_shape() {
         shear: 60.0,
         elastic: 0.2,
         stroke: 3.0,
+        outline: 0.2,
         resolution: 0.9,
         blur: 4.0,
         binarize: 1.0,

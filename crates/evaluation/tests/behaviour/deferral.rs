@@ -97,6 +97,36 @@ fn augmented_images_that_are_wrong_raise_the_threshold_and_leave_its_certificate
 }
 
 #[test]
+fn few_images_that_judge_are_within_the_limits_and_the_others_keep_to_the_risk_that_was_asked_for()
+{
+    let config = CalibrationConfig {
+        in_distribution_share: 0.99,
+        ..CalibrationConfig::default()
+    };
+    // From rank 3,500 on a tenth of the others is wrong, so that 3,530 of them keep to a thousandth.
+    let margin = |rank: u16| 8.0 - f64::from(rank) / 1_000.0;
+    let scores = (0..4_500).flat_map(|rank| [margin(rank), 0.0]).collect();
+    let wrong = |rank: u16| u16::from(rank >= 3_500 && rank.is_multiple_of(10));
+    let others = Logits::new(2, scores, (0..4_500).map(wrong).collect()).unwrap();
+    // As sure, all right, but of an energy that none of the others has.
+    let scores = (0..375).flat_map(|rank| [margin(12 * rank) - 10.0, -10.0]);
+    let judging = Logits::new(2, scores.collect(), vec![0; 375]).unwrap();
+    let none = |count| vec![Vec::new(); count];
+    let fitted = Calibration::fit_with_others(
+        (&judging, &none(375)),
+        (&others, &none(4_500)),
+        1,
+        &config,
+        0.05,
+    );
+    let deferral = fitted.unwrap().deferral;
+    // Those above the margin of the 3,530th.
+    assert_eq!((deferral.accepted, deferral.n), (295, 375));
+    assert!(deferral.certified);
+    assert_eq!(deferral.target_risk, 0.05);
+}
+
+#[test]
 fn an_error_among_the_most_confident_leaves_the_strictest_threshold_uncertified() {
     let deferral = fit(&ranked(5_000, &[10]));
     assert!(!deferral.certified);

@@ -6,6 +6,7 @@ mod committee;
 mod conformal;
 mod decision;
 mod deferral;
+mod pair;
 mod paired;
 mod properties;
 

@@ -21,19 +21,19 @@ async fn a_callback_is_due_once_people_have_answered_and_until_it_was_made() {
         let queue = place.open().await;
         let id = defer_with_callback(&queue).await;
         queue.defer(deferred(2)).await.unwrap();
-        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
         say(&queue, "ann", class("1")).await;
         say(&queue, "ann", class("2")).await;
         let reviewed = queue.state(&id).await.unwrap().unwrap();
-        let due = queue.callbacks_due().await.unwrap();
+        let due = queue.callbacks_due(100).await.unwrap();
         assert_eq!(
             due,
             [(id.clone(), "https://example.org/told".to_owned(), reviewed)]
         );
-        assert_eq!(queue.callbacks_due().await.unwrap(), [], "it is in hand");
+        assert_eq!(queue.callbacks_due(100).await.unwrap(), [], "it is in hand");
         queue.called_back(&id, true).await.unwrap();
         place.pass(1000 * MINUTE);
-        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
     })
     .await;
 }
@@ -44,20 +44,17 @@ async fn a_callback_that_fails_is_tried_again_ever_later_and_then_given_up() {
         let queue = place.open().await;
         let id = defer_with_callback(&queue).await;
         say(&queue, "ann", class("1")).await;
-        let mut minutes = 1;
-        for attempt in 1..=11 {
-            assert_eq!(
-                queue.callbacks_due().await.unwrap().len(),
-                1,
-                "attempt {attempt}"
-            );
+        let mut wait = Duration::from_secs(4);
+        for attempt in 1..=14 {
+            let due = queue.callbacks_due(100).await.unwrap();
+            assert_eq!(due.len(), 1, "attempt {attempt}");
             queue.called_back(&id, false).await.unwrap();
-            place.pass(minutes * MINUTE - Duration::from_millis(1));
-            assert_eq!(queue.callbacks_due().await.unwrap(), []);
+            place.pass(wait - Duration::from_millis(1));
+            assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
             place.pass(Duration::from_millis(1));
-            minutes *= 2;
+            wait *= 2;
         }
-        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
     })
     .await;
 }
@@ -68,9 +65,9 @@ async fn a_callback_in_the_hands_of_a_process_that_died_is_due_again() {
         let queue = place.open().await;
         let id = defer_with_callback(&queue).await;
         say(&queue, "ann", class("1")).await;
-        assert_eq!(queue.callbacks_due().await.unwrap().len(), 1);
+        assert_eq!(queue.callbacks_due(100).await.unwrap().len(), 1);
         place.pass(2 * MINUTE);
-        assert_eq!(queue.callbacks_due().await.unwrap()[0].0, id);
+        assert_eq!(queue.callbacks_due(100).await.unwrap()[0].0, id);
     })
     .await;
 }
@@ -81,16 +78,37 @@ async fn an_answer_given_anew_is_called_back_even_if_the_old_one_is_just_being_t
         let queue = place.open().await;
         let id = defer_with_callback(&queue).await;
         say(&queue, "ann", class("1")).await;
-        assert_eq!(queue.callbacks_due().await.unwrap().len(), 1);
-        let item = queue.undo("ann").await.unwrap().unwrap();
-        assert_eq!(queue.callbacks_due().await.unwrap(), []);
+        assert_eq!(queue.callbacks_due(100).await.unwrap().len(), 1);
+        let item = queue.undo("ann", None).await.unwrap().unwrap();
+        assert_eq!(queue.callbacks_due(100).await.unwrap(), []);
         queue
             .answer(&id, "ann", &item.lease, class("2"), "key")
             .await
             .unwrap();
         queue.called_back(&id, true).await.unwrap();
-        let due = queue.callbacks_due().await.unwrap();
+        let due = queue.callbacks_due(100).await.unwrap();
         assert_eq!((due[0].2.state, due[0].2.class), (State::Done, Some(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_callbacks_no_more_are_in_hand_than_were_asked_for() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        for _ in 0..5 {
+            defer_with_callback(&queue).await;
+            say(&queue, "ann", class("1")).await;
+        }
+        let mut told = Vec::new();
+        for expected in [2, 2, 1, 0] {
+            let due = queue.callbacks_due(2).await.unwrap();
+            assert_eq!(due.len(), expected);
+            told.extend(due.into_iter().map(|(id, ..)| id));
+        }
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), 5, "each is in hand once");
     })
     .await;
 }

@@ -39,9 +39,9 @@ async fn a_sweep_deletes_pictures_reviewed_long_ago_and_keeps_what_people_said()
         assert_eq!(exported, [young.as_str()]);
         assert_eq!(queue.counts().await.unwrap().done, 2);
 
-        assert_eq!(queue.undo("ann").await.unwrap().unwrap().id, young);
+        assert_eq!(queue.undo("ann", None).await.unwrap().unwrap().id, young);
         assert_eq!(
-            queue.undo("ann").await.unwrap(),
+            queue.undo("ann", None).await.unwrap(),
             None,
             "there is nothing left to look at"
         );

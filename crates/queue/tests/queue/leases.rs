@@ -213,3 +213,33 @@ async fn processes_that_share_a_database_share_the_queue() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_item_skipped_twice_was_skipped() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        queue.defer(deferred(1)).await.unwrap();
+        let item = take(&queue, "ann").await;
+        queue.skip(&item.id, "ann", &item.lease).await.unwrap();
+        queue.skip(&item.id, "ann", &item.lease).await.unwrap();
+        let others = take(&queue, "ben").await;
+        queue.skip(&item.id, "ann", &item.lease).await.unwrap();
+        let held = queue.renew(&others.id, "ben", &others.lease).await;
+        assert!(held.is_ok(), "it is still the other's: {held:?}");
+        let stranger = queue.skip(&item.id, "eve", &item.lease).await;
+        assert!(stranger.unwrap_err().is_conflict());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_left_is_counted_up_to_a_thousand() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        for _ in 0..1002 {
+            queue.defer(deferred(1)).await.unwrap();
+        }
+        assert_eq!(queue.next("ann").await.unwrap().left, 1000);
+    })
+    .await;
+}

@@ -5,10 +5,12 @@
 
 mod answers;
 mod callbacks;
+mod firsts;
 mod keeping;
 mod killed;
 mod leases;
 mod opening;
 mod opinions;
 mod place;
+mod refusals;
 mod undo;

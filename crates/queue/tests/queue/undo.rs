@@ -7,13 +7,13 @@ async fn an_answer_taken_back_does_not_count_and_the_item_is_the_same_person_s_a
     on_both(async |place| {
         let queue = place.open().await;
         let id = queue.defer(deferred(1)).await.unwrap();
-        assert_eq!(queue.undo("ann").await.unwrap(), None);
+        assert_eq!(queue.undo("ann", None).await.unwrap(), None);
         let old = take(&queue, "ann").await;
         queue
             .answer(&id, "ann", &old.lease, class("1"), "key")
             .await
             .unwrap();
-        let item = queue.undo("ann").await.unwrap().unwrap();
+        let item = queue.undo("ann", None).await.unwrap().unwrap();
         assert_eq!(
             (&item.id, item.second, item.expires),
             (&id, false, place.now() + 300_000)
@@ -56,10 +56,14 @@ async fn undo_goes_back_ten_answers_the_latest_first() {
             say(&queue, "ann", class("1")).await;
         }
         for id in ids.iter().rev().take(10) {
-            assert_eq!(&queue.undo("ann").await.unwrap().unwrap().id, id);
+            assert_eq!(&queue.undo("ann", None).await.unwrap().unwrap().id, id);
         }
-        assert_eq!(queue.undo("ann").await.unwrap(), None);
-        assert_eq!(queue.undo("ben").await.unwrap(), None, "nobody else's");
+        assert_eq!(queue.undo("ann", None).await.unwrap(), None);
+        assert_eq!(
+            queue.undo("ben", None).await.unwrap(),
+            None,
+            "nobody else's"
+        );
         assert_eq!(queue.counts().await.unwrap().done, 2);
     })
     .await;
@@ -71,7 +75,7 @@ async fn an_item_taken_back_and_left_goes_to_another() {
         let queue = place.open().await;
         let id = queue.defer(deferred(1)).await.unwrap();
         say(&queue, "ann", class("1")).await;
-        queue.undo("ann").await.unwrap();
+        queue.undo("ann", None).await.unwrap();
         place.pass(5 * MINUTE);
         assert_eq!(take(&queue, "ben").await.id, id);
     })
@@ -85,7 +89,7 @@ async fn undo_waits_while_another_person_has_the_item() {
         let id = queue.defer(deferred(1)).await.unwrap();
         say(&queue, "ann", class("1")).await;
         let item = take(&queue, "ben").await;
-        let undone = queue.undo("ann").await;
+        let undone = queue.undo("ann", None).await;
         assert!(
             matches!(&undone, Err(Error::Held(held)) if *held == id),
             "{undone:?}"
@@ -94,7 +98,7 @@ async fn undo_waits_while_another_person_has_the_item() {
             .answer(&id, "ben", &item.lease, class("2"), "key")
             .await
             .unwrap();
-        let item = queue.undo("ann").await.unwrap().unwrap();
+        let item = queue.undo("ann", None).await.unwrap().unwrap();
         assert_eq!(
             (item.second, item.disputed),
             (true, None),
@@ -120,7 +124,7 @@ async fn undo_asked_for_twice_at_once_takes_no_answer_back_twice() {
             say(&queue, "ann", class("1")).await;
             let both = [0, 1].map(|_| {
                 let queue = queue.clone();
-                tokio::spawn(async move { queue.undo("ann").await })
+                tokio::spawn(async move { queue.undo("ann", None).await })
             });
             let mut items = 0;
             for undone in both {
@@ -150,7 +154,7 @@ async fn people_at_several_processes_answer_and_undo_without_getting_in_each_oth
             people.push(tokio::spawn(async move {
                 for _ in 0..10 {
                     say(&queue, &reviewer, class("1")).await;
-                    let item = queue.undo(&reviewer).await.unwrap().unwrap();
+                    let item = queue.undo(&reviewer, None).await.unwrap().unwrap();
                     let (id, lease) = (&item.id, &item.lease);
                     queue
                         .answer(id, &reviewer, lease, class("2"), lease)
@@ -165,6 +169,28 @@ async fn people_at_several_processes_answer_and_undo_without_getting_in_each_oth
         let reviewed = queue.answered_since(0).await.unwrap();
         assert_eq!(reviewed.len(), 40);
         assert!(reviewed.iter().all(|reviewed| reviewed.class == Some(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_undo_that_is_told_again_with_its_key_takes_no_second_answer_back() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        for pixel in 1..=2 {
+            queue.defer(deferred(pixel)).await.unwrap();
+            say(&queue, "ann", class("1")).await;
+        }
+        let undone = queue.undo("ann", Some("undo")).await.unwrap().unwrap();
+        let again = queue.undo("ann", Some("undo")).await.unwrap().unwrap();
+        assert_eq!(again, undone);
+        assert_eq!(queue.counts().await.unwrap().done, 1);
+        let answered = queue.answer(&undone.id, "ann", &undone.lease, class("2"), "anew");
+        answered.await.unwrap();
+        assert_eq!(queue.undo("ann", Some("undo")).await.unwrap(), None);
+        assert_eq!(queue.counts().await.unwrap().done, 2);
+        let reused = queue.undo("ann", Some("anew")).await;
+        assert!(matches!(reused, Err(Error::KeyReused(_))), "{reused:?}");
     })
     .await;
 }

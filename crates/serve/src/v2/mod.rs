@@ -11,18 +11,18 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    doubt::{self, Doubt},
     engine::Told,
     failure::Failure,
     json::Json,
     models::{Loaded, Slot},
-    reviews::{self, Doubt},
     service::Service,
     v2::reply::Output,
 };
@@ -50,7 +50,6 @@ pub async fn infer(
 ) -> Result<Response, Failure> {
     let (name, slot) = found(&service, named)?;
     let (parts, body) = request.into_parts();
-    refuse_compressed(&parts.headers)?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let (body, room) = admitted.into_parts();
     let underway = service.engine.underway();
@@ -61,6 +60,15 @@ pub async fn infer(
         .outputs
         .iter()
         .any(|wanted| wanted.output == Output::Review);
+    let callback = match asked.callback {
+        None => None,
+        Some(_) if !people => {
+            let message =
+                "callback_url is called when a person has answered: ask for `review`, too";
+            return Err(Failure::bad(message));
+        }
+        Some(address) => Some(service.callbacks.check(&address)?),
+    };
     let images = people.then(|| asked.images.clone());
     let told = service.engine.ask(slot, asked.images, underway).await?;
     let (mut accepted, mut deferred) = (0, 0);
@@ -73,7 +81,7 @@ pub async fn infer(
     service.decided(name, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
-        Some(images) => reviews::defer(&service, doubts(name, &told, &images)).await?,
+        Some(images) => doubt::defer(&service, doubts(name, &told, &images, callback)).await?,
     };
     let id = asked.id.as_deref();
     let response = reply::write(name, id, &told, &asked.outputs, &reviews);
@@ -82,7 +90,7 @@ pub async fn infer(
 }
 
 /// What a person should look at.
-fn doubts(name: &str, told: &Told, images: &[u8]) -> Vec<Doubt> {
+fn doubts(name: &str, told: &Told, images: &[u8], callback: Option<String>) -> Vec<Doubt> {
     let length = told.model.classifier.shape().len();
     let pairs = told.answers.iter().zip(images.chunks_exact(length));
     pairs
@@ -94,6 +102,8 @@ fn doubts(name: &str, told: &Told, images: &[u8]) -> Vec<Doubt> {
                 picture: None,
                 input: Some(image.to_vec()),
                 probabilities: answer.probabilities.clone(),
+                callback: callback.clone(),
+                first: None,
             })
         })
         .collect()
@@ -176,16 +186,6 @@ fn found(service: &Service, named: Addressed) -> Result<(&str, &Arc<Slot>), Fail
         )));
     }
     Ok((name, slot))
-}
-
-fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
-    match headers.get("content-encoding") {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            let message = "send the body uncompressed";
-            Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, Failure> {

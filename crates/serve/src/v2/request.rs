@@ -23,6 +23,8 @@ pub struct Asked {
     pub images: Vec<u8>,
     /// What to answer, in this order.
     pub outputs: Vec<Wanted>,
+    /// Whom to tell what people say.
+    pub callback: Option<String>,
 }
 
 /// An output that was asked for.
@@ -84,6 +86,7 @@ pub fn parse(body: &Bytes, header: Option<usize>, shape: ImageShape) -> Result<A
     Ok(Asked {
         images: images(head.inputs, tensors, shape)?,
         outputs: outputs(head.outputs, &head.parameters)?,
+        callback: text(&head.parameters, "callback_url")?,
         id: head.id,
     })
 }
@@ -192,6 +195,14 @@ fn outputs(
         wanted.push(Wanted { output, binary });
     }
     Ok(wanted)
+}
+
+fn text(parameters: &Map<String, Value>, name: &str) -> Result<Option<String>, Failure> {
+    match parameters.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Failure::bad(format!("{name} is a text"))),
+    }
 }
 
 fn flag(parameters: &Map<String, Value>, name: &str) -> Result<Option<bool>, Failure> {

@@ -1,0 +1,234 @@
+//! Whether another model may take the place of the one in service: if it is shown to be not worse, on what
+//! people answered here and on the test images that the one in service was trained beside.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, bail};
+use evaluation::{Estimate, Paired};
+use model::Classifier;
+use queue::{Part, Queue};
+use rayon::ThreadPool;
+use report::TestImagesError;
+
+use crate::{args::Args, export::examples, models::Loaded};
+
+/// Two-sided coverage of the intervals: as that of `digits compare`.
+const LEVEL: f64 = 0.95;
+/// The greatest margin, however few images there are: with fewer than can show so much, only a gain passes.
+const GREATEST: f64 = 0.05;
+/// Images that are computed at a time.
+const CHUNK: usize = 250;
+
+/// Compares the model in service with one that may follow it.
+#[derive(Debug)]
+pub struct Gate {
+    /// Every model passes.
+    unchecked: bool,
+    /// A loss of accuracy that is still taken for not worse, where there are images enough to tell.
+    margin: f64,
+    /// Folders of test images, by the name of the model.
+    tests: BTreeMap<String, PathBuf>,
+    queue: Queue,
+    /// A thread of its own, so that requests keep the others.
+    pool: ThreadPool,
+}
+
+impl Gate {
+    /// What the command line says of it; `first` is the model that a folder without a name is for.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn new(args: &Args, first: &str, queue: Queue) -> anyhow::Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let tests = args.test_data.iter().map(|given| {
+            let (name, folder) = given.split_once('=').unwrap_or((first, given));
+            (name.to_owned(), PathBuf::from(folder))
+        });
+        Ok(Gate {
+            unchecked: args.swap_unchecked,
+            margin: args.margin,
+            tests: tests.collect(),
+            queue,
+            pool: pool.context("can't start a thread to compare models on")?,
+        })
+    }
+
+    /// Whether `loaded` may answer from the start: not if it was refused before, as a server that is started
+    /// again finds it still in its folder.
+    ///
+    /// # Errors
+    /// That it was refused, or that the database can't tell.
+    pub async fn start(&self, name: &str, loaded: &Loaded) -> anyhow::Result<()> {
+        let version = &loaded.version;
+        let Some(why) = self.queue.refused(name, version).await? else {
+            return Ok(());
+        };
+        if self.unchecked {
+            return Ok(self.queue.admit(name, version).await?);
+        }
+        bail!(
+            "{name}: its version {version} was refused in place of another, and lies in the folder still: put the \
+             old one back, or start with --swap-unchecked ({why})"
+        )
+    }
+
+    /// What speaks for `new` in the place of `old`, in a sentence. Takes seconds; within a thread of a runtime
+    /// that may block.
+    ///
+    /// # Errors
+    /// What speaks against it: that it is not worse isn't shown, or there is nothing to show it on.
+    pub fn pass(&self, name: &str, old: &Loaded, new: &Loaded) -> anyhow::Result<String> {
+        let found = match self.unchecked {
+            true => Ok("not compared, as --swap-unchecked says".to_owned()),
+            false => self.compared(name, &old.classifier, &new.classifier),
+        };
+        let version = &new.version;
+        let noted = async {
+            match &found {
+                Ok(_) => self.queue.admit(name, version).await,
+                Err(error) => self.queue.refuse(name, version, &error.to_string()).await,
+            }
+        };
+        tokio::runtime::Handle::current().block_on(noted)?;
+        found
+    }
+
+    fn compared(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<String> {
+        let (judge, judged) = self.judge(name, old, new)?;
+        let (test, tested) = self.test(name, old, new)?;
+        match judge && test {
+            true => Ok(format!("{judged}; {tested}")),
+            false => bail!(
+                "{judged}; {tested}. On SIGHUP it is compared again; --swap-unchecked would take it as it is"
+            ),
+        }
+    }
+
+    /// On what people answered and nothing learned from.
+    fn judge(
+        &self,
+        name: &str,
+        old: &Classifier,
+        new: &Classifier,
+    ) -> anyhow::Result<(bool, String)> {
+        let shape = old.shape();
+        let asked = examples(&self.queue, Part::Judge, Some(name));
+        let mut examples = tokio::runtime::Handle::current().block_on(asked)?;
+        examples.retain(|example| {
+            example.input.len() == shape.len() && example.classes == old.classes()
+        });
+        if examples.is_empty() {
+            bail!(
+                "nobody has answered an image of {name} that judges yet, so that nothing tells whether it is worse \
+                 here: answer some on /review, or start with --swap-unchecked"
+            );
+        }
+        let pixels: Vec<u8> = examples
+            .iter()
+            .flat_map(|example| &example.input)
+            .copied()
+            .collect();
+        let labels: Vec<usize> = examples
+            .iter()
+            .map(|example| example.class as usize)
+            .collect();
+        let paired = self.paired(old, new, &pixels, &labels)?;
+        told("images that judge", &paired, self.margin)
+    }
+
+    /// On the test images of what the one in service was trained on.
+    fn test(
+        &self,
+        name: &str,
+        old: &Classifier,
+        new: &Classifier,
+    ) -> anyhow::Result<(bool, String)> {
+        let folder = self.tests.get(name).map(PathBuf::as_path);
+        let (images, _) =
+            report::test_images(old.manifest(), folder, &()).map_err(|error| match error {
+                TestImagesError::Data(error) => error.into(),
+                error => anyhow::anyhow!("{error} with --test-data {name}=FOLDER"),
+            })?;
+        let labels: Vec<usize> = images.labels().iter().copied().map(usize::from).collect();
+        let paired = self.paired(old, new, images.pixels(), &labels)?;
+        told("test images", &paired, self.margin)
+    }
+
+    fn paired(
+        &self,
+        old: &Classifier,
+        new: &Classifier,
+        pixels: &[u8],
+        labels: &[usize],
+    ) -> anyhow::Result<Paired> {
+        let right = |classifier: &Classifier| -> anyhow::Result<Vec<bool>> {
+            let mut right = Vec::with_capacity(labels.len());
+            let chunks = pixels.chunks(CHUNK * classifier.shape().len());
+            for (pixels, labels) in chunks.zip(labels.chunks(CHUNK)) {
+                let answers = self.pool.install(|| classifier.classify_all(pixels))?;
+                let pairs = answers.iter().zip(labels);
+                right.extend(pairs.map(|(answer, label)| usize::from(answer.class) == *label));
+            }
+            Ok(right)
+        };
+        Ok(Paired::of(right(old)?.into_iter().zip(right(new)?)))
+    }
+}
+
+/// The loss of accuracy that is taken for not worse on `n` images: the one that is `asked` for, or where they
+/// are too few, so much that for a model of the same answers half of them would show it. Only their number
+/// decides, never how they fare.
+fn margin(asked: f64, n: u64) -> anyhow::Result<f64> {
+    let half = Paired {
+        both: n / 2,
+        ..Paired::default()
+    };
+    let attainable = match half.n() {
+        0 => GREATEST,
+        _ => -half.difference(LEVEL)?.lower,
+    };
+    Ok(asked.max(attainable.min(GREATEST)))
+}
+
+/// Whether it is shown that the second is not worse, and a sentence of it.
+fn told(what: &str, paired: &Paired, asked: f64) -> anyhow::Result<(bool, String)> {
+    let margin = margin(asked, paired.n())?;
+    let share = |right: u64| 100.0 * right as f64 / paired.n() as f64;
+    let Estimate {
+        value,
+        lower,
+        upper,
+    } = paired.difference(LEVEL)?;
+    let [value, lower, upper] = [value, lower, upper].map(|share| 100.0 * share);
+    let shown = paired.is_not_worse(margin, LEVEL)?;
+    let mut told = format!(
+        "{:.2} % of {} {what} right, {:.2} % before ({value:+.2} points, 95 % interval {lower:+.2} to {upper:+.2})",
+        share(paired.both + paired.only_b),
+        paired.n(),
+        share(paired.both + paired.only_a),
+    );
+    if !shown {
+        told += &format!(
+            ": that it is not worse by {:.2} points or more isn't shown",
+            100.0 * margin
+        );
+        if let Some(enough) = enough(margin).filter(|enough| *enough > paired.n()) {
+            told += &format!(
+                "; with fewer than {enough} images only a clear gain shows it: have more answered"
+            );
+        }
+    }
+    Ok((shown, told))
+}
+
+/// The fewest images that show a model of the same answers to be not worse.
+fn enough(margin: f64) -> Option<u64> {
+    let shown = |both: &u64| {
+        let same = Paired {
+            both: *both,
+            ..Paired::default()
+        };
+        same.is_not_worse(margin, LEVEL).unwrap_or(false)
+    };
+    (1..100_000).find(shown)
+}

@@ -1,10 +1,10 @@
 //! How much is taken on at a time: bytes of requests that are read, wait or are computed. Beyond it a request
 //! is told at once to come back later, so that memory and waiting stay bounded and what was accepted is answered.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody as _},
     http::{HeaderMap, header},
 };
 use tokio::{
@@ -61,15 +61,17 @@ impl Admission {
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > self.most) {
+            self.discard(body);
             return Err(Failure::too_large(self.most));
         }
         let packing = Packing::of(headers)?;
         // Who doesn't say how much will come is taken to send all that is allowed.
         let expected = length.filter(|_| packing.is_none()).unwrap_or(self.most);
         let units = u32::try_from((expected + HEAD).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room)
-            .try_acquire_many_owned(units)
-            .map_err(|_| Failure::busy())?;
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) else {
+            self.discard(body);
+            return Err(Failure::busy());
+        };
         let read = axum::body::to_bytes(body, self.most);
         let body = match time::timeout(self.time, read).await {
             Ok(Ok(body)) => body,
@@ -90,5 +92,20 @@ impl Admission {
         });
         let failed = |_| Failure::internal("unpacking the body failed");
         unpacking.await.map_err(failed)?
+    }
+
+    /// Reads what a client sends on although it is refused, up to what one request may have, and keeps nothing: a
+    /// connection that is closed with bytes unread is reset, and its client may not see the answer any more.
+    fn discard(&self, mut body: Body) {
+        let (most, time) = (self.most, self.time);
+        tokio::spawn(time::timeout(time, async move {
+            let mut read = 0;
+            while read <= most {
+                match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                    Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
+                    _ => break,
+                }
+            }
+        }));
     }
 }

@@ -1,28 +1,34 @@
-//! The thread that computes. Requests that are there at the same time are computed together, and a request
-//! that others are following closely waits for them a moment.
+//! The threads that compute, one for each core. Requests that are there at the same time are computed together,
+//! and a large one in pieces, on as many cores as are free.
+
+mod lane;
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    collections::VecDeque,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::{Answer, Output};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use tracing::error;
 
 use crate::{
+    engine::lane::Lane,
     failure::Failure,
     metrics::Metrics,
     models::{Loaded, Slot},
 };
 
-/// Requests that may wait. Their bytes are bounded by what is admitted; this bounds those of no bytes.
+/// Pieces that may wait. Their bytes are bounded by what is admitted; this bounds those of no bytes.
 const WAITING: usize = 4096;
+/// How long a request may have to wait, as far as can be told; beyond it, its client had better come back later.
+const LONGEST_WAIT: f64 = 3.0;
+/// Images of a piece: enough that a core computes them at its best, few enough that the others get some.
+const PIECE: usize = 64;
 
 /// What a model said of the images of one request.
 #[derive(Debug)]
@@ -34,174 +40,173 @@ pub struct Told {
 }
 
 struct Job {
-    slot: Arc<Slot>,
+    /// Settled when the request comes in, so that all of its pieces have the same.
+    model: Arc<Loaded>,
     /// `[images, channels, height, width]`
     images: Vec<u8>,
-    reply: oneshot::Sender<Told>,
+    reply: oneshot::Sender<Vec<(Output, Answer)>>,
 }
 
 /// How much is computed together.
 #[derive(Clone, Copy, Debug)]
 pub struct Batching {
-    /// Images at most, but for a request of more.
+    /// Images at most.
     pub images: usize,
     /// How long a request waits for others that are on their way.
     pub wait: Duration,
 }
 
-/// The way to the thread that computes.
+/// The way to the threads that compute.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    jobs: SyncSender<Job>,
-    /// Requests that are here as a whole and not yet answered.
-    inside: Arc<AtomicUsize>,
-    alive: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    /// A pool of one thread for each: parallel sections of the kernels stay on the core that began them.
+    _lanes: Arc<Vec<ThreadPool>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    /// Requests that are here as a whole and not yet in the queue.
+    on_the_way: AtomicUsize,
+    /// Threads that compute.
+    alive: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Threads that wait for jobs.
+    idle: usize,
+    /// Images of the jobs.
+    images: usize,
+    /// Seconds that an image took of late, on one thread.
+    pace: f64,
 }
 
 /// Counts a request as on its way, until it is dropped.
 #[derive(Debug)]
-pub struct Underway(Arc<AtomicUsize>);
+pub struct Underway(Arc<Shared>);
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.on_the_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Engine {
-    /// Starts the thread: one of rayon's, on which a parallel section begins and ends without waking another.
-    pub fn start(batching: Batching, metrics: Arc<Metrics>) -> Self {
-        let (jobs, waiting) = sync_channel(WAITING);
-        let engine = Engine {
-            jobs,
-            inside: Arc::default(),
-            alive: Arc::new(AtomicBool::new(true)),
-        };
-        let (inside, alive) = (Arc::clone(&engine.inside), Arc::clone(&engine.alive));
-        rayon::spawn(move || {
-            let bench = Bench {
-                waiting,
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If the system gives none.
+    pub fn start(batching: Batching, metrics: Arc<Metrics>) -> Result<Self, ThreadPoolBuildError> {
+        let shared = Arc::new(Shared::default());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let lanes = (0..cores).map(|core| {
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(1)
+                .thread_name(move |_| format!("compute-{core}"))
+                .build()?;
+            let lane = Lane {
+                shared: Arc::clone(&shared),
                 batching,
-                inside,
-                metrics,
+                metrics: Arc::clone(&metrics),
             };
-            // Whatever happens to a batch, the next one is computed.
-            while catch_unwind(AssertUnwindSafe(|| bench.work())).is_err() {
-                error!("computing a batch failed; its requests are refused");
-            }
-            alive.store(false, Ordering::Relaxed);
+            shared.alive.fetch_add(1, Ordering::Relaxed);
+            pool.spawn(move || lane.work());
+            Ok(pool)
         });
-        engine
+        Ok(Engine {
+            _lanes: Arc::new(lanes.collect::<Result<_, _>>()?),
+            shared: Arc::clone(&shared),
+        })
     }
 
     /// Whether it computes.
     pub fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Relaxed)
+        self.shared.alive.load(Ordering::Relaxed) > 0
     }
 
     /// Counts a request, whose body is here, as on its way to [`Self::ask`].
     pub fn underway(&self) -> Underway {
-        self.inside.fetch_add(1, Ordering::Relaxed);
-        Underway(Arc::clone(&self.inside))
+        self.shared.on_the_way.fetch_add(1, Ordering::Relaxed);
+        Underway(Arc::clone(&self.shared))
     }
 
     /// What the model in a slot says of `images`, `[images, channels, height, width]`.
     ///
     /// # Errors
-    /// 503 if too much is waiting, 500 if computing failed.
-    pub async fn ask(&self, slot: &Arc<Slot>, images: Vec<u8>) -> Result<Told, Failure> {
-        let (reply, answer) = oneshot::channel();
-        let slot = Arc::clone(slot);
-        match self.jobs.try_send(Job {
-            slot,
-            images,
-            reply,
-        }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(Failure::busy()),
-            Err(TrySendError::Disconnected(_)) => return Err(Failure::internal(LOST)),
+    /// 503 if it would wait too long, 500 if computing failed.
+    pub async fn ask(
+        &self,
+        slot: &Slot,
+        images: Vec<u8>,
+        underway: Underway,
+    ) -> Result<Told, Failure> {
+        let model = slot.current();
+        let most = PIECE * model.classifier.shape().len();
+        let pieces = match images.len() <= most {
+            true => vec![images],
+            false => images.chunks(most).map(<[u8]>::to_vec).collect(),
+        };
+        let pieces = self.push(&model, pieces)?;
+        drop(underway);
+        let mut answers = Vec::new();
+        for piece in pieces {
+            let said = piece.await.map_err(|_| Failure::internal(LOST))?;
+            match answers.is_empty() {
+                true => answers = said,
+                false => answers.extend(said),
+            }
         }
-        answer.await.map_err(|_| Failure::internal(LOST))
+        Ok(Told { model, answers })
+    }
+
+    fn push(
+        &self,
+        model: &Arc<Loaded>,
+        pieces: Vec<Vec<u8>>,
+    ) -> Result<Vec<oneshot::Receiver<Vec<(Output, Answer)>>>, Failure> {
+        let length = model.classifier.shape().len();
+        let mut answers = Vec::with_capacity(pieces.len());
+        let mut queue = self.shared.queue();
+        let threads = self.shared.alive.load(Ordering::Relaxed).max(1);
+        // Whoever comes first waits for nobody.
+        if queue.jobs.len() >= WAITING
+            || queue.images as f64 * queue.pace > LONGEST_WAIT * threads as f64
+        {
+            return Err(Failure::busy());
+        }
+        for images in pieces {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            queue.images += images.len() / length;
+            queue.jobs.push_back(Job {
+                model: Arc::clone(model),
+                images,
+                reply,
+            });
+        }
+        let idle = queue.idle;
+        drop(queue);
+        for _ in 0..idle.min(answers.len()) {
+            self.shared.arrived.notify_one();
+        }
+        Ok(answers)
     }
 }
 
 const LOST: &str = "computing the answer failed; the server's log says more";
 
-struct Bench {
-    waiting: Receiver<Job>,
-    batching: Batching,
-    inside: Arc<AtomicUsize>,
-    metrics: Arc<Metrics>,
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Bench {
-    fn work(&self) {
-        while let Ok(first) = self.waiting.recv() {
-            let mut jobs = self.gather(first);
-            while let Some(first) = jobs.first() {
-                let slot = Arc::clone(&first.slot);
-                let (same, others) = jobs
-                    .into_iter()
-                    .partition(|job| Arc::ptr_eq(&job.slot, &slot));
-                jobs = others;
-                self.compute(&slot, same);
-            }
-        }
-    }
-
-    /// The requests that are computed together with the first.
-    fn gather(&self, first: Job) -> Vec<Job> {
-        let size = |job: &Job| job.images.len() / job.slot.current().classifier.shape().len();
-        let mut images = size(&first);
-        let mut jobs = vec![first];
-        let until = Instant::now() + self.batching.wait;
-        while images < self.batching.images {
-            let next = match self.waiting.try_recv() {
-                Ok(job) => Ok(job),
-                // Nobody else is on the way.
-                Err(_) if self.inside.load(Ordering::Relaxed) <= jobs.len() => break,
-                Err(_) => self
-                    .waiting
-                    .recv_timeout(until.saturating_duration_since(Instant::now())),
-            };
-            match next {
-                Ok(job) => {
-                    images += size(&job);
-                    jobs.push(job);
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        jobs
-    }
-
-    fn compute(&self, slot: &Slot, mut jobs: Vec<Job>) {
-        // Whoever left needs no answer.
-        jobs.retain(|job| !job.reply.is_closed());
-        let model = slot.current();
-        let length = model.classifier.shape().len();
-        let images: Vec<u8> = jobs.iter().flat_map(|job| &job.images).copied().collect();
-        self.metrics.batch(images.len() / length);
-        // Bytes were counted on the way in, by the same shape: a slot never changes it.
-        let Ok(outputs) = model.classifier.outputs(&images) else {
-            return;
-        };
-        let mut outputs = outputs.into_iter();
-        for job in jobs {
-            let answers = job
-                .images
-                .chunks_exact(length)
-                .zip(&mut outputs)
-                .map(|(image, output)| {
-                    let answer = model.classifier.decide(image, &output);
-                    (output, answer)
-                })
-                .collect();
-            // Whoever left meanwhile needs no answer.
-            let _ = job.reply.send(Told {
-                model: Arc::clone(&model),
-                answers,
-            });
-        }
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} jobs", self.jobs.len())
     }
 }

@@ -1,39 +1,9 @@
 //! The binary `serve`: see `serve --help`. The way of a request is in `http.rs`.
 
-mod accept;
-mod admission;
-mod args;
-mod auth;
-mod callbacks;
-mod doubt;
-mod engine;
-mod export;
-mod failure;
-mod gate;
-mod http;
-mod json;
-mod metrics;
-mod models;
-mod next;
-mod packed;
-mod pages;
-mod predict;
-mod reviews;
-mod second;
-mod service;
-mod v2;
-mod watch;
+use std::process::ExitCode;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
-
-use anyhow::Context;
 use clap::Parser;
-use tracing::info;
-
-use crate::{
-    args::{Args, Command},
-    service::Service,
-};
+use serve::args::Args;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,7 +19,7 @@ fn main() -> ExitCode {
     if let Err(error) = args.check() {
         return fail(&error, 2);
     }
-    match run(args) {
+    match serve::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
@@ -66,52 +36,4 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     }
     eprintln!("error: {}", line.replace(char::is_control, " "));
     ExitCode::from(code)
-}
-
-fn run(args: Args) -> anyhow::Result<()> {
-    // One request in a few is large; the others are answered by one thread each.
-    rayon::ThreadPoolBuilder::new()
-        .build_global()
-        .context("can't start threads to compute on")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        // Looking up a host can't be cut short.
-        .max_blocking_threads(args.picture_threads().get() + 4 + callbacks::AT_ONCE)
-        .build()
-        .context("can't start threads to listen on")?;
-    if let Some(Command::Export(export)) = &args.command {
-        return runtime.block_on(export.run());
-    }
-    let ended = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("can't listen on {}", args.listen))?;
-        let address = listener.local_addr().context("can't tell the address")?;
-        let drain = args.drain();
-        let limits = args.connections();
-        let service = Arc::new(Service::start(args).await?);
-        callbacks::start(&service);
-        tell(&service, address);
-        let router = http::router(Arc::clone(&service));
-        accept::serve(listener, router, limits, drain, || service.end()).await;
-        service.queue.close().await;
-        Ok(())
-    });
-    // What was accepted is answered; a model that is being compared isn't waited for.
-    runtime.shutdown_background();
-    ended
-}
-
-/// What to open, on standard output: for people, and for programs that wait until it is there.
-fn tell(service: &Service, address: SocketAddr) {
-    for (name, slot) in service.models.iter() {
-        let model = slot.current();
-        info!(model = name, version = %model.version, "in service");
-    }
-    let database = service.queue.database();
-    println!("draw a digit:       http://{address}/");
-    println!("decide what waits:  http://{address}/review (in {database})");
-    println!("how it fares:       http://{address}/status");
-    println!("ask from programs:  http://{address}/v2 (Open Inference Protocol)");
-    println!("ask with pictures:  http://{address}/predict");
 }

@@ -84,7 +84,6 @@ pub async fn picture(
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
     let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
-    let underway = service.engine.underway();
     let bytes = match is_multipart(&parts.headers) {
         false => body.clone(),
         true => field(&parts.headers, body.clone()).await?,
@@ -97,10 +96,12 @@ pub async fn picture(
         _ => None,
     };
     let told = match images {
-        Some(images) => Some(service.engine.ask(slot, images).await?),
+        Some(images) => {
+            let underway = service.engine.underway();
+            Some(service.engine.ask(slot, images, underway).await?)
+        }
         None => None,
     };
-    drop(underway);
     let model = told
         .as_ref()
         .map_or_else(|| slot.current(), |told| Arc::clone(&told.model));
@@ -133,8 +134,8 @@ pub async fn pixels(
             shape.len()
         )));
     }
-    let told = service.engine.ask(slot, admitted.body.to_vec()).await?;
-    drop(underway);
+    let images = admitted.body.to_vec();
+    let told = service.engine.ask(slot, images, underway).await?;
     let input = Ok(Input::Image(admitted.body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);

@@ -90,7 +90,8 @@ impl Service {
             gate.start(name, &slot.current()).await?;
         }
         let service = Service {
-            engine: Engine::start(batching, Arc::clone(&metrics)),
+            engine: Engine::start(batching, Arc::clone(&metrics))
+                .context("can't start threads to compute on")?,
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
             auth: Auth::new(&args)?,
             callbacks: Callbacks::new(&args.callback_hosts)?,

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::Sandbox;
 
-use crate::{Budget, random::Random, run};
+use tests::random::Random;
+
+use crate::{Budget, run};
 
 const FILES: [&str; 6] = [
     "SHA256SUMS",

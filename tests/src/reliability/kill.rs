@@ -5,7 +5,9 @@ use std::{thread, time::Duration};
 use anyhow::{Context, Result, ensure};
 use tests::Sandbox;
 
-use crate::{Budget, random::Random, run};
+use tests::random::Random;
+
+use crate::{Budget, run};
 
 /// Kills that one run has to bear before it is compared with one that was never killed.
 const CHAIN: usize = 50;

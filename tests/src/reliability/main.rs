@@ -7,7 +7,6 @@
 mod damage;
 mod faults;
 mod kill;
-mod random;
 mod resume;
 mod run;
 
@@ -17,8 +16,10 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use random::Random;
-use tests::Sandbox;
+use tests::{
+    Sandbox,
+    random::{self, Random},
+};
 
 #[derive(Parser)]
 struct Args {

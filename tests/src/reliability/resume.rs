@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Result, ensure};
 use tests::Sandbox;
 
-use crate::{Budget, random::Random, run};
+use tests::random::Random;
+
+use crate::{Budget, run};
 
 const EPOCHS: usize = 6;
 

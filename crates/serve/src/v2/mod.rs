@@ -70,8 +70,7 @@ pub async fn infer(
         Some(address) => Some(service.callbacks.check(&address)?),
     };
     let images = people.then(|| asked.images.clone());
-    let told = service.engine.ask(slot, asked.images).await?;
-    drop(underway);
+    let told = service.engine.ask(slot, asked.images, underway).await?;
     let (mut accepted, mut deferred) = (0, 0);
     for (_, answer) in &told.answers {
         match answer.decision {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 pub struct Random(u64);
 
 impl Random {
+    /// The same seed, the same choices.
     pub fn new(seed: u64) -> Self {
         Random(seed)
     }

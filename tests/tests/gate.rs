@@ -148,6 +148,23 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
         "{said}"
     );
 
+    // As good, but so calibrated that everything would be left to people.
+    copy(&pretrained(), &sandbox.path("doubting"));
+    let mut manifest = sandbox.json("doubting/checkpoint.json");
+    let deferral = &mut manifest["calibration"]["deferral"];
+    deferral["certified"] = false.into();
+    deferral["errors"] = 100.into();
+    let text = serde_json::to_vec_pretty(&manifest).unwrap();
+    fs::write(sandbox.path("doubting/checkpoint.json"), text).unwrap();
+    sandbox.reseal("doubting");
+    replace(&sandbox, &sandbox.path("doubting"));
+    let refused = told(&server, |told| {
+        let say = told["say"].as_str().unwrap_or_default();
+        told["taken"] == false && say.contains("it accepts nothing")
+    });
+    assert_ne!(refused["version"], second.as_str());
+    assert_eq!(version(&server), second);
+
     // What was in service needs no comparison to be so again, and the old one put back is no news.
     replace(&sandbox, &pretrained());
     told(&server, Value::is_null);

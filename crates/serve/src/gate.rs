@@ -96,12 +96,19 @@ impl Gate {
     fn compared(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<String> {
         let (judge, judged) = self.judge(name, old, new)?;
         let (test, tested) = self.test(name, old, new)?;
-        match judge && test {
-            true => Ok(format!("{judged}; {tested}")),
-            false => bail!(
+        if !(judge && test) {
+            bail!(
                 "{judged}; {tested}. On SIGHUP it is compared again; --swap-unchecked would take it as it is"
-            ),
+            );
         }
+        let keeps = |classifier: &Classifier| classifier.calibration().deferral.is_reliable();
+        if keeps(old) && !keeps(new) {
+            bail!(
+                "{judged}; {tested}; but it accepts nothing, so that all would go to people ({}): calibrate it on more                  images, or --swap-unchecked would take it as it is",
+                new.calibration().deferral.promise()
+            );
+        }
+        Ok(format!("{judged}; {tested}"))
     }
 
     /// On what people answered and nothing learned from.

@@ -104,7 +104,8 @@ impl Gate {
         let keeps = |classifier: &Classifier| classifier.calibration().deferral.is_reliable();
         if keeps(old) && !keeps(new) {
             bail!(
-                "{judged}; {tested}; but it accepts nothing, so that all would go to people ({}): calibrate it on more                  images, or --swap-unchecked would take it as it is",
+                "{judged}; {tested}; but it accepts nothing, so that all would go to people ({}): calibrate it on \
+                 more images, or --swap-unchecked would take it as it is",
                 new.calibration().deferral.promise()
             );
         }

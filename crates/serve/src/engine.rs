@@ -36,7 +36,7 @@ pub struct Told {
     /// The model: the same for all of them.
     pub model: Arc<Loaded>,
     /// What the networks made of each image, and what follows from it.
-    pub answers: Vec<(Output, Answer)>,
+    pub answers: Answers,
 }
 
 struct Job {
@@ -44,7 +44,7 @@ struct Job {
     model: Arc<Loaded>,
     /// `[images, channels, height, width]`
     images: Vec<u8>,
-    reply: oneshot::Sender<Vec<(Output, Answer)>>,
+    reply: oneshot::Sender<Answers>,
 }
 
 /// How much is computed together.
@@ -167,7 +167,7 @@ impl Engine {
         &self,
         model: &Arc<Loaded>,
         pieces: Vec<Vec<u8>>,
-    ) -> Result<Vec<oneshot::Receiver<Vec<(Output, Answer)>>>, Failure> {
+    ) -> Result<Vec<oneshot::Receiver<Answers>>, Failure> {
         let length = model.classifier.shape().len();
         let mut answers = Vec::with_capacity(pieces.len());
         let mut queue = self.shared.queue();
@@ -196,6 +196,9 @@ impl Engine {
         Ok(answers)
     }
 }
+
+/// Of each image what the network says, and what is made of it.
+type Answers = Vec<(Output, Answer)>;
 
 const LOST: &str = "computing the answer failed; the server's log says more";
 

@@ -378,7 +378,7 @@ impl Seeds {
                 let mut body = random.one_of(&self.people).clone();
                 change_text(&mut body, random);
                 Case {
-                    uri: *random.one_of::<&str>(&uris),
+                    uri: random.one_of::<&str>(&uris),
                     lines: Vec::new(),
                     body,
                 }

@@ -101,7 +101,12 @@ async fn sqlite(path: &str) -> Result<Database, Error> {
         // SQLite has one writer at a time: one connection makes the others wait here and not in it.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE);
+            .acquire_timeout(PATIENCE)
+            // On a full disk SQLite ends a transaction by itself, and sqlx goes on believing in it: such a
+            // connection could begin nothing any more.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            });
         match pool.connect_with(options.clone()).await {
             Ok(pool) => break pool,
             Err(error) if is_busy(&error) && tries > 0 => tries -= 1,

@@ -108,13 +108,16 @@ impl Callbacks {
                 "callbacks to that host and port are not allowed: --callback-hosts names those that are",
             );
         }
+        let path = parts.path_and_query;
+        let path = path.unwrap_or(PathAndQuery::from_static("/"));
+        if !path.as_str().starts_with('/') {
+            return Err(NO_ADDRESS);
+        }
         Ok(Target {
             host,
             port,
             authority,
-            path: parts
-                .path_and_query
-                .unwrap_or(PathAndQuery::from_static("/")),
+            path,
         })
     }
 }

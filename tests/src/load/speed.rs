@@ -82,7 +82,7 @@ fn evaluated(setting: &Setting, few: &str) -> anyhow::Result<f64> {
 /// Requests of one image per second.
 ///
 /// # Errors
-/// As [`images`].
+/// As [`mod@images`].
 pub fn single(setting: &Setting, at: Option<&[String]>, connections: usize) -> anyhow::Result<()> {
     let server = at.is_none().then(|| setting.server());
     let own = server.as_ref().map(|server| &server.address);
@@ -118,7 +118,7 @@ pub fn single(setting: &Setting, at: Option<&[String]>, connections: usize) -> a
 /// Times of requests at a share of the most that the server can answer.
 ///
 /// # Errors
-/// As [`images`].
+/// As [`mod@images`].
 pub fn latency(setting: &Setting, share: f64, connections: usize) -> anyhow::Result<()> {
     let server = setting.server();
     let all = images::mnist(1000)?;

@@ -176,6 +176,18 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
             input(&|input| input["parameters"] = json!({ "shared_memory_region": "x" })),
             "shared",
         ),
+        (
+            input(&|input| input["parameters"] = json!({ "binary_data_size": -1 })),
+            "binary_data_size",
+        ),
+        (
+            "{\"inputs\":[],\"parameters\":{\"callback_url\":7}}".into(),
+            "callback_url",
+        ),
+        (
+            format!("{{\"inputs\":[\"{}\"]}}", "x".repeat(100_000)),
+            "JSON",
+        ),
         (input(&|_| ()).replace("[0,", "[NaN,"), "JSON"),
     ] {
         let reply = server.send("POST", "/v2/models/pretrained/infer", &[], body.as_bytes());
@@ -183,6 +195,7 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
         let start = &body[..body.len().min(60)];
         assert_eq!(reply.status, 400, "{start}: {said}");
         assert!(said.contains(word), "{start}: {said}");
+        assert!(said.len() < 1000, "{start}: {} bytes", said.len());
         assert_eq!(reply.header("content-type"), "application/json");
     }
     for (path, lines, status) in [
@@ -228,6 +241,35 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
     let (images, labels) = mnist(1);
     let found = infer(&server, &images, &["class"]).json();
     assert_eq!(found["outputs"][0]["data"], json!([labels[0]]));
+}
+
+#[test]
+fn what_a_request_says_beside_its_images_takes_no_more_memory_than_its_text() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let many = |element: &str| vec![element; 15_000_000 / (element.len() + 1)].join(",");
+    let before = server.most_memory();
+    for body in [
+        format!("{{\"inputs\":[],\"parameters\":{{\"x\":[{}]}}}}", many("0")),
+        format!("{{\"inputs\":[],\"x\":[{}]}}", many("{}")),
+        format!(
+            "{{\"inputs\":[],\"outputs\":[{}]}}",
+            many("{\"name\":\"\"}")
+        ),
+        format!(
+            "{{\"inputs\":[{{\"name\":\"\",\"datatype\":\"\",\"shape\":[{}]}}]}}",
+            many("1")
+        ),
+        format!("{{\"inputs\":[{}]}}", many("{}")),
+        format!("{{\"inputs\":[],\"x\":{}", "[".repeat(15_000_000)),
+    ] {
+        let reply = server.send("POST", "/v2/models/pretrained/infer", &[], body.as_bytes());
+        assert_eq!(reply.status, 400, "{}", &body[..60]);
+    }
+    if let (Some(before), Some(after)) = (before, server.most_memory()) {
+        let more = after - before;
+        assert!(more < 120_000_000, "{more} bytes more");
+    }
 }
 
 #[test]

@@ -29,6 +29,15 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// 400: JSON that doesn't say what it should.
+    pub fn json(error: &serde_json::Error) -> Self {
+        // It may quote a text of the client's, of any length.
+        let said = error.to_string();
+        let start: String = said.chars().take(300).collect();
+        let more = if start.len() < said.len() { "…" } else { "" };
+        Self::bad(format!("the JSON of the request: {start}{more}"))
+    }
+
     /// 404.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)

@@ -221,8 +221,7 @@ fn shown(item: Item) -> Value {
 async fn read<T: DeserializeOwned>(service: &Service, request: Request) -> Result<T, Failure> {
     let (parts, body) = request.into_parts();
     let body: Bytes = service.admission.read(&parts.headers, body).await?.body;
-    let wrong = |error| Failure::bad(format!("the JSON of the request: {error}"));
-    serde_json::from_slice(&body).map_err(wrong)
+    serde_json::from_slice(&body).map_err(|error| Failure::json(&error))
 }
 
 /// What a client is told of a fault of the queue's.

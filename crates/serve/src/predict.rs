@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    admission::Admitted,
+    admission::{Admitted, Room},
     doubt::{self, Doubt},
     failure::Failure,
     json::Json,
@@ -83,13 +83,13 @@ pub async fn picture(
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
-    let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
+    let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
     let bytes = match is_multipart(&parts.headers) {
-        false => body.clone(),
-        true => field(&parts.headers, body.clone()).await?,
+        false => body,
+        true => field(&parts.headers, body).await?,
     };
     let model = slot.current();
-    let input = decoded(&service, &model, bytes.clone()).await?;
+    let input = decoded(&service, &model, bytes.clone(), &room).await?;
     drop(model);
     let images = match &input {
         Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
@@ -98,7 +98,7 @@ pub async fn picture(
     let told = match images {
         Some(images) => {
             let underway = service.engine.underway();
-            Some(service.engine.ask(slot, images, underway).await?)
+            Some(service.engine.ask(slot, images, &room, underway).await?)
         }
         None => None,
     };
@@ -108,7 +108,9 @@ pub async fn picture(
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
-    reply(&service, (name, &model), answer, asked, Some(&bytes)).await
+    let picture = Some(&bytes[..]);
+    let response = reply(&service, (name, &model), answer, asked, picture, &room).await?;
+    Ok(room.until_written(response))
 }
 
 /// `POST /predict/pixels`: the bytes of one image as the network takes it.
@@ -124,22 +126,23 @@ pub async fn pixels(
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
-    let admitted = service.admission.read(&parts.headers, body).await?;
+    let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
-    if admitted.body.len() != shape.len() {
+    if body.len() != shape.len() {
         return Err(Failure::bad(format!(
             "{} bytes are not an image of {shape}: send {}, channel by channel, row by row",
-            admitted.body.len(),
+            body.len(),
             shape.len()
         )));
     }
-    let images = admitted.body.to_vec();
-    let told = service.engine.ask(slot, images, underway).await?;
-    let input = Ok(Input::Image(admitted.body.to_vec(), None));
+    let images = body.to_vec();
+    let told = service.engine.ask(slot, images, &room, underway).await?;
+    let input = Ok(Input::Image(body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);
-    reply(&service, (name, &told.model), answer, asked, None).await
+    let response = reply(&service, (name, &told.model), answer, asked, None, &room).await?;
+    Ok(room.until_written(response))
 }
 
 /// `GET /api/model`
@@ -173,6 +176,7 @@ async fn reply(
     mut answer: Answer<'_>,
     asked: Asked,
     picture: Option<&[u8]>,
+    room: &Room,
 ) -> Result<Response, Failure> {
     let together = match &asked.first {
         None => Together::Alone,
@@ -202,7 +206,9 @@ async fn reply(
             callback: asked.callback,
             first: before.map(str::to_owned),
         };
-        review = doubt::defer(service, vec![doubt]).await?.pop();
+        review = doubt::defer(service, vec![doubt], room.clone())
+            .await?
+            .pop();
     }
     // What another picture of the same thing can be judged with.
     let first = match (next.what, &asked.first) {
@@ -263,17 +269,20 @@ async fn decoded(
     service: &Arc<Service>,
     model: &Arc<Loaded>,
     bytes: Bytes,
+    room: &Room,
 ) -> Result<Result<Input, FrameError>, Failure> {
     let failed = |_| Failure::internal("reading the picture failed");
-    let permit = service.decoders.acquire().await;
+    let permit = Arc::clone(&service.decoders).acquire_owned().await;
     let permit = permit.map_err(|_| Failure::internal("the server is ending"))?;
     let (service, model) = (Arc::clone(service), Arc::clone(model));
+    let room = room.clone();
+    // It goes on if the client leaves, and keeps its room and its place among those that decode.
     let decoding = tokio::task::spawn_blocking(move || {
-        Input::read(&bytes, "the picture", &model.classifier, &service.budget)
+        let input = Input::read(&bytes, "the picture", &model.classifier, &service.budget);
+        drop((permit, room));
+        input
     });
-    let input = decoding.await.map_err(failed)?;
-    drop(permit);
-    Ok(input)
+    decoding.await.map_err(failed)
 }
 
 fn is_multipart(headers: &HeaderMap) -> bool {

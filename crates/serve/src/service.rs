@@ -51,7 +51,7 @@ pub struct Service {
     /// Memory for pictures that are decoded.
     pub budget: Budget,
     /// Threads for them.
-    pub decoders: Semaphore,
+    pub decoders: Arc<Semaphore>,
     /// What waits for people.
     pub queue: Queue,
     /// First pictures in which nothing was seen.
@@ -96,7 +96,7 @@ impl Service {
             auth: Auth::new(&args)?,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
-            decoders: Semaphore::new(args.picture_threads().get()),
+            decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
             queue,
             unseen: Unseen::default(),
             answered: Notify::new(),

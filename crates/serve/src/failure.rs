@@ -13,7 +13,12 @@ use serde_json::json;
 pub struct Failure {
     status: StatusCode,
     message: String,
+    refused: bool,
 }
+
+/// Marks, among the extensions of an answer, that its request was refused for want of room.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused;
 
 impl Failure {
     /// A failure with a status of its own.
@@ -21,6 +26,7 @@ impl Failure {
         Failure {
             status,
             message: message.into(),
+            refused: false,
         }
     }
 
@@ -62,7 +68,10 @@ impl Failure {
     /// 503: no room now.
     pub fn busy() -> Self {
         let message = "the server has as much to do as it can hold; try again in a second";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        Failure {
+            refused: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
     }
 
     /// 408: a body that didn't arrive.
@@ -83,6 +92,9 @@ impl IntoResponse for Failure {
         let kind = [(header::CONTENT_TYPE, "application/json")];
         let body = json!({ "error": self.message }).to_string();
         let mut response = (self.status, kind, body).into_response();
+        if self.refused {
+            response.extensions_mut().insert(Refused);
+        }
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => {

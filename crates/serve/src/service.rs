@@ -12,7 +12,7 @@ use anyhow::Context;
 use model::Backend;
 use pictures::Budget;
 use queue::{Options, Queue};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tracing::{info, warn};
 
 use crate::{
@@ -32,6 +32,9 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// How often old pictures are deleted.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Answers that those who wait for one may be behind; who is further behind asks the database.
+const ANSWERS: usize = 64;
 
 /// The server, as its requests see it.
 #[derive(Debug)]
@@ -56,8 +59,8 @@ pub struct Service {
     pub queue: Queue,
     /// First pictures in which nothing was seen.
     pub unseen: Unseen,
-    /// Somebody answered.
-    pub answered: Notify,
+    /// Items that somebody answered here.
+    pub answered: broadcast::Sender<String>,
     /// The server ends: whoever waits for a person is told how it stands.
     pub ending: Notify,
     /// How it fares.
@@ -99,7 +102,7 @@ impl Service {
             decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
             queue,
             unseen: Unseen::default(),
-            answered: Notify::new(),
+            answered: broadcast::Sender::new(ANSWERS),
             ending: Notify::new(),
             watch: Watch::default(),
             began: Instant::now(),

@@ -721,7 +721,7 @@ fn metrics_count_what_was_asked() {
     );
     let (images, _) = mnist(40);
     infer(&server, &images, &["class"]);
-    server.get("/<script>alert(1)</script>");
+    server.get("/%3Cscript%3Ealert(1)");
     server.get("/nowhere");
     let text = String::from_utf8(server.get("/metrics").body).unwrap();
     let line = "serve_requests_total{route=\"/v2/models/{model}/infer\",status=\"200\"} 1";

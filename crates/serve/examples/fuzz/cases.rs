@@ -372,11 +372,11 @@ impl Seeds {
             "--x\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"a\"\r\n\r\n"
         )
         .into_bytes();
-        let mut picture = random.one_of(&self.pictures).clone();
+        let mut seed = random.one_of(&self.pictures).clone();
         if random.below(2) == 0 {
-            change(&mut picture, random);
+            change(&mut seed, random);
         }
-        body.append(&mut picture);
+        body.append(&mut seed);
         body.extend(b"\r\n--x--\r\n");
         if random.below(2) == 0 {
             change(&mut body, random);

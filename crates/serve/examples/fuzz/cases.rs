@@ -244,7 +244,10 @@ impl Seeds {
 
     /// A body of nearly all the bytes that it may have, or that is more when it is unpacked.
     fn large(&self, random: &mut Random) -> Case {
-        let many = |element: &str| vec![element; LARGE / (element.len() + 1)].join(",");
+        let many = |element: &str| {
+            let list = format!("{element},").repeat(LARGE / (element.len() + 1));
+            format!("{list}{element}")
+        };
         let element = random.one_of(&["0", "[]", "{}", "\"\"", "null", "{\"name\":\"class\"}"]);
         let nested = |mark: &str| mark.repeat(LARGE / mark.len());
         let (uri, body) = match random.below(12) {

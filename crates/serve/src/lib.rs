@@ -12,6 +12,7 @@ mod doubt;
 mod engine;
 mod export;
 mod failure;
+mod form;
 mod gate;
 pub mod http;
 mod json;

@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use answers::{Answer, Finding, Input};
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest as _, Multipart, Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    body::Bytes,
+    extract::{Query, Request, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -18,6 +18,7 @@ use crate::{
     admission::{Admitted, Room},
     doubt::{self, Doubt},
     failure::Failure,
+    form,
     json::Json,
     models::{Loaded, Slot},
     next::{Do, Next},
@@ -84,10 +85,7 @@ pub async fn picture(
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
     let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
-    let bytes = match is_multipart(&parts.headers) {
-        false => body,
-        true => field(&parts.headers, body).await?,
-    };
+    let bytes = form::picture(&parts.headers, body).await?;
     let model = slot.current();
     let input = decoded(&service, &model, bytes.clone(), &room).await?;
     drop(model);
@@ -283,25 +281,4 @@ async fn decoded(
         input
     });
     decoding.await.map_err(failed)
-}
-
-fn is_multipart(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"))
-}
-
-/// The field `picture` of a form, or its only file.
-async fn field(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Failure> {
-    let mut request = Request::new(Body::from(body));
-    *request.headers_mut() = headers.clone();
-    let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|rejection| Failure::bad(rejection.body_text()))?;
-    let bad = |error: axum::extract::multipart::MultipartError| Failure::bad(error.body_text());
-    while let Some(field) = form.next_field().await.map_err(bad)? {
-        if field.name() == Some("picture") || field.file_name().is_some() {
-            return field.bytes().await.map_err(bad);
-        }
-    }
-    Err(Failure::bad("the form has no field `picture`"))
 }

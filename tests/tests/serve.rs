@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Write as _, time::Duration};
+use std::{fs, io::Write as _, net::TcpStream, time::Duration};
 
 use flate2::{
     Compression,
@@ -176,6 +176,18 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
             input(&|input| input["parameters"] = json!({ "shared_memory_region": "x" })),
             "shared",
         ),
+        (
+            input(&|input| input["parameters"] = json!({ "binary_data_size": -1 })),
+            "binary_data_size",
+        ),
+        (
+            "{\"inputs\":[],\"parameters\":{\"callback_url\":7}}".into(),
+            "callback_url",
+        ),
+        (
+            format!("{{\"inputs\":[\"{}\"]}}", "x".repeat(100_000)),
+            "JSON",
+        ),
         (input(&|_| ()).replace("[0,", "[NaN,"), "JSON"),
     ] {
         let reply = server.send("POST", "/v2/models/pretrained/infer", &[], body.as_bytes());
@@ -183,6 +195,7 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
         let start = &body[..body.len().min(60)];
         assert_eq!(reply.status, 400, "{start}: {said}");
         assert!(said.contains(word), "{start}: {said}");
+        assert!(said.len() < 1000, "{start}: {} bytes", said.len());
         assert_eq!(reply.header("content-type"), "application/json");
     }
     for (path, lines, status) in [
@@ -228,6 +241,35 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
     let (images, labels) = mnist(1);
     let found = infer(&server, &images, &["class"]).json();
     assert_eq!(found["outputs"][0]["data"], json!([labels[0]]));
+}
+
+#[test]
+fn what_a_request_says_beside_its_images_takes_no_more_memory_than_its_text() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let many = |element: &str| vec![element; 15_000_000 / (element.len() + 1)].join(",");
+    let before = server.most_memory();
+    for body in [
+        format!("{{\"inputs\":[],\"parameters\":{{\"x\":[{}]}}}}", many("0")),
+        format!("{{\"inputs\":[],\"x\":[{}]}}", many("{}")),
+        format!(
+            "{{\"inputs\":[],\"outputs\":[{}]}}",
+            many("{\"name\":\"\"}")
+        ),
+        format!(
+            "{{\"inputs\":[{{\"name\":\"\",\"datatype\":\"\",\"shape\":[{}]}}]}}",
+            many("1")
+        ),
+        format!("{{\"inputs\":[{}]}}", many("{}")),
+        format!("{{\"inputs\":[],\"x\":{}", "[".repeat(15_000_000)),
+    ] {
+        let reply = server.send("POST", "/v2/models/pretrained/infer", &[], body.as_bytes());
+        assert_eq!(reply.status, 400, "{}", &body[..60]);
+    }
+    if let (Some(before), Some(after)) = (before, server.most_memory()) {
+        let more = after - before;
+        assert!(more < 120_000_000, "{more} bytes more");
+    }
 }
 
 #[test]
@@ -477,15 +519,13 @@ fn beyond_what_it_can_hold_it_says_so_at_once_and_goes_on() {
         &sandbox,
         &["--queue", "2", "--max-body", "1", "--read-timeout", "2"],
     );
-    // Clients that announce a megabyte and send none of it hold the room that there is.
+    // Clients that send nearly a megabyte and not its end hold the room that there is.
     let slow: Vec<_> = (0..8)
         .map(|_| {
-            let mut stream = server.connect();
-            let head = format!(
-                "POST /predict HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 900000\r\n\r\n",
-                server.address
-            );
-            stream.write_all(head.as_bytes()).unwrap();
+            let mut stream = announce(&server, 900_000);
+            // Whoever is refused early may find the connection closed.
+            let _ = stream.write_all(&[0; 899_999]);
+            std::thread::sleep(Duration::from_millis(50));
             stream
         })
         .collect();
@@ -502,6 +542,72 @@ fn beyond_what_it_can_hold_it_says_so_at_once_and_goes_on() {
     statuses.sort_unstable();
     assert_eq!(statuses, [408, 408, 503, 503, 503, 503, 503, 503]);
     assert_eq!(infer(&server, &images, &["class"]).status, 200);
+}
+
+/// A client that says how many bytes it will send to `/predict`.
+fn announce(server: &Server, length: usize) -> TcpStream {
+    let mut stream = server.connect();
+    let head = format!(
+        "POST /predict HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn who_reads_no_answers_is_let_go() {
+    let sandbox = Sandbox::new();
+    let options = ["--max-connections", "1", "--read-timeout", "1"];
+    let server = Server::start(&sandbox, &options);
+    let mut stream = server.connect();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    // More answers than what lies between the two can hold.
+    let request = format!(
+        "GET /openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n",
+        server.address
+    );
+    let _ = stream.write_all(request.repeat(5000).as_bytes());
+    assert_eq!(server.get("/v2/health/ready").status, 200);
+    drop(stream);
+}
+
+#[test]
+fn what_clients_only_announce_takes_no_room_from_others() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["--queue", "2", "--max-body", "1"]);
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = announce(&server, 999_000);
+            stream.write_all(b"\x89").unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let (images, _) = mnist(1000);
+    assert_eq!(infer(&server, &images, &["class"]).status, 200);
+    // Nor do those who don't say how much will come.
+    let chunked = |chunks: &[u8]| {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST /predict HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+            server.address
+        );
+        let request = [head.as_bytes(), chunks].concat();
+        stream.write_all(&request).unwrap();
+        stream
+    };
+    let open: Vec<_> = (0..8).map(|_| chunked(b"1\r\nx\r\n")).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(infer(&server, &images, &["class"]).status, 200);
+    let picture = png(&images[..PIXELS]);
+    let size = format!("{:x}\r\n", picture.len());
+    let body = [size.as_bytes(), &picture, b"\r\n0\r\n\r\n"].concat();
+    assert_eq!(read(&mut chunked(&body)).status, 200);
+    assert_eq!(read(&mut chunked(b"this is no chunk\r\n")).status, 400);
+    drop((waiting, open));
 }
 
 #[cfg(unix)]
@@ -607,13 +713,22 @@ fn bodies_may_come_compressed_and_are_bounded_as_they_unfold() {
 fn metrics_count_what_was_asked() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);
+    // Its times are of those who ask what a model says, of whom there were none.
+    server.get("/v2/health/ready");
+    assert_eq!(
+        server.get("/api/status").json()["latency_ms"]["p99"],
+        Value::Null
+    );
     let (images, _) = mnist(40);
     infer(&server, &images, &["class"]);
-    server.get("/<script>alert(1)</script>");
+    server.get("/%3Cscript%3Ealert(1)");
+    server.get("/nowhere");
     let text = String::from_utf8(server.get("/metrics").body).unwrap();
     let line = "serve_requests_total{route=\"/v2/models/{model}/infer\",status=\"200\"} 1";
     assert!(text.contains(line), "{text}");
     assert!(text.contains("serve_batch_images_sum 40"), "{text}");
+    let line = "serve_requests_total{route=\"none\",status=\"404\"} 2";
+    assert!(text.contains(line), "{text}");
     assert!(!text.contains("script"), "what a client wrote is no label");
     let (images, _) = mnist(3000);
     let reviews = infer(&server, &images, &["review"]).json();

@@ -55,6 +55,16 @@ impl<T> Columns for T where
 {
 }
 
+macro_rules! bound {
+    ($query:expr, $values:expr) => {
+        $values.iter().fold($query, |query, value| match *value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+        })
+    };
+}
+
 impl Database {
     /// Begins what will be done whole or not at all. SQLite has one writer, who is chosen here: one that
     /// reads first and writes later would fail where another wrote in between.
@@ -70,6 +80,25 @@ impl Database {
             running: running.map_err(|error| self.failed(error))?,
             database: self,
         })
+    }
+
+    /// The rows that a statement gives that only reads: no writer waits for it.
+    pub async fn rows<T: Columns>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, Error> {
+        let rows = match &self.pool {
+            Pool::Sqlite(pool) => {
+                let query = sqlx::query_as::<Sqlite, T>(sql);
+                bound!(query, values).fetch_all(pool).await
+            }
+            Pool::Postgres(pool) => {
+                let query = sqlx::query_as::<Postgres, T>(sql);
+                bound!(query, values).fetch_all(pool).await
+            }
+        };
+        rows.map_err(|error| self.failed(error))
     }
 
     /// Takes what was deleted out of SQLite's write-ahead log as well, unless another process reads it.
@@ -117,16 +146,6 @@ pub(crate) struct Tx<'a> {
 enum Running {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
-}
-
-macro_rules! bound {
-    ($query:expr, $values:expr) => {
-        $values.iter().fold($query, |query, value| match *value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-        })
-    };
 }
 
 impl Tx<'_> {

@@ -49,9 +49,11 @@ impl Queue {
         if !is_token(id) {
             return Ok(None);
         }
-        let mut tx = self.database.begin().await?;
-        let row = tx.row::<ReviewedRow>(STATE, values![id]).await?;
-        tx.commit().await?;
+        let rows = self
+            .database
+            .rows::<ReviewedRow>(STATE, values![id])
+            .await?;
+        let row = rows.into_iter().next();
         row.map(|row| self.database.reviewed(row)).transpose()
     }
 
@@ -61,9 +63,10 @@ impl Queue {
     ///
     /// If the database fails.
     pub async fn answered_since(&self, time: i64) -> Result<Vec<Reviewed>, Error> {
-        let mut tx = self.database.begin().await?;
-        let rows = tx.rows::<ReviewedRow>(SINCE, values![time]).await?;
-        tx.commit().await?;
+        let rows = self
+            .database
+            .rows::<ReviewedRow>(SINCE, values![time])
+            .await?;
         rows.into_iter()
             .map(|row| self.database.reviewed(row))
             .collect()
@@ -75,11 +78,10 @@ impl Queue {
     ///
     /// If the database fails.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        let mut tx = self.database.begin().await?;
-        let rows = tx
+        let rows = self
+            .database
             .rows::<(String, i64, i64)>(COUNTS, values![self.now()])
             .await?;
-        tx.commit().await?;
         let mut counts = Counts::default();
         for (state, leased, number) in rows {
             let place = match (self.database.state("of any", &state)?, leased) {
@@ -99,9 +101,10 @@ impl Queue {
     ///
     /// If the database fails.
     pub async fn agreement(&self) -> Result<Option<Agreement>, Error> {
-        let mut tx = self.database.begin().await?;
-        let rows = tx.rows::<(String, String)>(PAIRS, values![]).await?;
-        tx.commit().await?;
+        let rows = self
+            .database
+            .rows::<(String, String)>(PAIRS, values![])
+            .await?;
         let mut items: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (item, answer) in rows {
             items.entry(item).or_default().push(answer);

@@ -9,8 +9,14 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{self, Instant},
+};
 use tracing::{info, warn};
+
+use crate::patient::Patient;
 
 /// What connections may cost.
 #[derive(Clone, Copy, Debug)]
@@ -19,16 +25,18 @@ pub struct Connections {
     pub at_once: usize,
     /// How long the head of a request may take to arrive; also how long a connection may be idle.
     pub head: Duration,
+    /// How long a client may take nothing of what is written to it.
+    pub write: Duration,
 }
 
-/// Serves until a signal ends it, then calls `end` and answers what was accepted within `drain`.
+/// Serves until a signal ends it, then calls `end` and answers what was accepted within `drain`; when that is over.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Connections,
     drain: Duration,
     end: impl FnOnce(),
-) {
+) -> Instant {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -59,7 +67,8 @@ pub async fn serve(
         // Answers are one write; waiting for more costs 40 ms.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(Patient::new(stream, limits.write));
+        let connection = builder.serve_connection(stream, service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // What goes wrong on a connection is its client's to see.
@@ -70,8 +79,10 @@ pub async fn serve(
     drop(listener);
     end();
     info!("ending: answering what was accepted");
-    match time::timeout(drain, graceful.shutdown()).await {
+    let until = Instant::now() + drain;
+    match time::timeout_at(until, graceful.shutdown()).await {
         Ok(()) => info!("ended"),
         Err(_) => warn!(seconds = drain.as_secs(), "ended before all was answered"),
     }
+    until
 }

@@ -72,7 +72,8 @@ pub struct Args {
     /// Connections at a time
     #[arg(long, value_name = "COUNT", default_value_t = 2048)]
     pub max_connections: usize,
-    /// Seconds in which a request's head and its body have to arrive, each
+    /// Seconds in which a request's head and its body have to arrive, each, and in which a client has to take
+    /// something of its answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub read_timeout: u64,
     /// Seconds that what was accepted may take to be answered after SIGTERM
@@ -204,6 +205,7 @@ impl Args {
         Connections {
             at_once: self.max_connections,
             head: self.body_time(),
+            write: self.body_time(),
         }
     }
 

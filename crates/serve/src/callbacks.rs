@@ -144,7 +144,7 @@ pub fn start(service: &Arc<Service>) {
     tokio::spawn(async move {
         let mut calls = JoinSet::new();
         while !service.is_ending() {
-            let answered = service.answered.notified();
+            let mut answered = service.answered.subscribe();
             while calls.try_join_next().is_some() {}
             // No more than can be called at once: those in hand are this server's for a short time only.
             let room = (AT_ONCE - calls.len()) as u32;
@@ -168,7 +168,7 @@ pub fn start(service: &Arc<Service>) {
                 continue;
             }
             tokio::select! {
-                () = answered => {}
+                _ = answered.recv() => {}
                 () = time::sleep(LOOK) => {}
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use queue::Deferred;
 
-use crate::{failure::Failure, models::Loaded, reviews::failed, service::Service};
+use crate::{admission::Room, failure::Failure, models::Loaded, reviews::failed, service::Service};
 
 /// Something that a person should look at.
 pub struct Doubt {
@@ -26,17 +26,22 @@ pub struct Doubt {
     pub first: Option<String>,
 }
 
-/// Puts doubts into the queue; their ids, in order. It goes on if the client leaves.
+/// Puts doubts into the queue; their ids, in order. It goes on if the client leaves, and keeps its room.
 ///
 /// # Errors
 /// 503 if the database doesn't take them.
-pub async fn defer(service: &Service, doubts: Vec<Doubt>) -> Result<Vec<String>, Failure> {
+pub async fn defer(
+    service: &Service,
+    doubts: Vec<Doubt>,
+    room: Room,
+) -> Result<Vec<String>, Failure> {
     let queue = service.queue.clone();
     let storing = tokio::spawn(async move {
         let mut ids = Vec::with_capacity(doubts.len());
         for doubt in doubts {
             ids.push(queue.defer(doubt.into()).await?);
         }
+        drop(room);
         Ok(ids)
     });
     let stored = storing.await;

@@ -17,6 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
 use crate::{
+    admission::Room,
     engine::lane::Lane,
     failure::Failure,
     metrics::Metrics,
@@ -45,6 +46,8 @@ struct Job {
     /// `[images, channels, height, width]`
     images: Vec<u8>,
     reply: oneshot::Sender<Answers>,
+    /// Kept until they are computed, also if the client leaves.
+    _room: Room,
 }
 
 /// How much is computed together.
@@ -142,6 +145,7 @@ impl Engine {
         &self,
         slot: &Slot,
         images: Vec<u8>,
+        room: &Room,
         underway: Underway,
     ) -> Result<Told, Failure> {
         let model = slot.current();
@@ -150,7 +154,7 @@ impl Engine {
             true => vec![images],
             false => images.chunks(most).map(<[u8]>::to_vec).collect(),
         };
-        let pieces = self.push(&model, pieces)?;
+        let pieces = self.push(&model, pieces, room)?;
         drop(underway);
         let mut answers = Vec::new();
         for piece in pieces {
@@ -167,6 +171,7 @@ impl Engine {
         &self,
         model: &Arc<Loaded>,
         pieces: Vec<Vec<u8>>,
+        room: &Room,
     ) -> Result<Vec<oneshot::Receiver<Answers>>, Failure> {
         let length = model.classifier.shape().len();
         let mut answers = Vec::with_capacity(pieces.len());
@@ -186,6 +191,7 @@ impl Engine {
                 model: Arc::clone(model),
                 images,
                 reply,
+                _room: room.clone(),
             });
         }
         let idle = queue.idle;

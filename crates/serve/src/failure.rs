@@ -13,7 +13,12 @@ use serde_json::json;
 pub struct Failure {
     status: StatusCode,
     message: String,
+    refused: bool,
 }
+
+/// Marks, among the extensions of an answer, that its request was refused for want of room.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused;
 
 impl Failure {
     /// A failure with a status of its own.
@@ -21,12 +26,22 @@ impl Failure {
         Failure {
             status,
             message: message.into(),
+            refused: false,
         }
     }
 
     /// 400: the request can't be understood.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 400: JSON that doesn't say what it should.
+    pub fn json(error: &serde_json::Error) -> Self {
+        // It may quote a text of the client's, of any length.
+        let said = error.to_string();
+        let start: String = said.chars().take(300).collect();
+        let more = if start.len() < said.len() { "…" } else { "" };
+        Self::bad(format!("the JSON of the request: {start}{more}"))
     }
 
     /// 404.
@@ -53,7 +68,10 @@ impl Failure {
     /// 503: no room now.
     pub fn busy() -> Self {
         let message = "the server has as much to do as it can hold; try again in a second";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        Failure {
+            refused: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
     }
 
     /// 408: a body that didn't arrive.
@@ -74,6 +92,9 @@ impl IntoResponse for Failure {
         let kind = [(header::CONTENT_TYPE, "application/json")];
         let body = json!({ "error": self.message }).to_string();
         let mut response = (self.status, kind, body).into_response();
+        if self.refused {
+            response.extensions_mut().insert(Refused);
+        }
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -28,7 +28,13 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{error, info};
 
-use crate::{auth, failure::Failure, pages, predict, reviews, service::Service, v2, watch};
+use crate::{
+    auth,
+    failure::{Failure, Refused},
+    pages, predict, reviews,
+    service::Service,
+    v2, watch,
+};
 
 /// All routes.
 pub fn router(service: Arc<Service>) -> Router {
@@ -87,7 +93,7 @@ pub fn router(service: Arc<Service>) -> Router {
             error!("a request failed by a fault of the server");
             Failure::internal("the server failed at this request").into_response()
         }))
-        .route_layer(from_fn_with_state(Arc::clone(&service), counted))
+        .layer(from_fn_with_state(Arc::clone(&service), counted))
         .with_state(service)
 }
 
@@ -100,9 +106,14 @@ async fn counted(service: State<Arc<Service>>, request: Request, next: Next) -> 
     let underway = service.metrics.begin();
     let response = next.run(request).await;
     let (seconds, status) = (began.elapsed().as_secs_f64(), response.status().as_u16());
+    let refused = response.extensions().get::<Refused>().is_some();
     drop(underway);
-    service.metrics.end(&route, status, seconds);
-    service.watch.request(status, seconds);
+    service.metrics.end(&route, status, refused, seconds);
+    // Others may wait for a person, which says nothing of the server.
+    let asks = route.ends_with("/infer") || route.starts_with("/predict");
+    service
+        .watch
+        .request(status, refused, asks.then_some(seconds));
     tracing::debug!(%method, route, status, milliseconds = 1000.0 * seconds, "answered");
     if status >= 500 && status != 503 {
         info!(%method, route, status, "failed");

@@ -12,6 +12,7 @@ mod doubt;
 mod engine;
 mod export;
 mod failure;
+mod form;
 mod gate;
 pub mod http;
 mod json;
@@ -20,6 +21,7 @@ mod models;
 mod next;
 mod packed;
 mod pages;
+mod patient;
 mod predict;
 mod reviews;
 mod second;
@@ -30,8 +32,11 @@ mod watch;
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use tokio::net::{TcpListener, TcpSocket};
-use tracing::info;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time,
+};
+use tracing::{info, warn};
 
 use crate::{
     args::{Args, Command},
@@ -62,8 +67,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         callbacks::start(&service);
         tell(&service, address);
         let router = http::router(Arc::clone(&service));
-        accept::serve(listener, router, limits, drain, || service.end()).await;
-        service.queue.close().await;
+        let until = accept::serve(listener, router, limits, drain, || service.end()).await;
+        // A database that doesn't answer isn't waited for any longer; what it acknowledged is kept.
+        if time::timeout_at(until, service.queue.close())
+            .await
+            .is_err()
+        {
+            warn!("ended before the database was closed");
+        }
         Ok(())
     });
     // What was accepted is answered; a model that is being compared isn't waited for.

@@ -128,13 +128,14 @@ impl Metrics {
         InFlight(self.in_flight.clone())
     }
 
-    /// A request was answered. `route` is a pattern, never what a client wrote.
-    pub fn end(&self, route: &str, status: u16, seconds: f64) {
+    /// A request was answered. `route` is a pattern, never what a client wrote; `refused` says that there was no
+    /// room for it.
+    pub fn end(&self, route: &str, status: u16, refused: bool, seconds: f64) {
         let mut buffer = [0; 3];
         let status = digits(status, &mut buffer);
         self.requests.with_label_values(&[route, status]).inc();
         self.seconds.with_label_values(&[route]).observe(seconds);
-        if status == "503" {
+        if refused {
             self.refused.inc();
         }
     }

@@ -1,6 +1,6 @@
 //! Bodies that come compressed.
 
-use std::io::{self, BufRead, Read};
+use std::io::{BufRead, ErrorKind, Read};
 
 use axum::{
     body::Bytes,
@@ -8,7 +8,10 @@ use axum::{
 };
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
-use crate::failure::Failure;
+use crate::{admission::Taking, failure::Failure};
+
+/// Bytes that are unpacked at a time.
+const PIECE: usize = 16 * 1024;
 
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,36 +44,43 @@ impl Packing {
         }
     }
 
-    /// The body, of no more than `most` bytes.
+    /// The body, of no more than `most` bytes, for which room is taken as it unfolds.
     ///
     /// # Errors
-    /// 413 if it has more, 400 if it isn't compressed so.
-    pub fn unpack(self, packed: &[u8], most: usize) -> Result<Bytes, Failure> {
-        let unpacked = match self {
-            Packing::Gzip => read(MultiGzDecoder::new(packed), most),
+    /// 413 if it has more, 503 if there is no room for it now, 400 if it isn't compressed so.
+    pub fn unpack(self, packed: &[u8], most: usize, room: &mut Taking) -> Result<Bytes, Failure> {
+        match self {
+            Packing::Gzip => read(MultiGzDecoder::new(packed), most, room),
             Packing::Deflate => {
                 let mut decoder = ZlibDecoder::new(packed);
-                read(&mut decoder, most).and_then(|body| match decoder.into_inner().fill_buf()? {
-                    _ if body.len() > most => Ok(body),
-                    [] => Ok(body),
-                    _ => Err(io::ErrorKind::InvalidData.into()),
-                })
+                let body = read(&mut decoder, most, room)?;
+                match decoder.into_inner().fill_buf() {
+                    Ok([]) => Ok(body),
+                    _ => Err(damaged()),
+                }
             }
-        };
-        match unpacked {
-            Ok(body) if body.len() > most => Err(Failure::too_large(most)),
-            Ok(body) => Ok(body.into()),
-            Err(_) => Err(Failure::bad(
-                "the body is damaged: it isn't compressed as Content-Encoding says",
-            )),
         }
     }
 }
 
-/// A byte more than `most` at most, so that it shows.
-fn read(decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {
+fn read(mut decoder: impl Read, most: usize, room: &mut Taking) -> Result<Bytes, Failure> {
     let mut body = Vec::new();
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(limit).read_to_end(&mut body)?;
-    Ok(body)
+    let mut piece = [0; PIECE];
+    loop {
+        let length = match decoder.read(&mut piece) {
+            Ok(0) => return Ok(body.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return Err(damaged()),
+        };
+        if body.len() + length > most {
+            return Err(Failure::too_large(most));
+        }
+        room.grow(body.len() + length)?;
+        body.extend_from_slice(&piece[..length]);
+    }
+}
+
+fn damaged() -> Failure {
+    Failure::bad("the body is damaged: it isn't compressed as Content-Encoding says")
 }

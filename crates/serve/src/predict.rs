@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use answers::{Answer, Finding, Input};
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest as _, Multipart, Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    body::Bytes,
+    extract::{Query, Request, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    admission::Admitted,
+    admission::{Admitted, Room},
     doubt::{self, Doubt},
     failure::Failure,
+    form,
     json::Json,
     models::{Loaded, Slot},
     next::{Do, Next},
@@ -83,13 +84,10 @@ pub async fn picture(
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
-    let Admitted { body, .. } = &service.admission.read(&parts.headers, body).await?;
-    let bytes = match is_multipart(&parts.headers) {
-        false => body.clone(),
-        true => field(&parts.headers, body.clone()).await?,
-    };
+    let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
+    let bytes = form::picture(&parts.headers, body).await?;
     let model = slot.current();
-    let input = decoded(&service, &model, bytes.clone()).await?;
+    let input = decoded(&service, &model, bytes.clone(), &room).await?;
     drop(model);
     let images = match &input {
         Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
@@ -98,7 +96,7 @@ pub async fn picture(
     let told = match images {
         Some(images) => {
             let underway = service.engine.underway();
-            Some(service.engine.ask(slot, images, underway).await?)
+            Some(service.engine.ask(slot, images, &room, underway).await?)
         }
         None => None,
     };
@@ -108,7 +106,9 @@ pub async fn picture(
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
-    reply(&service, (name, &model), answer, asked, Some(&bytes)).await
+    let picture = Some(&bytes[..]);
+    let response = reply(&service, (name, &model), answer, asked, picture, &room).await?;
+    Ok(room.until_written(response))
 }
 
 /// `POST /predict/pixels`: the bytes of one image as the network takes it.
@@ -124,22 +124,23 @@ pub async fn pixels(
     let (name, slot) = slot(&service, &asked)?;
     let (parts, body) = request.into_parts();
     asked.read(&service, name, &parts.headers).await?;
-    let admitted = service.admission.read(&parts.headers, body).await?;
+    let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
-    if admitted.body.len() != shape.len() {
+    if body.len() != shape.len() {
         return Err(Failure::bad(format!(
             "{} bytes are not an image of {shape}: send {}, channel by channel, row by row",
-            admitted.body.len(),
+            body.len(),
             shape.len()
         )));
     }
-    let images = admitted.body.to_vec();
-    let told = service.engine.ask(slot, images, underway).await?;
-    let input = Ok(Input::Image(admitted.body.to_vec(), None));
+    let images = body.to_vec();
+    let told = service.engine.ask(slot, images, &room, underway).await?;
+    let input = Ok(Input::Image(body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);
-    reply(&service, (name, &told.model), answer, asked, None).await
+    let response = reply(&service, (name, &told.model), answer, asked, None, &room).await?;
+    Ok(room.until_written(response))
 }
 
 /// `GET /api/model`
@@ -173,6 +174,7 @@ async fn reply(
     mut answer: Answer<'_>,
     asked: Asked,
     picture: Option<&[u8]>,
+    room: &Room,
 ) -> Result<Response, Failure> {
     let together = match &asked.first {
         None => Together::Alone,
@@ -202,7 +204,9 @@ async fn reply(
             callback: asked.callback,
             first: before.map(str::to_owned),
         };
-        review = doubt::defer(service, vec![doubt]).await?.pop();
+        review = doubt::defer(service, vec![doubt], room.clone())
+            .await?
+            .pop();
     }
     // What another picture of the same thing can be judged with.
     let first = match (next.what, &asked.first) {
@@ -263,47 +267,18 @@ async fn decoded(
     service: &Arc<Service>,
     model: &Arc<Loaded>,
     bytes: Bytes,
+    room: &Room,
 ) -> Result<Result<Input, FrameError>, Failure> {
     let failed = |_| Failure::internal("reading the picture failed");
-    let permit = service.decoders.acquire().await;
+    let permit = Arc::clone(&service.decoders).acquire_owned().await;
     let permit = permit.map_err(|_| Failure::internal("the server is ending"))?;
     let (service, model) = (Arc::clone(service), Arc::clone(model));
+    let room = room.clone();
+    // It goes on if the client leaves, and keeps its room and its place among those that decode.
     let decoding = tokio::task::spawn_blocking(move || {
-        Input::read(&bytes, "the picture", &model.classifier, &service.budget)
+        let input = Input::read(&bytes, "the picture", &model.classifier, &service.budget);
+        drop((permit, room));
+        input
     });
-    let input = decoding.await.map_err(failed)?;
-    drop(permit);
-    Ok(input)
-}
-
-fn is_multipart(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"))
-}
-
-/// The field `picture` of a form, or its only file.
-async fn field(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Failure> {
-    let mut request = Request::new(Body::from(body));
-    *request.headers_mut() = headers.clone();
-    let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|rejection| Failure::bad(rejection.body_text()))?;
-    let bad = |error: axum::extract::multipart::MultipartError| Failure::bad(error.body_text());
-    let (mut named, mut files) = (Vec::new(), Vec::new());
-    while let Some(field) = form.next_field().await.map_err(bad)? {
-        let kind = match (field.name(), field.file_name()) {
-            (Some("picture"), _) => &mut named,
-            (_, Some(_)) => &mut files,
-            _ => continue,
-        };
-        kind.push(field.bytes().await.map_err(bad)?);
-    }
-    let mut found = if named.is_empty() { files } else { named };
-    match (found.pop(), found.is_empty()) {
-        (Some(picture), true) => Ok(picture),
-        (Some(_), false) => Err(Failure::bad(
-            "the form has several pictures: send one to a request, as the field `picture`",
-        )),
-        (None, _) => Err(Failure::bad("the form has no field `picture`")),
-    }
+    decoding.await.map_err(failed)
 }

@@ -10,7 +10,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use queue::{Answer, Error, Item, Reviewed};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::broadcast::Receiver,
+    time::{Instant, sleep, timeout_at},
+};
 use tracing::error;
 
 use crate::{failure::Failure, json::Json, service::Service};
@@ -18,7 +21,7 @@ use crate::{failure::Failure, json::Json, service::Service};
 /// How long a client may wait for a person at a time.
 const LONGEST_WAIT: u64 = 60;
 /// How often the database is asked while a client waits: another server may have the answer.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 struct Person {
@@ -81,17 +84,18 @@ pub async fn answer(
 ) -> Result<Json, Failure> {
     let said: Answered = read(&service, request).await?;
     let answer = Answer::read(&said.answer);
-    let queue = service.queue.clone();
+    let (queue, item) = (service.queue.clone(), id.clone());
     // Whoever gave an answer and left has given it.
     let storing = tokio::spawn(async move {
         queue
-            .answer(&id, &said.reviewer, &said.lease, answer, &said.key)
+            .answer(&item, &said.reviewer, &said.lease, answer, &said.key)
             .await
     });
     let state = storing.await;
     let state = state.map_err(|_| Failure::internal("keeping the answer failed"))?;
     let state = state.map_err(|error| failed(&error))?;
-    service.answered.notify_waiters();
+    // Nobody may be waiting.
+    let _ = service.answered.send(id);
     Ok(Json(json!({ "state": state.as_str() })))
 }
 
@@ -148,8 +152,9 @@ pub async fn state(
     let Query(Patience { wait }) =
         patience.map_err(|rejection| Failure::bad(rejection.body_text()))?;
     let until = Instant::now() + Duration::from_secs(wait.min(LONGEST_WAIT));
+    // From before the first look, so that no answer is missed.
+    let mut answered = service.answered.subscribe();
     loop {
-        let answered = service.answered.notified();
         let state = service
             .queue
             .state(&id)
@@ -163,7 +168,7 @@ pub async fn state(
         }
         let _ = timeout_at(until, async {
             tokio::select! {
-                () = answered => {}
+                () = told_of(&mut answered, &id) => {}
                 () = sleep(LOOK) => {}
                 () = service.ending.notified() => {}
             }
@@ -173,6 +178,11 @@ pub async fn state(
             return Ok(Json(told(&reviewed)));
         }
     }
+}
+
+/// Waits until somebody may have answered an item.
+async fn told_of(answered: &mut Receiver<String>, id: &str) {
+    while answered.recv().await.is_ok_and(|other| other != id) {}
 }
 
 /// What is told of a review, to those who ask and those who are called back.
@@ -221,8 +231,7 @@ fn shown(item: Item) -> Value {
 async fn read<T: DeserializeOwned>(service: &Service, request: Request) -> Result<T, Failure> {
     let (parts, body) = request.into_parts();
     let body: Bytes = service.admission.read(&parts.headers, body).await?.body;
-    let wrong = |error| Failure::bad(format!("the JSON of the request: {error}"));
-    serde_json::from_slice(&body).map_err(wrong)
+    serde_json::from_slice(&body).map_err(|error| Failure::json(&error))
 }
 
 /// What a client is told of a fault of the queue's.

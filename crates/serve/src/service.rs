@@ -12,7 +12,7 @@ use anyhow::Context;
 use model::Backend;
 use pictures::Budget;
 use queue::{Options, Queue};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tracing::{info, warn};
 
 use crate::{
@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often old pictures are deleted.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
+/// Answers that those who wait for one may be behind; who is further behind asks the database.
+const ANSWERS: usize = 64;
+
 /// The server, as its requests see it.
 #[derive(Debug)]
 pub struct Service {
@@ -51,13 +54,13 @@ pub struct Service {
     /// Memory for pictures that are decoded.
     pub budget: Budget,
     /// Threads for them.
-    pub decoders: Semaphore,
+    pub decoders: Arc<Semaphore>,
     /// What waits for people.
     pub queue: Queue,
     /// First pictures in which nothing was seen.
     pub unseen: Unseen,
-    /// Somebody answered.
-    pub answered: Notify,
+    /// Items that somebody answered here.
+    pub answered: broadcast::Sender<String>,
     /// The server ends: whoever waits for a person is told how it stands.
     pub ending: Notify,
     /// How it fares.
@@ -96,10 +99,10 @@ impl Service {
             auth: Auth::new(&args)?,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
-            decoders: Semaphore::new(args.picture_threads().get()),
+            decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
             queue,
             unseen: Unseen::default(),
-            answered: Notify::new(),
+            answered: broadcast::Sender::new(ANSWERS),
             ending: Notify::new(),
             watch: Watch::default(),
             began: Instant::now(),

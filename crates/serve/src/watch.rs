@@ -64,15 +64,17 @@ struct Minute {
 }
 
 impl Watch {
-    /// A request was answered with `status` after so many seconds.
-    pub fn request(&self, status: u16, seconds: f64) {
+    /// A request was answered with `status`, or refused for want of room; after so many seconds, if it asked
+    /// what a model says.
+    pub fn request(&self, status: u16, refused: bool, seconds: Option<f64>) {
         let mut seen = self.lock();
         let kind = match status {
-            503 => 2,
+            _ if refused => 2,
             400.. => 1,
             _ => 0,
         };
         seen.requests[kind] += 1;
+        let Some(seconds) = seconds else { return };
         if seen.times.len() == TIMES {
             seen.times.pop_front();
         }

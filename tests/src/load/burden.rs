@@ -25,6 +25,10 @@ use crate::{
 
 /// The most memory that a server may have had, in megabytes.
 const MOST_MEMORY: f64 = 300.0;
+/// By how much the 99th percentile may be longer beside connections that only hold on.
+const SLOWER: f64 = 2.0;
+/// Share of the requests that were to be offered without which nothing is shown.
+const OFFERED: f64 = 0.9;
 /// How long an answer may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,7 +45,8 @@ struct Fates {
 /// Offers many times what the server can answer, and looks what becomes of each request.
 ///
 /// # Errors
-/// If a request is neither answered nor refused, or the server takes too much memory.
+/// If a request is neither answered nor refused, the server takes too much memory, or far fewer requests could
+/// be offered.
 pub fn overload(
     setting: &Setting,
     times: f64,
@@ -89,6 +94,12 @@ pub fn overload(
     ensure!(
         memory <= MOST_MEMORY,
         "more than {MOST_MEMORY} MB of memory"
+    );
+    let reached = offered as f64 / seconds / capacity.rate();
+    ensure!(
+        reached >= OFFERED * times,
+        "only {reached:.1} times as many as it can answer were offered, instead of {times}: give the clients more \
+         --connections, or a machine with less to do"
     );
     // Whoever comes later is answered.
     drive::closed(
@@ -242,7 +253,7 @@ pub fn slow(setting: &Setting, count: usize, share: f64) -> anyhow::Result<()> {
     );
     println!("| ratio | {} |", spread(&ratios, 2));
     println!("| memory at most, MB | {:.0} |", memory(&server));
-    Ok(())
+    setting.must("ratio of the 99th percentiles", &ratios, SLOWER)
 }
 
 /// Connections that only hold on: a third does nothing, a third sends a head and a third a body byte by byte.

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p tests --bin load -- TEST`, after `cargo build --release`. Each test is bounded in
 //! count and time and asks servers on loopback only, which it starts. It prints what it measured as rows of a
-//! table in Markdown, and exits with 1 if something was lost, mixed or too large; how quick the machine is, is
-//! only told.
+//! table in Markdown, and exits with 1 if something was lost, mixed or too large; with `--must` also if the
+//! median of the rounds is slower than it has to be on a machine with nothing else to do.
 
 mod burden;
 mod drive;
@@ -39,6 +39,9 @@ struct Args {
     /// Measurements, one after the other
     #[arg(long, global = true, value_name = "N", default_value_t = 3)]
     rounds: usize,
+    /// Fail if `images`, `latency` or `slow` measure less than has to be reached on an idle machine
+    #[arg(long, global = true)]
+    must: bool,
 }
 
 #[derive(Subcommand)]
@@ -60,6 +63,9 @@ enum Test {
         /// Connections
         #[arg(long, default_value_t = 32)]
         connections: usize,
+        /// Fail below so many
+        #[arg(long, value_name = "REQUESTS")]
+        at_least: Option<f64>,
     },
     /// Time of one request where requests come at random times
     Latency {
@@ -73,7 +79,7 @@ enum Test {
     /// Offers many times what the server can answer: nothing that it accepts may be lost
     Overload {
         /// How many times
-        #[arg(long, default_value_t = 10.0)]
+        #[arg(long, default_value_t = 12.0)]
         times: f64,
         /// Images of a request
         #[arg(long, default_value_t = 256)]
@@ -124,9 +130,20 @@ struct Setting {
     serve: Vec<String>,
     time: Duration,
     rounds: usize,
+    must: bool,
 }
 
 impl Setting {
+    /// Fails if what was measured is more than it may be and `--must` was given.
+    fn must(&self, what: &str, values: &[f64], most: f64) -> anyhow::Result<()> {
+        let found = median(values);
+        anyhow::ensure!(
+            !self.must || found <= most,
+            "{what}: {found:.3}, which may be {most} at most"
+        );
+        Ok(())
+    }
+
     /// A server of the checkpoint under the name `model`.
     fn server(&self) -> Server {
         self.server_with(&[])
@@ -151,10 +168,15 @@ fn main() -> ExitCode {
         serve: args.serve,
         time: Duration::from_secs_f64(args.seconds),
         rounds: args.rounds.max(1),
+        must: args.must,
     };
     let result = match args.test {
         Test::Images { connections, batch } => speed::images(&setting, connections, batch),
-        Test::Single { at, connections } => speed::single(&setting, at.as_deref(), connections),
+        Test::Single {
+            at,
+            connections,
+            at_least,
+        } => speed::single(&setting, at.as_deref(), connections, at_least),
         Test::Latency { share, connections } => speed::latency(&setting, share, connections),
         Test::Overload {
             times,
@@ -185,13 +207,16 @@ fn main() -> ExitCode {
 
 /// The median, and the lowest and the highest in brackets.
 fn spread(values: &[f64], digits: usize) -> String {
+    let [low, middle, high] = [0.0, 0.5, 1.0].map(|share| at(values, share));
+    format!("{middle:.digits$} ({low:.digits$}–{high:.digits$})")
+}
+
+fn median(values: &[f64]) -> f64 {
+    at(values, 0.5)
+}
+
+fn at(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
-    format!(
-        "{:.digits$} ({:.digits$}–{:.digits$})",
-        at(0.5),
-        at(0.0),
-        at(1.0)
-    )
+    sorted[(share * (sorted.len() - 1) as f64) as usize]
 }

@@ -2,9 +2,15 @@
 
 use std::{fs, sync::atomic::AtomicBool, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
-use crate::{Setting, drive, images, spread, wire};
+use crate::{Setting, drive, images, median, spread, wire};
+
+/// Share of the speed of `digits evaluate` that has to be reached over HTTP, in percent.
+const LEAST_SHARE: f64 = 50.0;
+/// Milliseconds that one request may take at a fifth of the load: half of them, and 99 of 100.
+const MEDIAN: f64 = 1.0;
+const SLOW: f64 = 5.0;
 
 /// Images per second over HTTP and, just before it, in `digits evaluate`.
 ///
@@ -49,6 +55,11 @@ pub fn images(setting: &Setting, connections: usize, batch: usize) -> anyhow::Re
     );
     println!("| images/s in `digits evaluate` | {} |", spread(&inside, 0));
     println!("| share, % | {} |", spread(&shares, 1));
+    let share = median(&shares);
+    ensure!(
+        !setting.must || share >= LEAST_SHARE,
+        "share: {share:.1} %, which has to be {LEAST_SHARE} % at least"
+    );
     Ok(())
 }
 
@@ -83,7 +94,12 @@ fn evaluated(setting: &Setting, few: &str) -> anyhow::Result<f64> {
 ///
 /// # Errors
 /// As [`mod@images`].
-pub fn single(setting: &Setting, at: Option<&[String]>, connections: usize) -> anyhow::Result<()> {
+pub fn single(
+    setting: &Setting,
+    at: Option<&[String]>,
+    connections: usize,
+    at_least: Option<f64>,
+) -> anyhow::Result<()> {
     let server = at.is_none().then(|| setting.server());
     let own = server.as_ref().map(|server| &server.address);
     let address = own.or(at.and_then(|at| at.first())).context("no address")?;
@@ -96,22 +112,29 @@ pub fn single(setting: &Setting, at: Option<&[String]>, connections: usize) -> a
         })
         .collect();
     drive::closed(address, &requests, connections, setting.time / 10)?;
-    let (mut rates, mut median, mut slow) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut middle, mut slow) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..setting.rounds {
         let asked = drive::closed(address, &requests, connections, setting.time)?;
         rates.push(asked.rate());
-        median.push(asked.quantile(0.5));
+        middle.push(asked.quantile(0.5));
         slow.push(asked.quantile(0.99));
     }
     println!(
         "| requests/s of one image, {connections} connections | {} |",
         spread(&rates, 0)
     );
-    println!("| time of each, ms, median | {} |", spread(&median, 3));
+    println!("| time of each, ms, median | {} |", spread(&middle, 3));
     println!(
         "| time of each, ms, 99th percentile | {} |",
         spread(&slow, 3)
     );
+    let rate = median(&rates);
+    if let Some(least) = at_least {
+        ensure!(
+            rate >= least,
+            "requests/s: {rate:.0}, which have to be {least} at least"
+        );
+    }
     Ok(())
 }
 
@@ -127,14 +150,14 @@ pub fn latency(setting: &Setting, share: f64, connections: usize) -> anyhow::Res
         .map(images::pixels)
         .collect();
     let most = drive::closed(&server.address, &requests, 32, setting.time / 3)?.rate();
-    let (mut rates, mut median, mut slow) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut middle, mut slow) = (Vec::new(), Vec::new(), Vec::new());
     let stop = AtomicBool::new(false);
     for _ in 0..setting.rounds {
         let rate = share * most;
         let address = &server.address;
         let asked = drive::paced(address, &requests, connections, rate, setting.time, &stop)?;
         rates.push(asked.rate());
-        median.push(asked.quantile(0.5));
+        middle.push(asked.quantile(0.5));
         slow.push(asked.quantile(0.99));
     }
     println!("| requests/s at most | {most:.0} |");
@@ -143,10 +166,11 @@ pub fn latency(setting: &Setting, share: f64, connections: usize) -> anyhow::Res
         100.0 * share,
         spread(&rates, 0)
     );
-    println!("| time of one, ms, median | {} |", spread(&median, 3));
+    println!("| time of one, ms, median | {} |", spread(&middle, 3));
     println!(
         "| time of one, ms, 99th percentile | {} |",
         spread(&slow, 3)
     );
-    Ok(())
+    setting.must("median, ms", &middle, MEDIAN)?;
+    setting.must("99th percentile, ms", &slow, SLOW)
 }

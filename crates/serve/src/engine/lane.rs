@@ -108,8 +108,12 @@ impl Lane {
         self.metrics.batch(count);
         let began = Instant::now();
         // Bytes were counted on the way in, by the same shape: a slot never changes it.
-        let Ok(outputs) = model.classifier.outputs(images) else {
-            return;
+        let outputs = match model.classifier.outputs(images) {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                error!(%error, "computing a batch failed; its requests are refused");
+                return;
+            }
         };
         let mut outputs = outputs.into_iter();
         for job in jobs {

@@ -3,6 +3,7 @@
 //!
 //! Input is `images`, UINT8 `[n, channels, height, width]`; outputs are those of [`reply::OUTPUTS`].
 
+mod few;
 mod flat;
 mod reply;
 mod request;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    admission::Admitted,
     doubt::{self, Doubt},
     engine::Told,
     failure::Failure,
@@ -51,7 +53,7 @@ pub async fn infer(
     let (name, slot) = found(&service, named)?;
     let (parts, body) = request.into_parts();
     let admitted = service.admission.read(&parts.headers, body).await?;
-    let (body, room) = admitted.into_parts();
+    let Admitted { body, room } = admitted;
     let underway = service.engine.underway();
     let shape = slot.current().classifier.shape();
     let asked = request::parse(&body, header_length(&parts.headers)?, shape)?;
@@ -70,7 +72,10 @@ pub async fn infer(
         Some(address) => Some(service.callbacks.check(&address)?),
     };
     let images = people.then(|| asked.images.clone());
-    let told = service.engine.ask(slot, asked.images, underway).await?;
+    let told = service
+        .engine
+        .ask(slot, asked.images, &room, underway)
+        .await?;
     let (mut accepted, mut deferred) = (0, 0);
     for (_, answer) in &told.answers {
         match answer.decision {
@@ -81,12 +86,14 @@ pub async fn infer(
     service.decided(name, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
-        Some(images) => doubt::defer(&service, doubts(name, &told, &images, callback)).await?,
+        Some(images) => {
+            let doubts = doubts(name, &told, &images, callback);
+            doubt::defer(&service, doubts, room.clone()).await?
+        }
     };
     let id = asked.id.as_deref();
-    let response = reply::write(name, id, &told, &asked.outputs, &reviews);
-    drop(room);
-    response
+    let response = reply::write(name, id, &told, &asked.outputs, &reviews)?;
+    Ok(room.until_written(response))
 }
 
 /// What a person should look at.

@@ -2,10 +2,10 @@
 
 use axum::body::Bytes;
 use model::ImageShape;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
+    few::Few,
     flat::Flat,
     reply::{OUTPUTS, Output},
 };
@@ -40,18 +40,18 @@ pub struct Wanted {
 struct Head {
     id: Option<String>,
     #[serde(default)]
-    parameters: Map<String, Value>,
-    inputs: Vec<Tensor>,
-    outputs: Option<Vec<Requested>>,
+    parameters: OfRequest,
+    inputs: Few<Tensor, 2>,
+    outputs: Option<Few<Requested, { OUTPUTS.len() + 1 }>>,
 }
 
 #[derive(Deserialize)]
 struct Tensor {
     name: String,
-    shape: Vec<u64>,
+    shape: Few<u64, 5>,
     datatype: String,
     #[serde(default)]
-    parameters: Map<String, Value>,
+    parameters: OfInput,
     data: Option<Flat>,
 }
 
@@ -59,7 +59,38 @@ struct Tensor {
 struct Requested {
     name: String,
     #[serde(default)]
-    parameters: Map<String, Value>,
+    parameters: OfOutput,
+}
+
+/// What is known of the parameters of a request. Others are skipped as they are read, here as below: a tree of
+/// them would take forty times the memory of their text.
+#[derive(Default, Deserialize)]
+struct OfRequest {
+    #[serde(default, deserialize_with = "said::flag")]
+    binary_data_output: Option<bool>,
+    #[serde(default, deserialize_with = "said::callback_url")]
+    callback_url: Option<String>,
+}
+
+/// Those of an input.
+#[derive(Default, Deserialize)]
+struct OfInput {
+    #[serde(default, deserialize_with = "said::size")]
+    binary_data_size: Option<usize>,
+    shared_memory_region: Option<IgnoredAny>,
+    shared_memory_byte_size: Option<IgnoredAny>,
+    shared_memory_offset: Option<IgnoredAny>,
+}
+
+/// Those of an output.
+#[derive(Default, Deserialize)]
+struct OfOutput {
+    #[serde(default, deserialize_with = "said::flag")]
+    binary_data: Option<bool>,
+    classification: Option<IgnoredAny>,
+    shared_memory_region: Option<IgnoredAny>,
+    shared_memory_byte_size: Option<IgnoredAny>,
+    shared_memory_offset: Option<IgnoredAny>,
 }
 
 /// Reads a request; `header` is the length of its JSON where a header says so.
@@ -81,18 +112,18 @@ pub fn parse(body: &Bytes, header: Option<usize>, shape: ImageShape) -> Result<A
             ))
         })?,
     };
-    let head: Head = serde_json::from_slice(json)
-        .map_err(|error| Failure::bad(format!("the JSON of the request: {error}")))?;
+    let head: Head = serde_json::from_slice(json).map_err(|error| Failure::json(&error))?;
+    let by_default = head.parameters.binary_data_output.unwrap_or(false);
     Ok(Asked {
         images: images(head.inputs, tensors, shape)?,
-        outputs: outputs(head.outputs, &head.parameters)?,
-        callback: text(&head.parameters, "callback_url")?,
+        outputs: outputs(head.outputs.map_or_else(Vec::new, |few| few.0), by_default)?,
+        callback: head.parameters.callback_url,
         id: head.id,
     })
 }
 
-fn images(inputs: Vec<Tensor>, tensors: &[u8], shape: ImageShape) -> Result<Vec<u8>, Failure> {
-    let Ok([input]) = <[Tensor; 1]>::try_from(inputs) else {
+fn images(inputs: Few<Tensor, 2>, tensors: &[u8], shape: ImageShape) -> Result<Vec<u8>, Failure> {
+    let Ok([input]) = <[Tensor; 1]>::try_from(inputs.0) else {
         return Err(Failure::bad(format!(
             "there is one input, `{INPUT}`: send it and no other"
         )));
@@ -109,26 +140,19 @@ fn images(inputs: Vec<Tensor>, tensors: &[u8], shape: ImageShape) -> Result<Vec<
     }
     let takes = format!("[n, {}, {}, {}]", shape.channels, shape.height, shape.width);
     let sides = [shape.channels, shape.height, shape.width].map(|side| side as u64);
-    let count = match &input.shape[..] {
+    let count = match &input.shape.0[..] {
         [count, rest @ ..] if *rest == sides => usize::try_from(*count).ok(),
         _ => return Err(Failure::bad(format!("`{INPUT}` has the shape {takes}"))),
     };
     let length = count.and_then(|count| count.checked_mul(shape.len()));
-    let shared = input
-        .parameters
-        .keys()
-        .any(|key| key.starts_with("shared_memory"));
-    if shared {
+    let of = input.parameters;
+    if of.shared_memory_region.is_some()
+        || of.shared_memory_byte_size.is_some()
+        || of.shared_memory_offset.is_some()
+    {
         return Err(Failure::bad("shared memory is not offered: send the data"));
     }
-    let binary = match input.parameters.get("binary_data_size") {
-        None => None,
-        Some(size) => {
-            let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
-            Some(size.ok_or_else(|| Failure::bad("binary_data_size is no number of bytes"))?)
-        }
-    };
-    let images = match (input.data, binary) {
+    let images = match (input.data, of.binary_data_size) {
         (Some(_), Some(_)) => {
             return Err(Failure::bad(format!(
                 "`{INPUT}` has both `data` and binary_data_size"
@@ -158,12 +182,7 @@ fn images(inputs: Vec<Tensor>, tensors: &[u8], shape: ImageShape) -> Result<Vec<
     Ok(images)
 }
 
-fn outputs(
-    requested: Option<Vec<Requested>>,
-    parameters: &Map<String, Value>,
-) -> Result<Vec<Wanted>, Failure> {
-    let by_default = flag(parameters, "binary_data_output")?.unwrap_or(false);
-    let requested = requested.unwrap_or_default();
+fn outputs(requested: Vec<Requested>, by_default: bool) -> Result<Vec<Wanted>, Failure> {
     if requested.is_empty() {
         let all = OUTPUTS.iter().map(|&output| Wanted {
             output,
@@ -171,8 +190,12 @@ fn outputs(
         });
         return Ok(all.collect());
     }
-    let mut wanted: Vec<Wanted> = Vec::with_capacity(requested.len().min(OUTPUTS.len()));
-    for Requested { name, parameters } in requested {
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(requested.len());
+    for Requested {
+        name,
+        parameters: of,
+    } in requested
+    {
         let Some(&output) = OUTPUTS.iter().find(|output| output.name() == name) else {
             let names: Vec<_> = OUTPUTS.iter().map(|output| output.name()).collect();
             return Err(Failure::bad(format!("outputs are {}", names.join(", "))));
@@ -183,32 +206,37 @@ fn outputs(
                 output.name()
             )));
         }
-        let refused = parameters
-            .keys()
-            .any(|key| key == "classification" || key.starts_with("shared_memory"));
+        let refused = of.classification.is_some()
+            || of.shared_memory_region.is_some()
+            || of.shared_memory_byte_size.is_some()
+            || of.shared_memory_offset.is_some();
         if refused {
             return Err(Failure::bad(
                 "classification and shared memory are not offered",
             ));
         }
-        let binary = flag(&parameters, "binary_data")?.unwrap_or(by_default);
+        let binary = of.binary_data.unwrap_or(by_default);
         wanted.push(Wanted { output, binary });
     }
     Ok(wanted)
 }
 
-fn text(parameters: &Map<String, Value>, name: &str) -> Result<Option<String>, Failure> {
-    match parameters.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Failure::bad(format!("{name} is a text"))),
-    }
-}
+/// Values of parameters, with what is wrong with them by their names.
+mod said {
+    use serde::{Deserialize as _, Deserializer, de::Error as _};
 
-fn flag(parameters: &Map<String, Value>, name: &str) -> Result<Option<bool>, Failure> {
-    match parameters.get(name) {
-        None => Ok(None),
-        Some(Value::Bool(value)) => Ok(Some(*value)),
-        Some(_) => Err(Failure::bad(format!("{name} is true or false"))),
+    pub fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<Option<bool>, D::Error> {
+        let wrong = "binary_data and binary_data_output are true or false";
+        Option::deserialize(value).map_err(|_| D::Error::custom(wrong))
+    }
+
+    pub fn size<'de, D: Deserializer<'de>>(value: D) -> Result<Option<usize>, D::Error> {
+        let wrong = "binary_data_size is no number of bytes";
+        Option::deserialize(value).map_err(|_| D::Error::custom(wrong))
+    }
+
+    pub fn callback_url<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+        let wrong = "callback_url is a text";
+        Option::deserialize(value).map_err(|_| D::Error::custom(wrong))
     }
 }

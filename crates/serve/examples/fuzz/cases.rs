@@ -1,202 +1,26 @@
-//! Bodies that no client would send, by the million, through everything that stands between a body and its answer.
-//!
-//! `cargo run --release -p serve --example fuzz -- --count 10000000`. Each body is a valid one with random changes:
-//! JSON, the binary extension, forms, pictures, single images, answers of reviewers. It fails on a panic, on an
-//! answer that says the server failed, on an error that isn't JSON, and on more than 512 MB; the body and its head
-//! are then in a file. The same seed, the same bodies.
+//! What is asked.
 
-use std::{
-    io::Cursor,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::io::{Cursor, Write as _};
 
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    http::Request,
-};
-use clap::Parser;
+use axum::body::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, ImageFormat};
 use serde_json::{Value, json};
-use serve::{args::Args, http, service::Service};
-use tower::ServiceExt as _;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::Failed;
 
-/// The most memory that may be needed, in bytes.
-const MOST_MEMORY: u64 = 512_000_000;
 const PIXELS: usize = 28 * 28;
+const INFER: &str = "/v2/models/model/infer";
+/// Bytes of a large body, which may have 16 MB.
+const LARGE: usize = 15_800_000;
+/// Of so many bodies one is large.
+const RARE: usize = 10_000;
 
-#[derive(Parser)]
-struct Options {
-    /// Bodies
-    #[arg(long, default_value_t = 10_000_000)]
-    count: usize,
-    /// Stop after this many seconds, whatever was done
-    #[arg(long, default_value_t = 3600)]
-    seconds: u64,
-    /// Seed of all random choices
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Checkpoint folder
-    #[arg(long, default_value = "artifacts/pretrained")]
-    checkpoint: PathBuf,
-}
-
-fn main() -> ExitCode {
-    let options = Options::parse();
-    match run(&options) {
-        Ok(said) => {
-            println!("fuzz: seed {}: {said}", options.seed);
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            println!("fuzz: seed {}: FAILED: {problem}", options.seed);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-type Failed = Box<dyn std::error::Error + Send + Sync>;
-
-/// What all tasks share.
-struct Shared {
-    router: Router,
-    seeds: Seeds,
-    next: AtomicUsize,
-    over: AtomicBool,
-    /// Answers by the hundred of their status.
-    statuses: [AtomicUsize; 6],
-}
-
-static PANICS: AtomicUsize = AtomicUsize::new(0);
-
-fn run(options: &Options) -> Result<String, Failed> {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        PANICS.fetch_add(1, Ordering::Relaxed);
-        usual(panic);
-    }));
-    let folder = tempfile::tempdir()?;
-    let checkpoint = format!("model={}", options.checkpoint.display());
-    let database = folder.path().join("reviews.sqlite").display().to_string();
-    let args = Args::parse_from(["serve", &checkpoint, "--database", &database]);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let began = Instant::now();
-    let ends = began + Duration::from_secs(options.seconds);
-    let (shared, count) = runtime.block_on(async {
-        let service = Arc::new(Service::start(args).await?);
-        let shared = Arc::new(Shared {
-            router: http::router(service),
-            seeds: Seeds::new()?,
-            next: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
-            statuses: Default::default(),
-        });
-        let (count, seed) = (options.count, options.seed);
-        let tasks: Vec<_> = (0..8)
-            .map(|_| tokio::spawn(work(Arc::clone(&shared), count, seed, ends)))
-            .collect();
-        for task in tasks {
-            task.await??;
-        }
-        Ok::<_, Failed>((shared, count))
-    })?;
-    let done = shared.next.load(Ordering::Relaxed).min(count);
-    let memory = most_memory().unwrap_or(0);
-    let statuses = shared
-        .statuses
-        .each_ref()
-        .map(|count| count.load(Ordering::Relaxed));
-    let panics = PANICS.load(Ordering::Relaxed);
-    if panics > 0 {
-        return Err(format!("{panics} panics").into());
-    }
-    if memory > MOST_MEMORY {
-        return Err(format!("{} MB of memory", memory / 1_000_000).into());
-    }
-    Ok(format!(
-        "{done} bodies, {} answered, {} refused as wrong, {} told to come back; 0 panics, {} MB at most, {} s",
-        statuses[2],
-        statuses[4],
-        statuses[5],
-        memory / 1_000_000,
-        began.elapsed().as_secs()
-    ))
-}
-
-async fn work(shared: Arc<Shared>, count: usize, seed: u64, ends: Instant) -> Result<(), Failed> {
-    loop {
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
-        if number >= count || shared.over.load(Ordering::Relaxed) || Instant::now() > ends {
-            return Ok(());
-        }
-        let mut random = Random(seed ^ (number as u64).wrapping_mul(0xd134_2543_de82_ef95));
-        let case = shared.seeds.case(&mut random);
-        if let Err(problem) = ask(&shared, &case).await {
-            shared.over.store(true, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("fuzz-{seed}-{number}"));
-            std::fs::write(&path, &case.body)?;
-            let (uri, lines) = (case.uri, case.lines);
-            let path = path.display();
-            return Err(
-                format!("body {number} to {uri} with {lines:?}: {problem}; see {path}").into(),
-            );
-        }
-    }
-}
-
-async fn ask(shared: &Shared, case: &Case) -> Result<(), Failed> {
-    let mut request = Request::post(case.uri)
-        .header("host", "127.0.0.1")
-        .header("content-length", case.body.len());
-    for (name, value) in &case.lines {
-        request = request.header(*name, value);
-    }
-    let request = request.body(Body::from(case.body.clone()))?;
-    let panics = PANICS.load(Ordering::Relaxed);
-    let response = shared.router.clone().oneshot(request).await?;
-    let status = response.status().as_u16();
-    shared.statuses[usize::from(status / 100).min(5)].fetch_add(1, Ordering::Relaxed);
-    let body = to_bytes(response.into_body(), 1 << 24).await?;
-    if PANICS.load(Ordering::Relaxed) > panics {
-        return Err("a panic".into());
-    }
-    if status >= 500 && status != 503 {
-        return Err(format!("status {status}").into());
-    }
-    if status >= 400 {
-        let said: Value = serde_json::from_slice(&body)?;
-        let line = said["error"]
-            .as_str()
-            .ok_or("an error without a sentence")?;
-        if line.is_empty() || line.contains('\n') {
-            return Err(format!("an error that is no line: {line:?}").into());
-        }
-    }
-    Ok(())
-}
-
-fn most_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(1024 * kilobytes)
-}
+/// Address, lines of the head, body.
+type Parts = (String, Vec<(&'static str, String)>, Vec<u8>);
 
 /// SplitMix64 (Steele, Lea and Flood 2014, "Fast Splittable Pseudorandom Number Generators").
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     /// A number below `limit`, which is above 0.
@@ -215,19 +39,43 @@ impl Random {
 }
 
 /// A request.
-struct Case {
-    uri: &'static str,
-    lines: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+pub struct Case {
+    pub uri: String,
+    pub lines: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// What the queue gave.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Of an item or a first picture.
+    id: Option<String>,
+    /// An item and its lease.
+    item: Option<(String, String)>,
+}
+
+impl Known {
+    /// Remembers what an answer gives.
+    pub fn learn(&mut self, said: &Value) {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        self.id = text(&said["first"]).or(self.id.take());
+        let item = &said["item"];
+        let item = text(&item["id"]).zip(text(&item["lease"]));
+        self.item = item.or(self.item.take());
+    }
 }
 
 /// Valid bodies to begin with.
-struct Seeds {
+pub struct Seeds {
     json: Vec<Vec<u8>>,
     /// JSON and the bytes behind it.
     binary: Vec<(Vec<u8>, Vec<u8>)>,
     pictures: Vec<Vec<u8>>,
     people: Vec<Vec<u8>>,
+    /// Large ones.
+    large: Vec<Vec<u8>>,
+    /// More than a body may have, compressed.
+    bomb: Bytes,
 }
 
 /// What stands in JSON in the place of something else.
@@ -263,7 +111,9 @@ const WORDS: [&str; 28] = [
 ];
 
 impl Seeds {
-    fn new() -> Result<Self, Failed> {
+    /// # Errors
+    /// If a picture can't be written.
+    pub fn new() -> Result<Self, Failed> {
         let tensor = |data: Value, shape: [usize; 4]| json!({ "name": "images", "datatype": "UINT8", "shape": shape, "data": data });
         let flat = json!((0..PIXELS).map(|index| index % 256).collect::<Vec<_>>());
         let nested = json!([[vec![vec![7; 28]; 28]]]);
@@ -327,7 +177,20 @@ impl Seeds {
                 .map(|value| value.to_string().into())
                 .collect()
         };
+        let noise = |width, height| {
+            let mut random = Random(0);
+            let pixel = |_, _| image::Luma([random.below(256) as u8]);
+            DynamicImage::ImageLuma8(image::GrayImage::from_fn(width, height, pixel))
+        };
+        let mut large = Vec::new();
+        for picture in [noise(3900, 4000), DynamicImage::new_luma8(9000, 9000)] {
+            let mut bytes = Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, ImageFormat::Png)?;
+            large.push(bytes.into_inner());
+        }
         Ok(Seeds {
+            large,
+            bomb: gzip(&vec![b' '; 3 * LARGE])?.into(),
             json: written(&json),
             people: written(&people),
             binary,
@@ -335,58 +198,148 @@ impl Seeds {
         })
     }
 
-    /// A body with random changes, or now and then without any.
-    fn case(&self, random: &mut Random) -> Case {
-        const INFER: &str = "/v2/models/model/infer";
-        match random.below(64) {
+    /// A request of random changes, or now and then without any.
+    ///
+    /// # Errors
+    /// If compressing fails.
+    pub fn case(&self, known: &Known, random: &mut Random) -> Result<Case, Failed> {
+        if random.below(RARE) == 0 {
+            return Ok(self.large(random));
+        }
+        let (uri, mut lines, mut body) = match random.below(64) {
             0..=26 => {
                 let mut body = random.one_of(&self.json).clone();
                 change_text(&mut body, random);
-                Case {
-                    uri: INFER,
-                    lines: Vec::new(),
-                    body,
-                }
+                (INFER.to_owned(), Vec::new(), body)
             }
-            27..=53 => self.binary(INFER, random),
-            54..=56 => self.form(random),
+            27..=53 => self.binary(random),
+            54..=56 => self.form(known, random),
             57..=60 => {
                 let mut body = random.one_of(&self.pictures).clone();
                 change(&mut body, random);
-                Case {
-                    uri: "/predict?review=false",
-                    lines: Vec::new(),
-                    body,
-                }
+                let (uri, lines) = picture(known, random);
+                (uri, lines, body)
             }
             61..=62 => {
                 let length = *random.one_of(&[0, 1, 783, 784, 784, 785, 4096]);
                 let body = (0..length).map(|_| random.below(256) as u8).collect();
-                Case {
-                    uri: "/predict/pixels?review=false&pixels=true",
-                    lines: Vec::new(),
-                    body,
-                }
+                let uri = "/predict/pixels?review=false&pixels=true".to_owned();
+                (uri, Vec::new(), body)
+            }
+            _ => self.person(known, random),
+        };
+        if random.below(32) == 0 {
+            body = gzip(&body)?;
+            if random.below(2) == 0 {
+                change(&mut body, random);
+            }
+            lines.push(("content-encoding", "gzip".to_owned()));
+        }
+        Ok(Case {
+            uri,
+            lines,
+            body: body.into(),
+        })
+    }
+
+    /// A body of nearly all the bytes that it may have, or that is more when it is unpacked.
+    fn large(&self, random: &mut Random) -> Case {
+        let many = |element: &str| {
+            let list = format!("{element},").repeat(LARGE / (element.len() + 1));
+            format!("{list}{element}")
+        };
+        let element = random.one_of(&["0", "[]", "{}", "\"\"", "null", "{\"name\":\"class\"}"]);
+        let nested = |mark: &str| mark.repeat(LARGE / mark.len());
+        let (uri, body) = match random.below(12) {
+            0 => (INFER, format!("{{\"inputs\":[{}]}}", many(element))),
+            1 => {
+                let outputs = many(element);
+                (INFER, format!("{{\"inputs\":[],\"outputs\":[{outputs}]}}"))
+            }
+            2 => {
+                let of = many(element);
+                let body = format!("{{\"inputs\":[],\"parameters\":{{\"x\":[{of}]}}}}");
+                (INFER, body)
+            }
+            3 => (
+                INFER,
+                format!("{{\"x\":[{}],\"inputs\":[]}}", many(element)),
+            ),
+            4 => {
+                let field = random.one_of(&["shape", "data", "parameters", "name"]);
+                let of = many(element);
+                (INFER, format!("{{\"inputs\":[{{\"{field}\":[{of}]}}]}}"))
+            }
+            5 => (INFER, format!("{{\"inputs\":{}", nested("["))),
+            6 => (INFER, format!("{{\"x\":{}", nested("{\"a\":"))),
+            7 => (
+                INFER,
+                format!("{{\"inputs\":[],\"id\":\"{}\"}}", nested("\\n")),
+            ),
+            8 => (INFER, format!("{{\"inputs\":\"{}\"}}", nested("\\\""))),
+            9 => {
+                let body = format!("{{\"reviewer\":\"{}\"}}", nested("a"));
+                ("/review/next", body)
+            }
+            10 => {
+                return Case {
+                    uri: INFER.to_owned(),
+                    lines: vec![("content-encoding", "gzip".to_owned())],
+                    body: self.bomb.clone(),
+                };
             }
             _ => {
-                let uris = [
-                    "/review/next",
-                    "/review/0123456789abcdef/answer",
-                    "/review/x/skip",
-                    "/review/undo",
-                ];
-                let mut body = random.one_of(&self.people).clone();
-                change_text(&mut body, random);
-                Case {
-                    uri: random.one_of::<&str>(&uris),
+                let mut body = random.one_of(&self.large).clone();
+                change(&mut body, random);
+                return Case {
+                    uri: "/predict?review=false".to_owned(),
                     lines: Vec::new(),
-                    body,
-                }
+                    body: body.into(),
+                };
             }
+        };
+        let mut body = body.into_bytes();
+        if random.below(2) == 0 {
+            change(&mut body, random);
+        }
+        Case {
+            uri: uri.to_owned(),
+            lines: Vec::new(),
+            body: body.into(),
         }
     }
 
-    fn binary(&self, uri: &'static str, random: &mut Random) -> Case {
+    /// What a person says, of an item that is theirs or of one that never was.
+    fn person(&self, known: &Known, random: &mut Random) -> Parts {
+        let unknown = || ("0123456789abcdef".repeat(2), "fedcba9876543210".repeat(2));
+        let (id, lease) = match &known.item {
+            Some(item) if random.below(2) == 0 => item.clone(),
+            _ => unknown(),
+        };
+        let key = random.below(1000);
+        let mut body = match random.below(2) {
+            0 => random.one_of(&self.people).clone(),
+            _ => {
+                json!({ "reviewer": "ann", "lease": lease, "answer": "3", "key": key.to_string() })
+                    .to_string()
+                    .into_bytes()
+            }
+        };
+        if random.below(4) > 0 {
+            change_text(&mut body, random);
+        }
+        let uri = match random.below(6) {
+            0 => "/review/next".to_owned(),
+            1 => format!("/review/{id}/answer"),
+            2 => format!("/review/{id}/skip"),
+            3 => format!("/review/{id}/renew"),
+            4 => "/review/x/skip".to_owned(),
+            _ => "/review/undo".to_owned(),
+        };
+        (uri, Vec::new(), body)
+    }
+
+    fn binary(&self, random: &mut Random) -> Parts {
         let (mut head, mut tensors) = random.one_of(&self.binary).clone();
         if random.below(2) == 0 {
             change_text(&mut head, random);
@@ -412,24 +365,21 @@ impl Seeds {
             _ => head.len().to_string(),
         };
         head.append(&mut tensors);
-        Case {
-            uri,
-            lines: vec![("inference-header-content-length", length)],
-            body: head,
-        }
+        let lines = vec![("inference-header-content-length", length)];
+        (INFER.to_owned(), lines, head)
     }
 
-    fn form(&self, random: &mut Random) -> Case {
+    fn form(&self, known: &Known, random: &mut Random) -> Parts {
         let field = random.one_of(&["picture", "picture", "picture", "file", "", "\u{e9}"]);
         let mut body = format!(
             "--x\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"a\"\r\n\r\n"
         )
         .into_bytes();
-        let mut picture = random.one_of(&self.pictures).clone();
+        let mut seed = random.one_of(&self.pictures).clone();
         if random.below(2) == 0 {
-            change(&mut picture, random);
+            change(&mut seed, random);
         }
-        body.append(&mut picture);
+        body.append(&mut seed);
         body.extend(b"\r\n--x--\r\n");
         if random.below(2) == 0 {
             change(&mut body, random);
@@ -444,12 +394,36 @@ impl Seeds {
             0 => random.one_of(&kinds).to_string(),
             _ => kinds[0].to_owned(),
         };
-        Case {
-            uri: "/predict?review=false",
-            lines: vec![("content-type", kind)],
-            body,
-        }
+        let (uri, mut lines) = picture(known, random);
+        lines.push(("content-type", kind));
+        (uri, lines, body)
     }
+}
+
+/// Where a picture goes: now and then to people, or as the second of one before.
+fn picture(known: &Known, random: &mut Random) -> (String, Vec<(&'static str, String)>) {
+    let people = random.below(64) == 0;
+    let mut lines = Vec::new();
+    if people || random.below(64) == 0 {
+        let unknown = || "0123456789abcdef".repeat(2);
+        let id = match random.below(4) {
+            0 => unknown(),
+            1 => "\u{e9}".to_owned(),
+            _ => known.id.clone().unwrap_or_else(unknown),
+        };
+        lines.push(("x-first", id));
+    }
+    // The first of a second.
+    if random.below(2) == 0 {
+        lines.clear();
+    }
+    (format!("/predict?review={people}"), lines)
+}
+
+fn gzip(body: &[u8]) -> Result<Vec<u8>, Failed> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(body)?;
+    Ok(packed.finish()?)
 }
 
 /// Random changes of bytes.

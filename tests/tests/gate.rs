@@ -2,11 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Read as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
-use tests::{Sandbox, pretrained, root, server::Server};
+use tests::{
+    Sandbox, pretrained, root,
+    server::{Server, read},
+};
 
 const PIXELS: usize = 28 * 28;
 
@@ -172,6 +180,65 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
     let back = told(&server, |told| told["taken"] == true);
     assert_eq!(back["version"], first.as_str());
     assert_eq!(version(&server), first);
+}
+
+#[test]
+fn a_version_that_was_asked_for_is_never_answered_by_another() {
+    let sandbox = Sandbox::new();
+    sandbox.train("other", &["--seed", "1"]);
+    copy(&pretrained(), &sandbox.path("m"));
+    let server = Server::start_with(&sandbox, &["m=m", "--swap-unchecked"]);
+    let first = version(&server);
+    let body = json!({
+        "inputs": [{
+            "name": "images", "datatype": "UINT8", "shape": [1, 1, 28, 28], "data": vec![0; PIXELS],
+        }],
+    })
+    .to_string();
+    let (begun, rest) = body.split_at(body.len() / 2);
+    let begin = |path: &str| {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{begun}",
+            server.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let mut pinned = begin(&format!("/v2/models/m/versions/{first}/infer"));
+    let mut any = begin("/v2/models/m/infer");
+    // The body's first half is there before the model goes.
+    std::thread::sleep(Duration::from_millis(200));
+    replace(&sandbox, &sandbox.path("other/model"));
+    let second = told(&server, |told| told["taken"] == true)["version"].clone();
+    for stream in [&mut pinned, &mut any] {
+        stream.write_all(rest.as_bytes()).unwrap();
+    }
+    let refused = read(&mut pinned);
+    assert_eq!(refused.status, 404, "{}", refused.json());
+    let answered = read(&mut any);
+    assert_eq!(
+        (answered.status, &answered.json()["model_version"]),
+        (200, &second)
+    );
+}
+
+#[test]
+fn a_model_that_takes_pictures_in_another_way_needs_a_new_start() {
+    let sandbox = Sandbox::new();
+    copy(&pretrained(), &sandbox.path("m"));
+    copy(&pretrained(), &sandbox.path("whole"));
+    let mut manifest = sandbox.json("whole/checkpoint.json");
+    manifest["picture"] = "whole".into();
+    let text = serde_json::to_vec_pretty(&manifest).unwrap();
+    fs::write(sandbox.path("whole/checkpoint.json"), text).unwrap();
+    sandbox.reseal("whole");
+    let server = Server::start_with(&sandbox, &["m=m", "--swap-unchecked"]);
+    replace(&sandbox, &sandbox.path("whole"));
+    let refused = told(&server, |told| told["taken"] == false);
+    let say = refused["say"].as_str().unwrap();
+    assert!(say.contains("start the server anew"), "{say}");
 }
 
 #[test]

@@ -147,8 +147,10 @@ impl Slot {
         let loaded = load(&self.folder, device)?;
         let (old, new) = (&current.classifier, &loaded.classifier);
         ensure!(
-            old.shape() == new.shape() && old.classes() == new.classes(),
-            "{} takes other images or knows other classes: start the server anew with it",
+            old.shape() == new.shape()
+                && old.classes() == new.classes()
+                && old.manifest().picture == new.manifest().picture,
+            "{} takes other images or pictures, or knows other classes: start the server anew with it",
             self.folder.display()
         );
         Ok(loaded)

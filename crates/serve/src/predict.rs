@@ -88,9 +88,9 @@ pub async fn picture(
         false => body.clone(),
         true => field(&parts.headers, body.clone()).await?,
     };
+    // From here on one model, whatever takes its place meanwhile.
     let model = slot.current();
     let input = decoded(&service, &model, bytes.clone()).await?;
-    drop(model);
     let images = match &input {
         Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
         _ => None,
@@ -98,13 +98,11 @@ pub async fn picture(
     let told = match images {
         Some(images) => {
             let underway = service.engine.underway();
-            Some(service.engine.ask(slot, images, underway).await?)
+            let model = Arc::clone(&model);
+            Some(service.engine.ask(model, images, underway).await?)
         }
         None => None,
     };
-    let model = told
-        .as_ref()
-        .map_or_else(|| slot.current(), |told| Arc::clone(&told.model));
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
@@ -126,7 +124,8 @@ pub async fn pixels(
     asked.read(&service, name, &parts.headers).await?;
     let admitted = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
-    let shape = slot.current().classifier.shape();
+    let model = slot.current();
+    let shape = model.classifier.shape();
     if admitted.body.len() != shape.len() {
         return Err(Failure::bad(format!(
             "{} bytes are not an image of {shape}: send {}, channel by channel, row by row",
@@ -135,7 +134,7 @@ pub async fn pixels(
         )));
     }
     let images = admitted.body.to_vec();
-    let told = service.engine.ask(slot, images, underway).await?;
+    let told = service.engine.ask(model, images, underway).await?;
     let input = Ok(Input::Image(admitted.body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);

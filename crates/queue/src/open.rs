@@ -28,6 +28,10 @@ const SQLITE: &[(&str, &str)] = &[
         "refusals",
         include_str!("../migrations/sqlite/0003_refusals.sql"),
     ),
+    (
+        "seconds",
+        include_str!("../migrations/sqlite/0004_seconds.sql"),
+    ),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     (
@@ -41,6 +45,10 @@ const POSTGRES: &[(&str, &str)] = &[
     (
         "refusals",
         include_str!("../migrations/postgres/0003_refusals.sql"),
+    ),
+    (
+        "seconds",
+        include_str!("../migrations/postgres/0004_seconds.sql"),
     ),
 ];
 

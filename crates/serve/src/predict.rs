@@ -177,19 +177,18 @@ async fn reply(
         None => Together::Alone,
         Some(first) => first.judge(model, &mut answer)?,
     };
-    let accepted = answer.accepted();
-    match together {
-        Together::Alone => {
-            let deferred = answer.class().is_some() && !accepted;
-            service.decided(name, accepted.into(), deferred.into());
-        }
-        _ => service.decided_together(name, accepted),
-    }
     let reason = together.reason().or(answer.reason());
     let next = Next::of(&answer, together);
     let before = asked.first.as_ref().and_then(First::review);
     let mut review = None;
-    if let (true, Do::Wait, Some(reason)) = (asked.review, next.what, reason) {
+    let person = asked.review && next.what == Do::Wait;
+    if let Some(first) = &asked.first
+        && next.what != Do::Retake
+        && !(person && first.review().is_some())
+    {
+        first.pair(&service.unseen, &service.queue).await?;
+    }
+    if let (true, Some(reason)) = (person, reason) {
         let probabilities = answer.class().map(|class| class.probabilities.clone());
         let doubt = Doubt {
             model: Arc::clone(model),
@@ -202,6 +201,14 @@ async fn reply(
             first: before.map(str::to_owned),
         };
         review = doubt::defer(service, vec![doubt]).await?.pop();
+    }
+    let accepted = answer.accepted();
+    match together {
+        Together::Alone => {
+            let deferred = answer.class().is_some() && !accepted;
+            service.decided(name, accepted.into(), deferred.into());
+        }
+        _ => service.decided_together(name, accepted),
     }
     // What another picture of the same thing can be judged with.
     let first = match (next.what, &asked.first) {

@@ -22,6 +22,9 @@ const HEADER: &str = "x-first";
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// How many pictures in which nothing was seen are remembered.
 const REMEMBERED: usize = 10_000;
+/// What is said of a third picture.
+const USED: &str = "a second picture came for this first one already, and there is no third: send this one by itself; \
+    what a person says of the first will be at /reviews/{id}";
 
 /// The first picture of a thing.
 #[derive(Debug)]
@@ -34,7 +37,16 @@ pub struct First {
 
 /// The pictures in which nothing was seen, the oldest first.
 #[derive(Debug, Default)]
-pub struct Unseen(Mutex<VecDeque<(String, Instant)>>);
+pub struct Unseen(Mutex<VecDeque<Blank>>);
+
+/// A picture in which nothing was seen.
+#[derive(Debug)]
+struct Blank {
+    id: String,
+    at: Instant,
+    /// Whether a second came, and was judged.
+    used: bool,
+}
 
 impl Unseen {
     /// Remembers one more; the id to call it by.
@@ -47,19 +59,33 @@ impl Unseen {
         if unseen.len() == REMEMBERED {
             unseen.pop_front();
         }
-        unseen.push_back((id.clone(), Instant::now()));
+        unseen.push_back(Blank {
+            id: id.clone(),
+            at: Instant::now(),
+            used: false,
+        });
         Ok(id)
     }
 
-    fn holds(&self, id: &str) -> bool {
-        self.lock().iter().any(|(unseen, _)| unseen == id)
+    /// Whether it is one that a second came for already; none if it isn't known.
+    fn used(&self, id: &str) -> Option<bool> {
+        let unseen = self.lock();
+        let found = unseen.iter().find(|blank| blank.id == id);
+        found.map(|blank| blank.used)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Instant)>> {
+    /// Uses one up; whether it wasn't before.
+    fn pair(&self, id: &str) -> bool {
+        let mut unseen = self.lock();
+        let found = unseen.iter_mut().find(|blank| blank.id == id);
+        found.is_some_and(|blank| !std::mem::replace(&mut blank.used, true))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Blank>> {
         let mut unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while unseen
             .front()
-            .is_some_and(|(_, at)| at.elapsed() > PATIENCE)
+            .is_some_and(|blank| blank.at.elapsed() > PATIENCE)
         {
             unseen.pop_front();
         }
@@ -82,8 +108,10 @@ impl First {
             return Ok(None);
         };
         let id = id.to_str().unwrap_or_default().to_owned();
-        if unseen.holds(&id) {
-            return Ok(Some(First { id, seen: None }));
+        match unseen.used(&id) {
+            Some(false) => return Ok(Some(First { id, seen: None })),
+            Some(true) => return Err(Failure::conflict(USED)),
+            None => {}
         }
         let first = queue.first(&id).await.map_err(|error| failed(&error))?;
         let first = first.ok_or_else(|| {
@@ -99,7 +127,7 @@ impl First {
         } else if first.answered {
             "people have answered what the first picture shows: ask /reviews/{id}"
         } else if first.paired {
-            "two pictures of it were judged together already, and a person will decide: ask /reviews/{id}"
+            USED
         } else if first.model != model {
             "the first picture was judged by another model: send this one to the same"
         } else {
@@ -157,6 +185,23 @@ impl First {
             Some(answers::LOW_CONFIDENCE) if disagree => Together::Disagree,
             _ => Together::Agree,
         })
+    }
+
+    /// Uses it up, for a second picture that isn't put into the queue.
+    ///
+    /// # Errors
+    /// 409 if another second picture was judged before, 503 if the database can't tell.
+    pub async fn pair(&self, unseen: &Unseen, queue: &Queue) -> Result<(), Failure> {
+        if self.seen.is_none() {
+            return match unseen.pair(&self.id) {
+                true => Ok(()),
+                false => Err(Failure::conflict(USED)),
+            };
+        }
+        match queue.pair(&self.id).await {
+            Err(error) if error.is_conflict() => Err(Failure::conflict(USED)),
+            paired => paired.map_err(|error| failed(&error)),
+        }
     }
 
     /// The review of it, if people have it.

@@ -128,6 +128,8 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
         "{say}"
     );
     assert_eq!(version(&server), first);
+    // That is no verdict: whoever starts a server with it wants it.
+    drop(Server::start_with(&sandbox, &["m=m"]));
 
     // Looked at again on SIGHUP, when there is something to compare on.
     answer(&server, &asked, 300);
@@ -155,6 +157,18 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
         said.contains(refused) && said.contains("--swap-unchecked"),
         "{said}"
     );
+    // Other models are served without it.
+    let good = format!("good={}", pretrained().display());
+    let others = Server::start_with(&sandbox, &["m=m", &good]);
+    assert_eq!(others.get("/v2/models/good").status, 200);
+    assert_eq!(others.get("/v2/models/m").status, 404);
+    assert_eq!(
+        others.get("/api/model").status,
+        404,
+        "no other in its place"
+    );
+    assert_eq!(others.get("/api/status").json()["model"], "good");
+    drop(others);
 
     // As good, but so calibrated that everything would be left to people.
     copy(&pretrained(), &sandbox.path("doubting"));
@@ -239,6 +253,27 @@ fn a_model_that_takes_pictures_in_another_way_needs_a_new_start() {
     let refused = told(&server, |told| told["taken"] == false);
     let say = refused["say"].as_str().unwrap();
     assert!(say.contains("start the server anew"), "{say}");
+}
+
+#[test]
+fn a_comparison_that_failed_is_made_later() {
+    let sandbox = Sandbox::new();
+    sandbox.train("poor", &["--seed", "1"]);
+    copy(&sandbox.path("poor/model"), &sandbox.path("m"));
+    let unknown = ["m=m", "--listen", "127.0.0.1:0", "--test-data", "n=tests"];
+    let said = sandbox.fail("serve", &unknown);
+    assert!(said.contains("--test-data n=tests"), "{said}");
+    let arguments = ["m=m", "--second-opinion", "0", "--test-data", "m=tests"];
+    let server = Server::start_with(&sandbox, &arguments);
+    let (images, labels) = mnist(500);
+    let asked = ask(&server, &images, &labels);
+    answer(&server, &asked, 300);
+    replace(&sandbox, &pretrained());
+    let failed = told(&server, |told| told["taken"] == false);
+    let say = failed["say"].as_str().unwrap();
+    assert!(say.contains("tests"), "{say}");
+    copy(&root().join("crates/data/mnist"), &sandbox.path("tests"));
+    told(&server, |told| told["taken"] == true);
 }
 
 #[test]

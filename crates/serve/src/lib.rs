@@ -21,6 +21,7 @@ mod next;
 mod packed;
 mod pages;
 mod predict;
+mod replacement;
 mod reviews;
 mod second;
 pub mod service;

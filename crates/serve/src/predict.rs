@@ -193,7 +193,7 @@ async fn reply(
         let doubt = Doubt {
             model: Arc::clone(model),
             name: name.to_owned(),
-            picture: picture.and_then(|bytes| Some((bytes.to_vec(), kind(bytes)?))),
+            picture: picture.and_then(|bytes| Some((bytes.to_vec(), doubt::kind(bytes)?))),
             input: answer.pixels().map(<[u8]>::to_vec),
             probabilities: probabilities.unwrap_or_default(),
             reason,
@@ -238,18 +238,6 @@ async fn reply(
         _ => StatusCode::OK,
     };
     Ok((status, Json(json)).into_response())
-}
-
-/// What kind of file a picture is, by its first bytes.
-fn kind(picture: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 4] = [
-        (b"\x89PNG", "image/png"),
-        (b"\xff\xd8", "image/jpeg"),
-        (b"RIFF", "image/webp"),
-        (b"BM", "image/bmp"),
-    ];
-    let found = kinds.iter().find(|(magic, _)| picture.starts_with(magic));
-    found.map(|(_, kind)| *kind)
 }
 
 fn asked(options: Options) -> Result<Asked, Failure> {

@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use model::Backend;
 use pictures::Budget;
 use queue::{Options, Queue};
 use tokio::sync::{Notify, Semaphore};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     admission::Admission,
@@ -21,7 +21,7 @@ use crate::{
     auth::Auth,
     callbacks::Callbacks,
     engine::{Batching, Engine},
-    gate::Gate,
+    gate::{self, Gate},
     metrics::Metrics,
     models::Models,
     second::Unseen,
@@ -73,27 +73,29 @@ impl Service {
     /// # Errors
     /// If a model or the token file can't be read, or the backend isn't there.
     pub async fn start(args: Args) -> anyhow::Result<Self> {
+        // First what fails without a trace.
+        let auth = Auth::new(&args)?;
         let asked = args.backend.clone();
         let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
             Some(name) => name.parse()?,
             None => Backend::default(),
         };
-        let models = Arc::new(Models::load(&args.models, backend.device()?)?);
+        let mut models = Models::load(&args.models, backend.device()?)?;
+        let tests = gate::tests(&args.test_data, &models)?;
         let metrics = Arc::new(Metrics::new()?);
         let batching = Batching {
             images: args.max_batch,
             wait: args.wait(),
         };
         let queue = open(&args).await?;
-        let gate = Gate::new(&args, models.first(), queue.clone())?;
-        for (name, slot) in models.iter() {
-            gate.start(name, &slot.current()).await?;
-        }
+        let gate = Gate::new(&args, tests, queue.clone())?;
+        admit(&mut models, &gate).await?;
+        let models = Arc::new(models);
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics))
                 .context("can't start threads to compute on")?,
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
-            auth: Auth::new(&args)?,
+            auth,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Semaphore::new(args.picture_threads().get()),
@@ -133,6 +135,24 @@ impl Service {
     pub fn is_ending(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
+}
+
+/// Withdraws the models that were refused before; the others are served, if there are any.
+async fn admit(models: &mut Models, gate: &Gate) -> anyhow::Result<()> {
+    let mut refused = Vec::new();
+    for (name, slot) in models.iter() {
+        if let Some(why) = gate.start(name, &slot.current()).await? {
+            refused.push((name.to_owned(), why));
+        }
+    }
+    for (name, why) in &refused {
+        models.withdraw(name);
+        if models.iter().next().is_none() {
+            bail!("{why}");
+        }
+        error!("not in service: {}", why.replace(char::is_control, " "));
+    }
+    Ok(())
 }
 
 /// The queue, and who deletes from it what needn't be kept any longer.

@@ -191,10 +191,11 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
         .map_err(|error| failed(&error))?;
     let agreement = service.queue.agreement().await;
     let agreement = agreement.map_err(|error| failed(&error))?;
-    let (name, slot) = service
+    let first = service
         .models
         .get(None)
-        .ok_or_else(|| Failure::internal("no model is in service"))?;
+        .or_else(|| service.models.iter().next());
+    let (name, slot) = first.ok_or_else(|| Failure::internal("no model is in service"))?;
     let model = slot.current();
     let seen = service.watch.seen();
     let drift = seen.drift(promised(&model));

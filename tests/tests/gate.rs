@@ -220,12 +220,17 @@ fn a_version_that_was_asked_for_is_never_answered_by_another() {
         stream.write_all(head.as_bytes()).unwrap();
         stream
     };
+    let decided = || server.get("/api/status").json()["images"].clone();
+    infer(&server, &mnist(20).0, "class");
+    assert_eq!(decided(), 20);
     let mut pinned = begin(&format!("/v2/models/m/versions/{first}/infer"));
     let mut any = begin("/v2/models/m/infer");
     // The body's first half is there before the model goes.
     std::thread::sleep(Duration::from_millis(200));
     replace(&sandbox, &sandbox.path("other/model"));
     let second = told(&server, |told| told["taken"] == true)["version"].clone();
+    // What the one decided isn't held against the other.
+    assert_eq!(decided(), 0);
     for stream in [&mut pinned, &mut any] {
         stream.write_all(rest.as_bytes()).unwrap();
     }
@@ -236,6 +241,7 @@ fn a_version_that_was_asked_for_is_never_answered_by_another() {
         (answered.status, &answered.json()["model_version"]),
         (200, &second)
     );
+    assert_eq!(decided(), 1);
 }
 
 #[test]

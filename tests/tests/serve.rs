@@ -621,6 +621,7 @@ fn metrics_count_what_was_asked() {
     let left = reviews.iter().filter(|id| **id != json!("")).count();
     let status = server.get("/api/status").json();
     assert_eq!(status["queue"]["open"], left);
+    let version = &status["version"];
     // Counting looks at every item: it is done every few seconds at most.
     let told = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
@@ -630,11 +631,16 @@ fn metrics_count_what_was_asked() {
             line.and_then(|value| value.trim().parse().ok())
         };
         let significant = status["drift"]["significant"].as_bool().unwrap();
+        let of_model = |name: &str| {
+            value(&format!(
+                "{name}{{model=\"pretrained\",version={version}}} "
+            ))
+        };
         value("serve_queue_items{state=\"open\"} ") == Some(left as f64)
             && value("serve_queue_reachable ") == Some(1.0)
-            && value("serve_deferred_share ") == status["drift"]["now"].as_f64()
-            && value("serve_promised_share ") == status["promised_share"].as_f64()
-            && value("serve_drift_significant ") == Some(f64::from(u8::from(significant)))
+            && of_model("serve_deferred_share") == status["drift"]["now"].as_f64()
+            && of_model("serve_promised_share") == status["promised_share"].as_f64()
+            && of_model("serve_drift_significant") == Some(f64::from(u8::from(significant)))
     });
     assert!(told);
 }

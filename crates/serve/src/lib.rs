@@ -9,6 +9,7 @@ pub mod args;
 mod auth;
 mod callbacks;
 mod doubt;
+mod drift;
 mod engine;
 mod export;
 mod failure;

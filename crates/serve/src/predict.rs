@@ -206,7 +206,7 @@ async fn reply(
     match together {
         Together::Alone => {
             let deferred = answer.class().is_some() && !accepted;
-            service.decided(name, accepted.into(), deferred.into());
+            service.decided(name, model, accepted.into(), deferred.into());
         }
         _ => service.decided_together(name, accepted),
     }

@@ -20,10 +20,11 @@ use crate::{
     args::Args,
     auth::Auth,
     callbacks::Callbacks,
+    drift::Decided,
     engine::{Batching, Engine},
     gate::{self, Gate},
     metrics::Metrics,
-    models::Models,
+    models::{Loaded, Models},
     second::Unseen,
     watch::Watch,
 };
@@ -62,6 +63,8 @@ pub struct Service {
     pub ending: Notify,
     /// How it fares.
     pub watch: Watch,
+    /// What the models decide.
+    pub decisions: Decided,
     /// Since when.
     pub began: Instant,
     over: AtomicBool,
@@ -104,6 +107,7 @@ impl Service {
             answered: Notify::new(),
             ending: Notify::new(),
             watch: Watch::default(),
+            decisions: Decided::default(),
             began: Instant::now(),
             over: AtomicBool::new(false),
             models,
@@ -114,9 +118,13 @@ impl Service {
     }
 
     /// Counts what became of images of a model.
-    pub fn decided(&self, model: &str, accepted: u64, deferred: u64) {
-        self.metrics.decided(model, accepted, deferred);
-        self.watch.images(accepted, deferred);
+    pub fn decided(&self, name: &str, model: &Loaded, accepted: u64, deferred: u64) {
+        self.metrics.decided(name, accepted, deferred);
+        // What another just took the place of has no hour any more.
+        let current = self.models.get(Some(name));
+        if current.is_some_and(|(_, slot)| slot.current().version == model.version) {
+            self.decisions.images(name, model, accepted, deferred);
+        }
     }
 
     /// Counts what became of a picture that was judged together with a first one. It is no image as any other:

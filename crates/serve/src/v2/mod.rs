@@ -81,7 +81,7 @@ pub async fn infer(
             model::Decision::Review { .. } => deferred += 1,
         }
     }
-    service.decided(name, accepted, deferred);
+    service.decided(name, &told.model, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
         Some(images) => doubt::defer(&service, doubts(name, &told, &images, callback)).await?,

@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use model::Backend;
 use pictures::Budget;
-use queue::{Options, Queue};
+use queue::{Address, Options, Queue};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
@@ -169,7 +170,9 @@ async fn open(args: &Args) -> anyhow::Result<Queue> {
         second_opinion: args.second_opinion,
         ..Options::default()
     };
-    if let Some(folder) = args.database_folder() {
+    let address: Address = args.database.parse()?;
+    let folder = address.file().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("can't create {}", folder.display()))?;
     }

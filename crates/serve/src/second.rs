@@ -11,7 +11,6 @@ use std::{
 
 use answers::{Answer, Finding};
 use axum::http::HeaderMap;
-use model::{Decision, ReviewReason};
 use queue::Queue;
 
 use crate::{failure::Failure, models::Loaded, reviews::failed};
@@ -159,25 +158,23 @@ impl First {
                 "this is the first picture once more, which says nothing new: take another one",
             ));
         }
-        match &first.reason[..] {
-            answers::LOW_CONFIDENCE => {}
+        let seen = match &first.reason[..] {
+            answers::LOW_CONFIDENCE => Some(&first.probabilities[..]),
             // Its probabilities say nothing.
             answers::OUT_OF_DISTRIBUTION => return Ok(Together::Alone),
             // A mark: no other picture says what it means.
-            _ => {
-                class.classification.decision = Decision::Review {
-                    runner_up: class.runner_up(),
-                    reason: ReviewReason::LowConfidence,
-                };
-                return Ok(Together::Person);
-            }
-        }
+            _ => None,
+        };
         let alone = class.class;
         let calibration = model.classifier.calibration();
         let pair = calibration
-            .decide_pair(&first.probabilities, class)
+            .decide_pair(seen, class)
             .map_err(|error| Failure::internal(error.to_string()))?;
-        let disagree = likeliest(&first.probabilities) != usize::from(alone);
+        let Some(seen) = seen else {
+            class.classification = pair;
+            return Ok(Together::Person);
+        };
+        let disagree = likeliest(seen) != usize::from(alone);
         let name = model.classifier.classes().get(usize::from(pair.class));
         class.name = Arc::from(name.map_or("", String::as_str));
         class.classification = pair;

@@ -66,7 +66,7 @@ pub enum Error {
     )]
     Held(String),
     /// A second picture was judged together with the item before.
-    #[error("another picture was judged together with {0} before; a third isn't")]
+    #[error("a second picture was judged together with {0} before, and there is no third")]
     Paired(String),
     /// A key that came with another answer before.
     #[error("the key {0} came with another answer before; a new answer needs a new key")]

@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// How many pictures in which nothing was seen are remembered.
 const REMEMBERED: usize = 10_000;
 /// What is said of a third picture.
-const USED: &str = "a second picture came for this first one already, and there is no third: send this one by itself; \
-    what a person says of the first will be at /reviews/{id}";
+const USED: &str = "a second picture came for this first one already, and there is no third: send this one by itself";
+/// The same, where people have the first.
+const USED_REVIEW: &str = "a second picture came for this first one already, and there is no third: a person decides on the \
+    first, ask /reviews/{id}";
 
 /// The first picture of a thing.
 #[derive(Debug)]
@@ -126,7 +128,7 @@ impl First {
         } else if first.answered {
             "people have answered what the first picture shows: ask /reviews/{id}"
         } else if first.paired {
-            USED
+            USED_REVIEW
         } else if first.model != model {
             "the first picture was judged by another model: send this one to the same"
         } else {
@@ -196,7 +198,7 @@ impl First {
             };
         }
         match queue.pair(&self.id).await {
-            Err(error) if error.is_conflict() => Err(Failure::conflict(USED)),
+            Err(error) if error.is_conflict() => Err(Failure::conflict(USED_REVIEW)),
             paired => paired.map_err(|error| failed(&error)),
         }
     }

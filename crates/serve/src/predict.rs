@@ -182,6 +182,7 @@ async fn reply(
     let before = asked.first.as_ref().and_then(First::review);
     let mut review = None;
     let person = asked.review && next.what == Do::Wait;
+    // A second that goes into the queue uses the first up there, in one step.
     if let Some(first) = &asked.first
         && next.what != Do::Retake
         && !(person && first.review().is_some())

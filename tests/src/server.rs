@@ -55,9 +55,12 @@ impl Server {
 
     /// Serves what the arguments say.
     pub fn start_with(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        let listen = ["--listen", "127.0.0.1:0", "--log", "warn"];
+        let listen = match arguments.contains(&"--listen") {
+            true => &["--log", "warn"][..],
+            false => &["--log", "warn", "--listen", "127.0.0.1:0"],
+        };
         let mut process = sandbox
-            .command("serve", &[arguments, &listen].concat())
+            .command("serve", &[arguments, listen].concat())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

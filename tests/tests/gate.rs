@@ -2,11 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Read as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
-use tests::{Sandbox, pretrained, root, server::Server};
+use tests::{
+    Sandbox, pretrained, root,
+    server::{Server, read},
+};
 
 const PIXELS: usize = 28 * 28;
 
@@ -120,6 +128,8 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
         "{say}"
     );
     assert_eq!(version(&server), first);
+    // That is no verdict: whoever starts a server with it wants it.
+    drop(Server::start_with(&sandbox, &["m=m"]));
 
     // Looked at again on SIGHUP, when there is something to compare on.
     answer(&server, &asked, 300);
@@ -147,6 +157,18 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
         said.contains(refused) && said.contains("--swap-unchecked"),
         "{said}"
     );
+    // Other models are served without it.
+    let good = format!("good={}", pretrained().display());
+    let others = Server::start_with(&sandbox, &["m=m", &good]);
+    assert_eq!(others.get("/v2/models/good").status, 200);
+    assert_eq!(others.get("/v2/models/m").status, 404);
+    assert_eq!(
+        others.get("/api/model").status,
+        404,
+        "no other in its place"
+    );
+    assert_eq!(others.get("/api/status").json()["model"], "good");
+    drop(others);
 
     // As good, but so calibrated that everything would be left to people.
     copy(&pretrained(), &sandbox.path("doubting"));
@@ -172,6 +194,92 @@ fn a_new_model_is_taken_over_only_if_it_is_shown_to_be_not_worse() {
     let back = told(&server, |told| told["taken"] == true);
     assert_eq!(back["version"], first.as_str());
     assert_eq!(version(&server), first);
+}
+
+#[test]
+fn a_version_that_was_asked_for_is_never_answered_by_another() {
+    let sandbox = Sandbox::new();
+    sandbox.train("other", &["--seed", "1"]);
+    copy(&pretrained(), &sandbox.path("m"));
+    let server = Server::start_with(&sandbox, &["m=m", "--swap-unchecked"]);
+    let first = version(&server);
+    let body = json!({
+        "inputs": [{
+            "name": "images", "datatype": "UINT8", "shape": [1, 1, 28, 28], "data": vec![0; PIXELS],
+        }],
+    })
+    .to_string();
+    let (begun, rest) = body.split_at(body.len() / 2);
+    let begin = |path: &str| {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{begun}",
+            server.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let decided = || server.get("/api/status").json()["images"].clone();
+    infer(&server, &mnist(20).0, "class");
+    assert_eq!(decided(), 20);
+    let mut pinned = begin(&format!("/v2/models/m/versions/{first}/infer"));
+    let mut any = begin("/v2/models/m/infer");
+    // The body's first half is there before the model goes.
+    std::thread::sleep(Duration::from_millis(200));
+    replace(&sandbox, &sandbox.path("other/model"));
+    let second = told(&server, |told| told["taken"] == true)["version"].clone();
+    // What the one decided isn't held against the other.
+    assert_eq!(decided(), 0);
+    for stream in [&mut pinned, &mut any] {
+        stream.write_all(rest.as_bytes()).unwrap();
+    }
+    let refused = read(&mut pinned);
+    assert_eq!(refused.status, 404, "{}", refused.json());
+    let answered = read(&mut any);
+    assert_eq!(
+        (answered.status, &answered.json()["model_version"]),
+        (200, &second)
+    );
+    assert_eq!(decided(), 1);
+}
+
+#[test]
+fn a_model_that_takes_pictures_in_another_way_needs_a_new_start() {
+    let sandbox = Sandbox::new();
+    copy(&pretrained(), &sandbox.path("m"));
+    copy(&pretrained(), &sandbox.path("whole"));
+    let mut manifest = sandbox.json("whole/checkpoint.json");
+    manifest["picture"] = "whole".into();
+    let text = serde_json::to_vec_pretty(&manifest).unwrap();
+    fs::write(sandbox.path("whole/checkpoint.json"), text).unwrap();
+    sandbox.reseal("whole");
+    let server = Server::start_with(&sandbox, &["m=m", "--swap-unchecked"]);
+    replace(&sandbox, &sandbox.path("whole"));
+    let refused = told(&server, |told| told["taken"] == false);
+    let say = refused["say"].as_str().unwrap();
+    assert!(say.contains("start the server anew"), "{say}");
+}
+
+#[test]
+fn a_comparison_that_failed_is_made_later() {
+    let sandbox = Sandbox::new();
+    sandbox.train("poor", &["--seed", "1"]);
+    copy(&sandbox.path("poor/model"), &sandbox.path("m"));
+    let unknown = ["m=m", "--listen", "127.0.0.1:0", "--test-data", "n=tests"];
+    let said = sandbox.fail("serve", &unknown);
+    assert!(said.contains("--test-data n=tests"), "{said}");
+    let arguments = ["m=m", "--second-opinion", "0", "--test-data", "m=tests"];
+    let server = Server::start_with(&sandbox, &arguments);
+    let (images, labels) = mnist(500);
+    let asked = ask(&server, &images, &labels);
+    answer(&server, &asked, 300);
+    replace(&sandbox, &pretrained());
+    let failed = told(&server, |told| told["taken"] == false);
+    let say = failed["say"].as_str().unwrap();
+    assert!(say.contains("tests"), "{say}");
+    copy(&root().join("crates/data/mnist"), &sandbox.path("tests"));
+    told(&server, |told| told["taken"] == true);
 }
 
 #[test]

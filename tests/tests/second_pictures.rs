@@ -105,6 +105,26 @@ fn two_pictures_that_agree_are_kept_by_their_geometric_mean() {
     let text = String::from_utf8(server.get("/metrics").body).unwrap();
     let line = "serve_pairs_total{decision=\"accepted\",model=\"pretrained\"} 1";
     assert!(text.contains(line), "{text}");
+    let third = ask(&server, digits.clear(class), Some(&first["first"]));
+    refused(&third, 409, "no third");
+}
+
+#[test]
+fn of_seconds_that_come_at_once_one_is_judged_with_the_first() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let digits = Digits::of(&server);
+    let (image, class) = digits.doubtful();
+    let first = ask(&server, image, None).json();
+    let second = digits.clear(class);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asking = (0..8).map(|_| scope.spawn(|| ask(&server, second, Some(&first["first"]))));
+        let asking: Vec<_> = asking.collect();
+        let replies = asking.into_iter();
+        replies.map(|reply| reply.join().unwrap().status).collect()
+    });
+    let of = |status| statuses.iter().filter(|found| **found == status).count();
+    assert_eq!((of(200), of(409)), (1, 7), "{statuses:?}");
 }
 
 #[test]
@@ -160,6 +180,8 @@ fn a_picture_in_which_nothing_was_seen_leaves_the_second_to_speak_for_itself() {
         (&json!("keep"), &json!(labels[0]))
     );
     assert_eq!(second["judged_with"], Value::Null);
+    let third = server.send("POST", "/predict", &[&header], &png(&images));
+    refused(&third, 409, "no third");
 }
 
 #[test]

@@ -407,6 +407,29 @@ fn it_is_open_to_this_machine_only_unless_told_otherwise() {
             .status,
         200
     );
+    // For everyone: by its address and the names that it was given, and for what asks with a token by any.
+    let tokens = sandbox.path("tokens");
+    fs::write(&tokens, "ask asksecret0123456789").unwrap();
+    let tokens = tokens.display().to_string();
+    let (everyone, named) = (&["--no-auth"][..], &["--host", "digits.example"][..]);
+    let with_token = &["--token-file", &tokens][..];
+    let bearer = "Authorization: Bearer asksecret0123456789";
+    for (arguments, host, status) in [
+        (&[everyone][..], "evil.example", 421),
+        (&[everyone], "192.0.2.7", 200),
+        (&[everyone, named], "digits.example:8080", 200),
+        (&[with_token], "evil.example", 200),
+        (&[with_token, named], "evil.example", 421),
+        (&[with_token, named], "digits.example", 200),
+    ] {
+        let server = Server::start(
+            &sandbox,
+            &[&arguments.concat()[..], &["--listen", "0.0.0.0:0"]].concat(),
+        );
+        let lines = [&format!("Host: {host}")[..], bearer];
+        let reply = server.send("GET", "/api/model", &lines, b"");
+        assert_eq!(reply.status, status, "{arguments:?} {host}");
+    }
     let page = server.get("/");
     assert!(
         page.header("content-security-policy")
@@ -736,6 +759,7 @@ fn metrics_count_what_was_asked() {
     let left = reviews.iter().filter(|id| **id != json!("")).count();
     let status = server.get("/api/status").json();
     assert_eq!(status["queue"]["open"], left);
+    let version = &status["version"];
     // Counting looks at every item: it is done every few seconds at most.
     let told = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
@@ -745,11 +769,16 @@ fn metrics_count_what_was_asked() {
             line.and_then(|value| value.trim().parse().ok())
         };
         let significant = status["drift"]["significant"].as_bool().unwrap();
+        let of_model = |name: &str| {
+            value(&format!(
+                "{name}{{model=\"pretrained\",version={version}}} "
+            ))
+        };
         value("serve_queue_items{state=\"open\"} ") == Some(left as f64)
             && value("serve_queue_reachable ") == Some(1.0)
-            && value("serve_deferred_share ") == status["drift"]["now"].as_f64()
-            && value("serve_promised_share ") == status["promised_share"].as_f64()
-            && value("serve_drift_significant ") == Some(f64::from(u8::from(significant)))
+            && of_model("serve_deferred_share") == status["drift"]["now"].as_f64()
+            && of_model("serve_promised_share") == status["promised_share"].as_f64()
+            && of_model("serve_drift_significant") == Some(f64::from(u8::from(significant)))
     });
     assert!(told);
 }
@@ -797,6 +826,14 @@ fn what_people_answered_becomes_a_data_set_that_other_commands_read() {
     assert!(learn > judge && judge > 0, "{learn}, {judge}");
     let table = String::from_utf8(sandbox.bytes("answers/provenance.csv")).unwrap();
     assert_eq!(table.lines().count() as u32, answered);
+    // However the database is named.
+    for database in [
+        "artifacts/reviews.sqlite",
+        "sqlite://artifacts/reviews.sqlite",
+    ] {
+        let arguments = ["export", "--to", "answers", "--database", database];
+        sandbox.succeed("serve", &arguments);
+    }
     // Once more is the same, and a folder of somebody else's stays.
     sandbox.succeed("serve", &["export", "--to", "answers"]);
     assert_eq!(parts(), [learn, judge]);

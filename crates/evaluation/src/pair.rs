@@ -37,13 +37,29 @@ impl Calibration {
     /// the same class, the second is within all limits, too, and the threshold for one picture is
     /// reached. The energy stays that of the second.
     ///
+    /// A first that has no probabilities, as it was left to people for another reason than want of confidence,
+    /// agrees with no second: what was said of that stays, but isn't accepted.
+    ///
     /// # Errors
     /// If the first has not a probability for each class.
     pub fn decide_pair(
         &self,
-        first: &[f64],
+        first: Option<&[f64]>,
         second: &Classification,
     ) -> Result<Classification, Error> {
+        let Some(first) = first else {
+            let alone = second.clone();
+            return Ok(match alone.decision {
+                Decision::Review { .. } => alone,
+                Decision::Accept => Classification {
+                    decision: Decision::Review {
+                        runner_up: runner_up(&alone.probabilities, alone.class),
+                        reason: ReviewReason::LowConfidence,
+                    },
+                    ..alone
+                },
+            });
+        };
         if first.len() != self.classes || second.probabilities.len() != self.classes {
             return Err(Error::ClassMismatch {
                 expected: self.classes,

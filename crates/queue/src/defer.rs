@@ -1,6 +1,6 @@
 use sha2::{Digest, Sha256};
 
-use crate::{Deferred, Error, Queue, database::values};
+use crate::{Deferred, Error, Queue, database::values, first};
 
 const ADD_ITEM: &str = "INSERT INTO items (id, created, model, version, channels, height, width, classes, \
     probabilities, reason, first, people, wanted, callback) \
@@ -13,7 +13,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the parts of it don't fit together or can't be stored, or if the database fails.
+    /// [`Error::Invalid`] if the parts of it don't fit together or can't be stored, [`Error::Paired`] if the
+    /// item that it names as the first picture has a second already, or if the database fails.
     pub async fn defer(&self, deferred: Deferred) -> Result<String, Error> {
         deferred.check()?;
         let id = self.random()?;
@@ -28,6 +29,9 @@ impl Queue {
         let probabilities = serde_json::to_string(&deferred.probabilities).map_err(unwritable)?;
 
         let mut tx = self.database.begin().await?;
+        if let Some(id) = &deferred.first {
+            first::pair(&mut tx, id, self.now()).await?;
+        }
         let item = values![
             &id,
             self.now(),

@@ -65,6 +65,9 @@ pub enum Error {
         "item {0} is just being looked at by another person; take the answer back in a few minutes"
     )]
     Held(String),
+    /// A second picture was judged together with the item before.
+    #[error("a second picture was judged together with {0} before, and there is no third")]
+    Paired(String),
     /// A key that came with another answer before.
     #[error("the key {0} came with another answer before; a new answer needs a new key")]
     KeyReused(String),
@@ -76,7 +79,7 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::NotLeased(_) | Self::Held(_) | Self::KeyReused(_)
+            Self::NotLeased(_) | Self::Held(_) | Self::KeyReused(_) | Self::Paired(_)
         )
     }
 }

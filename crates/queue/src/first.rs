@@ -1,4 +1,8 @@
-use crate::{Error, Queue, database::values, item::is_token};
+use crate::{
+    Error, Queue,
+    database::{Tx, values},
+    item::is_token,
+};
 
 /// What is known of an item that was the first picture of a thing, for a second to be judged with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +21,15 @@ pub struct First {
     pub created: i64,
     /// Whether people have answered.
     pub answered: bool,
-    /// Whether it is a second picture itself, or another has been left to people as the second to it.
+    /// Whether it is a second picture itself, or another was judged together with it.
     pub paired: bool,
 }
 
 const FIRST: &str = "SELECT i.model, i.version, c.input, i.probabilities, i.reason, i.created, i.answered, \
-    CASE WHEN i.first IS NOT NULL OR EXISTS (SELECT 1 FROM items s WHERE s.first = i.id) \
+    CASE WHEN i.first IS NOT NULL OR i.seconded IS NOT NULL \
     THEN CAST(1 AS BIGINT) ELSE 0 END FROM items i LEFT JOIN contents c ON c.item = i.id WHERE i.id = $1";
+const PAIR: &str =
+    "UPDATE items SET seconded = $2 WHERE id = $1 AND seconded IS NULL AND first IS NULL";
 
 impl Queue {
     /// An item as the first picture of a thing; none if there is no such item.
@@ -62,5 +68,26 @@ impl Queue {
                 })
             };
         row.map(first).transpose()
+    }
+
+    /// Notes that a second picture was judged together with this item, once and for all callers: of several
+    /// at a time, one succeeds. [`Queue::defer`] does it for what it puts into the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Paired`] if another was before, or the item is a second picture itself; or if the database
+    /// fails.
+    pub async fn pair(&self, id: &str) -> Result<(), Error> {
+        let mut tx = self.database.begin().await?;
+        pair(&mut tx, id, self.now()).await?;
+        tx.commit().await
+    }
+}
+
+/// Notes in a transaction that a second picture was judged together with an item.
+pub(crate) async fn pair(tx: &mut Tx<'_>, id: &str, now: i64) -> Result<(), Error> {
+    match tx.run(PAIR, values![id, now]).await? {
+        1 => Ok(()),
+        _ => Err(Error::Paired(id.to_owned())),
     }
 }

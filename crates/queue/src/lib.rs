@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+mod address;
 mod answer;
 mod answering;
 mod callbacks;
@@ -56,6 +57,7 @@ use std::time::Duration;
 
 use database::Database;
 
+pub use address::Address;
 pub use answer::{Answer, Reviewed, State};
 pub use clock::Clock;
 pub use error::Error;
@@ -99,8 +101,8 @@ impl Default for Options {
 }
 
 impl Queue {
-    /// Opens the queue in the database at `sqlite:PATH`, a path, or `postgres://USER@HOST/DATABASE`, and
-    /// creates what it lacks: the file of SQLite, the tables of both.
+    /// Opens the queue in the database at an [`Address`], and creates what it lacks: the file of SQLite, the
+    /// tables of both.
     ///
     /// # Errors
     ///
@@ -125,7 +127,7 @@ impl Queue {
             }
         }
         Ok(Self {
-            database: open::open(url).await?,
+            database: open::open(&url.parse()?).await?,
             options,
         })
     }

@@ -1,6 +1,6 @@
 //! The way to a database: connected, and its tables brought to this version.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, SqlSafeStr, SqlitePool,
@@ -10,7 +10,8 @@ use sqlx::{
 };
 
 use crate::{
-    Error,
+    Address, Error,
+    address::Kind,
     database::{Database, Pool},
 };
 
@@ -28,6 +29,10 @@ const SQLITE: &[(&str, &str)] = &[
         "refusals",
         include_str!("../migrations/sqlite/0003_refusals.sql"),
     ),
+    (
+        "seconds",
+        include_str!("../migrations/sqlite/0004_seconds.sql"),
+    ),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     (
@@ -42,40 +47,23 @@ const POSTGRES: &[(&str, &str)] = &[
         "refusals",
         include_str!("../migrations/postgres/0003_refusals.sql"),
     ),
+    (
+        "seconds",
+        include_str!("../migrations/postgres/0004_seconds.sql"),
+    ),
 ];
 
 /// Opens the database at an address, and creates what it lacks.
-pub(crate) async fn open(address: &str) -> Result<Database, Error> {
-    if ["postgres://", "postgresql://"]
-        .iter()
-        .any(|scheme| address.starts_with(scheme))
-    {
-        return postgres(address).await;
-    }
-    let wrong = |problem: &str| Error::Address {
-        address: address
-            .split_once("://")
-            .map_or(address, |(scheme, _)| scheme)
-            .to_owned(),
-        problem: problem.to_owned(),
-    };
-    let path = match address.strip_prefix("sqlite:") {
-        Some(path) => path.strip_prefix("//").unwrap_or(path),
-        None if address.contains("://") => {
-            return Err(wrong("not a database that the queue knows"));
-        }
-        None => address,
-    };
-    match path {
-        "" => Err(wrong("no path")),
-        ":memory:" => Err(wrong("a queue in memory would lose its answers")),
-        path => sqlite(path).await,
+pub(crate) async fn open(address: &Address) -> Result<Database, Error> {
+    let name = address.to_string();
+    match &address.0 {
+        Kind::Sqlite(path) => sqlite(path, name).await,
+        Kind::Postgres(options) => postgres(options, name).await,
     }
 }
 
-async fn sqlite(path: &str) -> Result<Database, Error> {
-    let name = path.to_owned();
-    if let Some(folder) = Path::new(path)
+async fn sqlite(path: &Path, name: String) -> Result<Database, Error> {
+    if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
@@ -165,25 +153,12 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), MigrateError> {
     Ok(tx.commit().await?)
 }
 
-async fn postgres(url: &str) -> Result<Database, Error> {
-    let options = PgConnectOptions::from_str(url).map_err(|error| Error::Address {
-        address: "postgres://…".to_owned(),
-        problem: error.to_string(),
-    })?;
-    let database = options
-        .get_database()
-        .unwrap_or(options.get_username())
-        .to_owned();
-    let name = format!(
-        "postgres://{}:{}/{database}",
-        options.get_host(),
-        options.get_port()
-    );
+async fn postgres(options: &PgConnectOptions, name: String) -> Result<Database, Error> {
     let failed = |source: sqlx::Error| Error::Database {
         database: name.clone(),
         source: source.into(),
     };
-    let options = options.options([
+    let options = options.clone().options([
         ("synchronous_commit", "on"),
         ("default_transaction_isolation", "read committed"),
     ]);

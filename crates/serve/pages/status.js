@@ -42,7 +42,7 @@ const number = (value) => (value === null || value === undefined ? "–" : value
 
 function lead({ deferred_share: deferred, promised_share: promised, drift, queue, images, replacement }) {
   const waiting = queue.open + queue.leased + queue.disputed;
-  const refused = replacement?.taken === false ? " A new model was refused; the old one answers." : "";
+  const refused = replacement?.taken === false ? " A new model isn't taken over; the old one answers." : "";
   const queued = refused + (waiting ? ` ${counted(waiting, "image")} ${waiting === 1 ? "waits" : "wait"} for a person.` : " Nobody is waited for.");
   if (!images) return `No image has come yet.${queued}`;
   if (drift?.significant) return `What comes in differs from what the network was validated on.${queued}`;

@@ -4,12 +4,13 @@ use std::{
     io::IsTerminal as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
+use queue::Address;
 use tracing::level_filters::LevelFilter;
 
 use crate::{accept::Connections, callbacks::Callbacks, export::Export};
@@ -49,7 +50,8 @@ pub struct Args {
     /// Let everyone in, although others than this machine can reach the address
     #[arg(long)]
     pub no_auth: bool,
-    /// Names by which the server is reached, besides its address; asked for by other names it refuses
+    /// Names by which the server is reached, besides addresses and localhost; asked for by other names it
+    /// refuses, as it does on this machine and with --no-auth without this option
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub host: Vec<String>,
     /// Backend to compute on: ndarray, flex or wgpu, as far as compiled in [default: DIGITS_BACKEND or the
@@ -161,6 +163,7 @@ impl Args {
             self.queue
         );
         Callbacks::new(&self.callback_hosts)?;
+        self.database.parse::<Address>()?;
         Ok(())
     }
 
@@ -172,17 +175,6 @@ impl Args {
     /// Bytes of requests at a time.
     pub fn queue_bytes(&self) -> usize {
         self.queue.saturating_mul(MEGABYTE)
-    }
-
-    /// The folder of the database, where it is a file.
-    pub fn database_folder(&self) -> Option<&Path> {
-        let path = match self.database.split_once(':') {
-            Some(("sqlite", path)) => path,
-            Some(("postgres" | "postgresql", _)) => return None,
-            _ => &self.database,
-        };
-        let folder = Path::new(path).parent()?;
-        (!folder.as_os_str().is_empty()).then_some(folder)
     }
 
     /// How long requests wait for others.

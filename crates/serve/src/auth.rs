@@ -45,10 +45,11 @@ impl Auth {
                 Some(tokens(&text).with_context(|| path.display().to_string())?)
             }
         };
-        // On this machine only: a page of another site whose name was made to point here isn't let in.
-        let hosts = args.listen.ip().is_loopback().then(|| {
+        // A page of another site whose name was made to point here isn't let in where no token keeps it out.
+        let checked = args.listen.ip().is_loopback() || args.no_auth || !args.host.is_empty();
+        let hosts = checked.then(|| {
             let mut hosts = args.host.clone();
-            hosts.extend(["localhost".into(), args.listen.ip().to_string()]);
+            hosts.push("localhost".into());
             hosts
         });
         Ok(Auth { tokens, hosts })
@@ -61,8 +62,9 @@ impl Auth {
         let host = host.unwrap_or_default();
         if let Some(hosts) = &self.hosts {
             let name = without_port(host);
+            // An address was looked up nowhere, so that no site can have made it point here.
             let known = hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
-                || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+                || name.parse::<IpAddr>().is_ok();
             if !known {
                 let message = "this server doesn't answer to that name; --host NAME adds one";
                 return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));

@@ -50,6 +50,18 @@ pub async fn defer(
         .map_err(|error| failed(&error))
 }
 
+/// What kind of file a picture is, by its first bytes.
+pub fn kind(picture: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], &str); 4] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8", "image/jpeg"),
+        (b"RIFF", "image/webp"),
+        (b"BM", "image/bmp"),
+    ];
+    let found = kinds.iter().find(|(magic, _)| picture.starts_with(magic));
+    found.map(|(_, kind)| *kind)
+}
+
 impl From<Doubt> for Deferred {
     fn from(doubt: Doubt) -> Self {
         let classifier = &doubt.model.classifier;

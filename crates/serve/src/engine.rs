@@ -17,11 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
 use crate::{
-    admission::Room,
-    engine::lane::Lane,
-    failure::Failure,
-    metrics::Metrics,
-    models::{Loaded, Slot},
+    admission::Room, engine::lane::Lane, failure::Failure, metrics::Metrics, models::Loaded,
 };
 
 /// Pieces that may wait. Their bytes are bounded by what is admitted; this bounds those of no bytes.
@@ -137,18 +133,17 @@ impl Engine {
         Underway(Arc::clone(&self.shared))
     }
 
-    /// What the model in a slot says of `images`, `[images, channels, height, width]`.
+    /// What a model says of `images`, `[images, channels, height, width]`.
     ///
     /// # Errors
     /// 503 if it would wait too long, 500 if computing failed.
     pub async fn ask(
         &self,
-        slot: &Slot,
+        model: Arc<Loaded>,
         images: Vec<u8>,
         room: &Room,
         underway: Underway,
     ) -> Result<Told, Failure> {
-        let model = slot.current();
         let most = PIECE * model.classifier.shape().len();
         let pieces = match images.len() <= most {
             true => vec![images],

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use queue::{Example, Options, Part, Queue};
+use queue::{Address, Example, Options, Part, Queue};
 
 use crate::args::DATABASE;
 
@@ -40,11 +40,10 @@ impl Export {
     /// If the queue can't be read, nothing was answered, images differ in shape or classes, or the folder is
     /// somebody else's or can't be written.
     pub async fn run(&self) -> anyhow::Result<()> {
-        let file = Path::new(self.database.trim_start_matches("sqlite:"));
+        let address: Address = self.database.parse()?;
         ensure!(
-            self.database.starts_with("postgres") || file.exists(),
-            "{}: there is no review queue",
-            self.database
+            address.file().is_none_or(Path::exists),
+            "{address}: there is no review queue"
         );
         let queue = Queue::open(&self.database, Options::default()).await?;
         let learn = examples(&queue, Part::Learn, self.model.as_deref()).await?;
@@ -52,7 +51,7 @@ impl Export {
         queue.close().await;
         let all = || learn.iter().chain(&judge);
         let Some(first) = all().next() else {
-            bail!("{}: nobody has named an image yet", self.database);
+            bail!("{address}: nobody has named an image yet");
         };
         for example in all() {
             ensure!(

@@ -8,10 +8,10 @@ use axum::{
 
 use crate::failure::Failure;
 
-/// The picture that a body is, or that is the field `picture` or the first file of the form that it is.
+/// The picture that a body is, or that is the field `picture` of the form that it is, or its only file.
 ///
 /// # Errors
-/// 400 if the form is damaged or has none.
+/// 400 if the form is damaged, has none, or several that might be meant.
 pub async fn picture(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Failure> {
     if !is_multipart(headers) {
         return Ok(body);
@@ -21,12 +21,23 @@ pub async fn picture(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Failure>
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|rejection| Failure::bad(rejection.body_text()))?;
     let bad = |error: MultipartError| Failure::bad(error.body_text());
+    let (mut named, mut files) = (Vec::new(), Vec::new());
     while let Some(field) = form.next_field().await.map_err(bad)? {
-        if field.name() == Some("picture") || field.file_name().is_some() {
-            return field.bytes().await.map_err(bad);
-        }
+        let kind = match (field.name(), field.file_name()) {
+            (Some("picture"), _) => &mut named,
+            (_, Some(_)) => &mut files,
+            _ => continue,
+        };
+        kind.push(field.bytes().await.map_err(bad)?);
     }
-    Err(Failure::bad("the form has no field `picture`"))
+    let mut found = if named.is_empty() { files } else { named };
+    match (found.pop(), found.is_empty()) {
+        (Some(picture), true) => Ok(picture),
+        (Some(_), false) => Err(Failure::bad(
+            "the form has several pictures: send one to a request, as the field `picture`",
+        )),
+        (None, _) => Err(Failure::bad("the form has no field `picture`")),
+    }
 }
 
 fn is_multipart(headers: &HeaderMap) -> bool {

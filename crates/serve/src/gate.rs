@@ -3,14 +3,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use evaluation::{Estimate, Paired};
 use model::Classifier;
 use queue::{Part, Queue};
 use rayon::ThreadPool;
 use report::TestImagesError;
 
-use crate::{args::Args, export::examples, models::Loaded};
+use crate::{
+    args::Args,
+    export::examples,
+    models::{Loaded, Models},
+};
 
 /// Two-sided coverage of the intervals: as that of `digits compare`.
 const LEVEL: f64 = 0.95;
@@ -18,6 +22,17 @@ const LEVEL: f64 = 0.95;
 const GREATEST: f64 = 0.05;
 /// Images that are computed at a time.
 const CHUNK: usize = 250;
+
+/// What comparing two models came to, in a sentence each.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The new one may answer.
+    NotWorse(String),
+    /// It may not, and isn't let in by a start of the server either.
+    Refused(String),
+    /// There is nothing to compare on yet.
+    Open(String),
+}
 
 /// Compares the model in service with one that may follow it.
 #[derive(Debug)]
@@ -33,92 +48,115 @@ pub struct Gate {
     pool: ThreadPool,
 }
 
+/// The folders of test images that the command line names, `NAME=FOLDER` or, for the first model, `FOLDER`.
+///
+/// # Errors
+/// If no model is called so.
+pub fn tests(given: &[String], models: &Models) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let folder = |given: &String| {
+        let (name, folder) = given.split_once('=').unwrap_or((models.first(), given));
+        ensure!(
+            models.get(Some(name)).is_some(),
+            "--test-data {given}: no model is called {name}"
+        );
+        Ok((name.to_owned(), PathBuf::from(folder)))
+    };
+    given.iter().map(folder).collect()
+}
+
 impl Gate {
-    /// What the command line says of it; `first` is the model that a folder without a name is for.
+    /// What the command line says of it, with folders of test images by the name of the model.
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn new(args: &Args, first: &str, queue: Queue) -> anyhow::Result<Self> {
+    pub fn new(
+        args: &Args,
+        tests: BTreeMap<String, PathBuf>,
+        queue: Queue,
+    ) -> anyhow::Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        let tests = args.test_data.iter().map(|given| {
-            let (name, folder) = given.split_once('=').unwrap_or((first, given));
-            (name.to_owned(), PathBuf::from(folder))
-        });
         Ok(Gate {
             unchecked: args.swap_unchecked,
             margin: args.margin,
-            tests: tests.collect(),
+            tests,
             queue,
             pool: pool.context("can't start a thread to compare models on")?,
         })
     }
 
-    /// Whether `loaded` may answer from the start: not if it was refused before, as a server that is started
+    /// Why `loaded` may not answer from the start, if it was refused before, as a server that is started
     /// again finds it still in its folder.
     ///
     /// # Errors
-    /// That it was refused, or that the database can't tell.
-    pub async fn start(&self, name: &str, loaded: &Loaded) -> anyhow::Result<()> {
+    /// If the database can't tell.
+    pub async fn start(&self, name: &str, loaded: &Loaded) -> Result<Option<String>, queue::Error> {
         let version = &loaded.version;
         let Some(why) = self.queue.refused(name, version).await? else {
-            return Ok(());
+            return Ok(None);
         };
         if self.unchecked {
-            return Ok(self.queue.admit(name, version).await?);
+            self.queue.admit(name, version).await?;
+            return Ok(None);
         }
-        bail!(
+        Ok(Some(format!(
             "{name}: its version {version} was refused in place of another, and lies in the folder still: put the \
-             old one back, or start with --swap-unchecked ({why})"
-        )
+             old one back and start the server anew, or start it with --swap-unchecked ({why})"
+        )))
     }
 
-    /// What speaks for `new` in the place of `old`, in a sentence. Takes seconds; within a thread of a runtime
-    /// that may block.
+    /// Whether `new` may take the place of `old`; what was found is in the database when this returns. Takes
+    /// seconds; within a thread of a runtime that may block.
     ///
     /// # Errors
-    /// What speaks against it: that it is not worse isn't shown, or there is nothing to show it on.
-    pub fn pass(&self, name: &str, old: &Loaded, new: &Loaded) -> anyhow::Result<String> {
+    /// If nothing could be found, as the database or the test images can't be read.
+    pub fn pass(&self, name: &str, old: &Loaded, new: &Loaded) -> anyhow::Result<Verdict> {
         let found = match self.unchecked {
-            true => Ok("not compared, as --swap-unchecked says".to_owned()),
-            false => self.compared(name, &old.classifier, &new.classifier),
+            true => Verdict::NotWorse("not compared, as --swap-unchecked says".to_owned()),
+            false => self.compared(name, &old.classifier, &new.classifier)?,
         };
         let version = &new.version;
         let noted = async {
             match &found {
-                Ok(_) => self.queue.admit(name, version).await,
-                Err(error) => self.queue.refuse(name, version, &error.to_string()).await,
+                Verdict::NotWorse(_) => self.queue.admit(name, version).await,
+                Verdict::Refused(why) => self.queue.refuse(name, version, why).await,
+                Verdict::Open(_) => Ok(()),
             }
         };
         tokio::runtime::Handle::current().block_on(noted)?;
-        found
+        Ok(found)
     }
 
-    fn compared(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<String> {
-        let (judge, judged) = self.judge(name, old, new)?;
+    fn compared(&self, name: &str, old: &Classifier, new: &Classifier) -> anyhow::Result<Verdict> {
+        let Some((judge, judged)) = self.judge(name, old, new)? else {
+            return Ok(Verdict::Open(format!(
+                "nobody has answered an image of {name} that judges yet, so that nothing tells whether it is worse \
+                 here: answer some on /review and send SIGHUP, or start with --swap-unchecked"
+            )));
+        };
         let (test, tested) = self.test(name, old, new)?;
         if !(judge && test) {
-            bail!(
+            return Ok(Verdict::Refused(format!(
                 "{judged}; {tested}. On SIGHUP it is compared again; --swap-unchecked would take it as it is"
-            );
+            )));
         }
         let keeps = |classifier: &Classifier| classifier.calibration().deferral.is_reliable();
         if keeps(old) && !keeps(new) {
-            bail!(
+            return Ok(Verdict::Refused(format!(
                 "{judged}; {tested}; but it accepts nothing, so that all would go to people ({}): calibrate it on \
                  more images, or --swap-unchecked would take it as it is",
                 new.calibration().deferral.promise()
-            );
+            )));
         }
-        Ok(format!("{judged}; {tested}"))
+        Ok(Verdict::NotWorse(format!("{judged}; {tested}")))
     }
 
-    /// On what people answered and nothing learned from.
+    /// On what people answered and nothing learned from; none if there is nothing.
     fn judge(
         &self,
         name: &str,
         old: &Classifier,
         new: &Classifier,
-    ) -> anyhow::Result<(bool, String)> {
+    ) -> anyhow::Result<Option<(bool, String)>> {
         let shape = old.shape();
         let asked = examples(&self.queue, Part::Judge, Some(name));
         let mut examples = tokio::runtime::Handle::current().block_on(asked)?;
@@ -126,10 +164,7 @@ impl Gate {
             example.input.len() == shape.len() && example.classes == old.classes()
         });
         if examples.is_empty() {
-            bail!(
-                "nobody has answered an image of {name} that judges yet, so that nothing tells whether it is worse \
-                 here: answer some on /review, or start with --swap-unchecked"
-            );
+            return Ok(None);
         }
         let pixels: Vec<u8> = examples
             .iter()
@@ -141,7 +176,7 @@ impl Gate {
             .map(|example| example.class as usize)
             .collect();
         let paired = self.paired(old, new, &pixels, &labels)?;
-        told("images that judge", &paired, self.margin)
+        told("images that judge", &paired, self.margin).map(Some)
     }
 
     /// On the test images of what the one in service was trained on.

@@ -1,13 +1,11 @@
 //! What is counted, as Prometheus reads it.
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use queue::Counts;
-
-use crate::watch::Drift;
 
 /// The counters of a server.
 #[derive(Debug)]
@@ -23,9 +21,6 @@ pub struct Metrics {
     callbacks: IntCounterVec,
     queue: IntGaugeVec,
     queue_reachable: IntGauge,
-    deferred: Gauge,
-    promised: Gauge,
-    drift: IntGauge,
 }
 
 impl Metrics {
@@ -80,23 +75,8 @@ impl Metrics {
             "serve_queue_reachable",
             "Whether the review queue could be counted; if not, what it held before is told.",
         )?;
-        let deferred = Gauge::new(
-            "serve_deferred_share",
-            "Share of the images of the last hour that was left to people; NaN without images.",
-        )?;
-        let promised = Gauge::new(
-            "serve_promised_share",
-            "Share that validation promised; NaN if none was.",
-        )?;
-        let drift = IntGauge::new(
-            "serve_drift_significant",
-            "Whether the two differ by more than chance.",
-        )?;
         registry.register(Box::new(queue.clone()))?;
         registry.register(Box::new(queue_reachable.clone()))?;
-        registry.register(Box::new(deferred.clone()))?;
-        registry.register(Box::new(promised.clone()))?;
-        registry.register(Box::new(drift.clone()))?;
         registry.register(Box::new(callbacks.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
@@ -116,9 +96,6 @@ impl Metrics {
             callbacks,
             queue,
             queue_reachable,
-            deferred,
-            promised,
-            drift,
         })
     }
 
@@ -177,13 +154,6 @@ impl Metrics {
             let items = i64::try_from(items).unwrap_or(i64::MAX);
             self.queue.with_label_values(&[state]).set(items);
         }
-    }
-
-    /// Which share of the images is left to people, beside what was promised.
-    pub fn drift(&self, drift: &Drift) {
-        self.deferred.set(drift.now.unwrap_or(f64::NAN));
-        self.promised.set(drift.promised.unwrap_or(f64::NAN));
-        self.drift.set(drift.significant.into());
     }
 
     /// All of it, in Prometheus' text format.

@@ -8,11 +8,13 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use model::{Classifier, Device, checkpoint::Checkpoint};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use crate::gate::Gate;
+use crate::{
+    gate::{Gate, Verdict},
+    replacement::{Replacement, Retry},
+};
 
 /// A model as it answers: never changed, only replaced.
 #[derive(Debug)]
@@ -37,20 +39,6 @@ struct Past {
     /// The versions that were in service.
     served: Vec<String>,
     last: Option<Replacement>,
-}
-
-/// What became of another model in the folder.
-#[derive(Clone, Debug, Serialize)]
-pub struct Replacement {
-    /// Its version.
-    pub version: String,
-    /// Whether it came into service.
-    pub taken: bool,
-    /// Why, or why not.
-    pub say: String,
-    /// Whether it was whole. One that isn't may still be arriving.
-    #[serde(skip)]
-    whole: bool,
 }
 
 /// The models in service.
@@ -104,6 +92,11 @@ impl Models {
         Some((name, slot))
     }
 
+    /// Has no model answer to a name.
+    pub fn withdraw(&mut self, name: &str) {
+        self.slots.remove(name);
+    }
+
     /// The name of the first of the command line.
     pub fn first(&self) -> &str {
         &self.first
@@ -129,7 +122,7 @@ impl Models {
                     model = name,
                     version,
                     error = say,
-                    "a new model was refused; the old one stays"
+                    "a new model isn't taken over; the old one stays"
                 ),
             }
         }
@@ -147,8 +140,10 @@ impl Slot {
         let loaded = load(&self.folder, device)?;
         let (old, new) = (&current.classifier, &loaded.classifier);
         ensure!(
-            old.shape() == new.shape() && old.classes() == new.classes(),
-            "{} takes other images or knows other classes: start the server anew with it",
+            old.shape() == new.shape()
+                && old.classes() == new.classes()
+                && old.manifest().picture == new.manifest().picture,
+            "{} takes other images or pictures, or knows other classes: start the server anew with it",
             self.folder.display()
         );
         Ok(loaded)
@@ -174,7 +169,7 @@ impl Slot {
         let current = self.current();
         // In the moment between two folders there may be none.
         let version = version(&self.folder).ok()?;
-        let refused = {
+        let before = {
             let mut past = self.past();
             if version == current.version {
                 // The old one was put back.
@@ -184,45 +179,46 @@ impl Slot {
             let last = past.last.as_ref().filter(|last| !last.taken);
             last.filter(|last| last.version == version).cloned()
         };
-        // Its files may still be arriving: it is tried again, but told of once. What was compared isn't,
-        // unless somebody asks for it.
-        if !again && refused.as_ref().is_some_and(|last| last.whole) {
+        if !again && before.as_ref().is_some_and(|last| !last.retry.is_due()) {
             return None;
         }
-        let told = |say: anyhow::Error| format!("{say:#}").replace(char::is_control, " ");
-        let (taken, say, version, whole) = match self.successor(&current, device) {
-            Err(_) if !again && refused.is_some() => return None,
-            Err(error) => (false, told(error), version, false),
-            Ok(loaded) => {
-                let version = loaded.version.clone();
-                let known = self.past().served.contains(&version);
-                let passed = match known {
-                    true => Ok("it was in service before".to_owned()),
-                    false => gate.pass(name, &current, &loaded),
-                };
-                match passed {
-                    Ok(say) => {
-                        let mut place =
-                            self.current.write().unwrap_or_else(PoisonError::into_inner);
-                        *place = Arc::new(loaded);
-                        drop(place);
-                        if !known {
-                            self.past().served.push(version.clone());
-                        }
-                        (true, say, version, true)
-                    }
-                    Err(error) => (false, told(error), version, true),
-                }
-            }
-        };
-        let last = Replacement {
-            version,
-            taken,
-            say,
-            whole,
+        let last = match self.successor(&current, device) {
+            Err(error) => Replacement::fault(version, &error, Retry::Look),
+            Ok(loaded) => self.succeed(name, &current, loaded, gate),
         };
         self.past().last = Some(last.clone());
-        Some(last)
+        // What is tried again and again is told of once.
+        let news = again || before.is_none() || matches!(last.retry, Retry::Asked);
+        news.then_some(last)
+    }
+
+    /// Puts a model into the place of the one in service, if it may be there.
+    fn succeed(&self, name: &str, current: &Loaded, loaded: Loaded, gate: &Gate) -> Replacement {
+        let version = loaded.version.clone();
+        let known = self.past().served.contains(&version);
+        let verdict = match known {
+            true => Ok(Verdict::NotWorse("it was in service before".to_owned())),
+            false => gate.pass(name, current, &loaded),
+        };
+        let (taken, say) = match verdict {
+            Err(error) => {
+                return Replacement::fault(version, &error, Retry::later());
+            }
+            Ok(Verdict::Refused(say) | Verdict::Open(say)) => (false, say),
+            Ok(Verdict::NotWorse(say)) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+                if !known {
+                    self.past().served.push(version.clone());
+                }
+                (true, say)
+            }
+        };
+        Replacement {
+            version,
+            taken,
+            say: say.replace(char::is_control, " "),
+            retry: Retry::Asked,
+        }
     }
 }
 

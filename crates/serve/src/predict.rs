@@ -86,9 +86,9 @@ pub async fn picture(
     asked.read(&service, name, &parts.headers).await?;
     let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
     let bytes = form::picture(&parts.headers, body).await?;
+    // From here on one model, whatever takes its place meanwhile.
     let model = slot.current();
     let input = decoded(&service, &model, bytes.clone(), &room).await?;
-    drop(model);
     let images = match &input {
         Ok(Input::Image(pixels, _)) => Some(pixels.clone()),
         _ => None,
@@ -96,13 +96,11 @@ pub async fn picture(
     let told = match images {
         Some(images) => {
             let underway = service.engine.underway();
-            Some(service.engine.ask(slot, images, &room, underway).await?)
+            let model = Arc::clone(&model);
+            Some(service.engine.ask(model, images, &room, underway).await?)
         }
         None => None,
     };
-    let model = told
-        .as_ref()
-        .map_or_else(|| slot.current(), |told| Arc::clone(&told.model));
     let answers = told.into_iter().flat_map(|told| told.answers);
     let mut classes = answers.map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("picture"), input, &mut classes);
@@ -126,7 +124,8 @@ pub async fn pixels(
     asked.read(&service, name, &parts.headers).await?;
     let Admitted { body, room } = service.admission.read(&parts.headers, body).await?;
     let underway = service.engine.underway();
-    let shape = slot.current().classifier.shape();
+    let model = slot.current();
+    let shape = model.classifier.shape();
     if body.len() != shape.len() {
         return Err(Failure::bad(format!(
             "{} bytes are not an image of {shape}: send {}, channel by channel, row by row",
@@ -135,7 +134,7 @@ pub async fn pixels(
         )));
     }
     let images = body.to_vec();
-    let told = service.engine.ask(slot, images, &room, underway).await?;
+    let told = service.engine.ask(model, images, &room, underway).await?;
     let input = Ok(Input::Image(body.to_vec(), None));
     let mut classes = told.answers.into_iter().map(|(_, answer)| answer);
     let answer = Answer::new(Path::new("pixels"), input, &mut classes);
@@ -180,24 +179,24 @@ async fn reply(
         None => Together::Alone,
         Some(first) => first.judge(model, &mut answer)?,
     };
-    let accepted = answer.accepted();
-    match together {
-        Together::Alone => {
-            let deferred = answer.class().is_some() && !accepted;
-            service.decided(name, accepted.into(), deferred.into());
-        }
-        _ => service.decided_together(name, accepted),
-    }
     let reason = together.reason().or(answer.reason());
     let next = Next::of(&answer, together);
     let before = asked.first.as_ref().and_then(First::review);
     let mut review = None;
-    if let (true, Do::Wait, Some(reason)) = (asked.review, next.what, reason) {
+    let person = asked.review && next.what == Do::Wait;
+    // A second that goes into the queue uses the first up there, in one step.
+    if let Some(first) = &asked.first
+        && next.what != Do::Retake
+        && !(person && first.review().is_some())
+    {
+        first.pair(&service.unseen, &service.queue).await?;
+    }
+    if let (true, Some(reason)) = (person, reason) {
         let probabilities = answer.class().map(|class| class.probabilities.clone());
         let doubt = Doubt {
             model: Arc::clone(model),
             name: name.to_owned(),
-            picture: picture.and_then(|bytes| Some((bytes.to_vec(), kind(bytes)?))),
+            picture: picture.and_then(|bytes| Some((bytes.to_vec(), doubt::kind(bytes)?))),
             input: answer.pixels().map(<[u8]>::to_vec),
             probabilities: probabilities.unwrap_or_default(),
             reason,
@@ -207,6 +206,14 @@ async fn reply(
         review = doubt::defer(service, vec![doubt], room.clone())
             .await?
             .pop();
+    }
+    let accepted = answer.accepted();
+    match together {
+        Together::Alone => {
+            let deferred = answer.class().is_some() && !accepted;
+            service.decided(name, model, accepted.into(), deferred.into());
+        }
+        _ => service.decided_together(name, accepted),
     }
     // What another picture of the same thing can be judged with.
     let first = match (next.what, &asked.first) {
@@ -236,18 +243,6 @@ async fn reply(
         _ => StatusCode::OK,
     };
     Ok((status, Json(json)).into_response())
-}
-
-/// What kind of file a picture is, by its first bytes.
-fn kind(picture: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 4] = [
-        (b"\x89PNG", "image/png"),
-        (b"\xff\xd8", "image/jpeg"),
-        (b"RIFF", "image/webp"),
-        (b"BM", "image/bmp"),
-    ];
-    let found = kinds.iter().find(|(magic, _)| picture.starts_with(magic));
-    found.map(|(_, kind)| *kind)
 }
 
 fn asked(options: Options) -> Result<Asked, Failure> {

@@ -11,7 +11,6 @@ use std::{
 
 use answers::{Answer, Finding};
 use axum::http::HeaderMap;
-use model::{Decision, ReviewReason};
 use queue::Queue;
 
 use crate::{failure::Failure, models::Loaded, reviews::failed};
@@ -22,6 +21,11 @@ const HEADER: &str = "x-first";
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// How many pictures in which nothing was seen are remembered.
 const REMEMBERED: usize = 10_000;
+/// What is said of a third picture.
+const USED: &str = "a second picture came for this first one already, and there is no third: send this one by itself";
+/// The same, where people have the first.
+const USED_REVIEW: &str = "a second picture came for this first one already, and there is no third: a person decides on the \
+    first, ask /reviews/{id}";
 
 /// The first picture of a thing.
 #[derive(Debug)]
@@ -34,7 +38,16 @@ pub struct First {
 
 /// The pictures in which nothing was seen, the oldest first.
 #[derive(Debug, Default)]
-pub struct Unseen(Mutex<VecDeque<(String, Instant)>>);
+pub struct Unseen(Mutex<VecDeque<Blank>>);
+
+/// A picture in which nothing was seen.
+#[derive(Debug)]
+struct Blank {
+    id: String,
+    at: Instant,
+    /// Whether a second came, and was judged.
+    used: bool,
+}
 
 impl Unseen {
     /// Remembers one more; the id to call it by.
@@ -47,19 +60,33 @@ impl Unseen {
         if unseen.len() == REMEMBERED {
             unseen.pop_front();
         }
-        unseen.push_back((id.clone(), Instant::now()));
+        unseen.push_back(Blank {
+            id: id.clone(),
+            at: Instant::now(),
+            used: false,
+        });
         Ok(id)
     }
 
-    fn holds(&self, id: &str) -> bool {
-        self.lock().iter().any(|(unseen, _)| unseen == id)
+    /// Whether it is one that a second came for already; none if it isn't known.
+    fn used(&self, id: &str) -> Option<bool> {
+        let unseen = self.lock();
+        let found = unseen.iter().find(|blank| blank.id == id);
+        found.map(|blank| blank.used)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Instant)>> {
+    /// Uses one up; whether it wasn't before.
+    fn pair(&self, id: &str) -> bool {
+        let mut unseen = self.lock();
+        let found = unseen.iter_mut().find(|blank| blank.id == id);
+        found.is_some_and(|blank| !std::mem::replace(&mut blank.used, true))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Blank>> {
         let mut unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while unseen
             .front()
-            .is_some_and(|(_, at)| at.elapsed() > PATIENCE)
+            .is_some_and(|blank| blank.at.elapsed() > PATIENCE)
         {
             unseen.pop_front();
         }
@@ -82,8 +109,10 @@ impl First {
             return Ok(None);
         };
         let id = id.to_str().unwrap_or_default().to_owned();
-        if unseen.holds(&id) {
-            return Ok(Some(First { id, seen: None }));
+        match unseen.used(&id) {
+            Some(false) => return Ok(Some(First { id, seen: None })),
+            Some(true) => return Err(Failure::conflict(USED)),
+            None => {}
         }
         let first = queue.first(&id).await.map_err(|error| failed(&error))?;
         let first = first.ok_or_else(|| {
@@ -99,7 +128,7 @@ impl First {
         } else if first.answered {
             "people have answered what the first picture shows: ask /reviews/{id}"
         } else if first.paired {
-            "two pictures of it were judged together already, and a person will decide: ask /reviews/{id}"
+            USED_REVIEW
         } else if first.model != model {
             "the first picture was judged by another model: send this one to the same"
         } else {
@@ -131,25 +160,23 @@ impl First {
                 "this is the first picture once more, which says nothing new: take another one",
             ));
         }
-        match &first.reason[..] {
-            answers::LOW_CONFIDENCE => {}
+        let seen = match &first.reason[..] {
+            answers::LOW_CONFIDENCE => Some(&first.probabilities[..]),
             // Its probabilities say nothing.
             answers::OUT_OF_DISTRIBUTION => return Ok(Together::Alone),
             // A mark: no other picture says what it means.
-            _ => {
-                class.classification.decision = Decision::Review {
-                    runner_up: class.runner_up(),
-                    reason: ReviewReason::LowConfidence,
-                };
-                return Ok(Together::Person);
-            }
-        }
+            _ => None,
+        };
         let alone = class.class;
         let calibration = model.classifier.calibration();
         let pair = calibration
-            .decide_pair(&first.probabilities, class)
+            .decide_pair(seen, class)
             .map_err(|error| Failure::internal(error.to_string()))?;
-        let disagree = likeliest(&first.probabilities) != usize::from(alone);
+        let Some(seen) = seen else {
+            class.classification = pair;
+            return Ok(Together::Person);
+        };
+        let disagree = likeliest(seen) != usize::from(alone);
         let name = model.classifier.classes().get(usize::from(pair.class));
         class.name = Arc::from(name.map_or("", String::as_str));
         class.classification = pair;
@@ -157,6 +184,23 @@ impl First {
             Some(answers::LOW_CONFIDENCE) if disagree => Together::Disagree,
             _ => Together::Agree,
         })
+    }
+
+    /// Uses it up, for a second picture that isn't put into the queue.
+    ///
+    /// # Errors
+    /// 409 if another second picture was judged before, 503 if the database can't tell.
+    pub async fn pair(&self, unseen: &Unseen, queue: &Queue) -> Result<(), Failure> {
+        if self.seen.is_none() {
+            return match unseen.pair(&self.id) {
+                true => Ok(()),
+                false => Err(Failure::conflict(USED)),
+            };
+        }
+        match queue.pair(&self.id).await {
+            Err(error) if error.is_conflict() => Err(Failure::conflict(USED_REVIEW)),
+            paired => paired.map_err(|error| failed(&error)),
+        }
     }
 
     /// The review of it, if people have it.

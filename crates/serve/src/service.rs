@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,22 +9,23 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use model::Backend;
 use pictures::Budget;
-use queue::{Options, Queue};
+use queue::{Address, Options, Queue};
 use tokio::sync::{Notify, Semaphore, broadcast};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     admission::Admission,
     args::Args,
     auth::Auth,
     callbacks::Callbacks,
+    drift::Decided,
     engine::{Batching, Engine},
-    gate::Gate,
+    gate::{self, Gate},
     metrics::Metrics,
-    models::Models,
+    models::{Loaded, Models},
     second::Unseen,
     watch::Watch,
 };
@@ -65,6 +67,8 @@ pub struct Service {
     pub ending: Notify,
     /// How it fares.
     pub watch: Watch,
+    /// What the models decide.
+    pub decisions: Decided,
     /// Since when.
     pub began: Instant,
     over: AtomicBool,
@@ -76,27 +80,29 @@ impl Service {
     /// # Errors
     /// If a model or the token file can't be read, or the backend isn't there.
     pub async fn start(args: Args) -> anyhow::Result<Self> {
+        // First what fails without a trace.
+        let auth = Auth::new(&args)?;
         let asked = args.backend.clone();
         let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
             Some(name) => name.parse()?,
             None => Backend::default(),
         };
-        let models = Arc::new(Models::load(&args.models, backend.device()?)?);
+        let mut models = Models::load(&args.models, backend.device()?)?;
+        let tests = gate::tests(&args.test_data, &models)?;
         let metrics = Arc::new(Metrics::new()?);
         let batching = Batching {
             images: args.max_batch,
             wait: args.wait(),
         };
         let queue = open(&args).await?;
-        let gate = Gate::new(&args, models.first(), queue.clone())?;
-        for (name, slot) in models.iter() {
-            gate.start(name, &slot.current()).await?;
-        }
+        let gate = Gate::new(&args, tests, queue.clone())?;
+        admit(&mut models, &gate).await?;
+        let models = Arc::new(models);
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics))
                 .context("can't start threads to compute on")?,
             admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
-            auth: Auth::new(&args)?,
+            auth,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
@@ -105,6 +111,7 @@ impl Service {
             answered: broadcast::Sender::new(ANSWERS),
             ending: Notify::new(),
             watch: Watch::default(),
+            decisions: Decided::default(),
             began: Instant::now(),
             over: AtomicBool::new(false),
             models,
@@ -115,9 +122,13 @@ impl Service {
     }
 
     /// Counts what became of images of a model.
-    pub fn decided(&self, model: &str, accepted: u64, deferred: u64) {
-        self.metrics.decided(model, accepted, deferred);
-        self.watch.images(accepted, deferred);
+    pub fn decided(&self, name: &str, model: &Loaded, accepted: u64, deferred: u64) {
+        self.metrics.decided(name, accepted, deferred);
+        // What another just took the place of has no hour any more.
+        let current = self.models.get(Some(name));
+        if current.is_some_and(|(_, slot)| slot.current().version == model.version) {
+            self.decisions.images(name, model, accepted, deferred);
+        }
     }
 
     /// Counts what became of a picture that was judged together with a first one. It is no image as any other:
@@ -138,13 +149,33 @@ impl Service {
     }
 }
 
+/// Withdraws the models that were refused before; the others are served, if there are any.
+async fn admit(models: &mut Models, gate: &Gate) -> anyhow::Result<()> {
+    let mut refused = Vec::new();
+    for (name, slot) in models.iter() {
+        if let Some(why) = gate.start(name, &slot.current()).await? {
+            refused.push((name.to_owned(), why));
+        }
+    }
+    for (name, why) in &refused {
+        models.withdraw(name);
+        if models.iter().next().is_none() {
+            bail!("{why}");
+        }
+        error!("not in service: {}", why.replace(char::is_control, " "));
+    }
+    Ok(())
+}
+
 /// The queue, and who deletes from it what needn't be kept any longer.
 async fn open(args: &Args) -> anyhow::Result<Queue> {
     let options = Options {
         second_opinion: args.second_opinion,
         ..Options::default()
     };
-    if let Some(folder) = args.database_folder() {
+    let address: Address = args.database.parse()?;
+    let folder = address.file().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("can't create {}", folder.display()))?;
     }

@@ -1,27 +1,25 @@
-//! How the server fares: the last hour by the minute, and whether more is left to people than validation
-//! promised.
+//! How the server fares, for people and for Prometheus.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use axum::{extract::State, http::header, response::IntoResponse};
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::header,
+    response::IntoResponse,
+};
 use queue::{Counts, Queue};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time;
 
-use crate::{failure::Failure, json::Json, models::Loaded, reviews::failed, service::Service};
+use crate::{failure::Failure, json::Json, reviews::failed, service::Service};
 
-/// Minutes that are remembered.
-const MINUTES: u64 = 60;
 /// Times of requests that are remembered.
 const TIMES: usize = 2048;
-/// Standard errors by which the share of deferred images has to differ from what was promised, to be called
-/// a drift: by chance alone it does in one look of 16,000.
-const SIGNIFICANT: f64 = 4.0;
-
 /// How long the counts of the queue are taken for its counts: counting looks at every item.
 const COUNTED: Duration = Duration::from_secs(5);
 /// How long counting them may keep Prometheus waiting.
@@ -35,32 +33,16 @@ pub struct Watch {
     counts: tokio::sync::Mutex<Option<(Instant, Option<Counts>)>>,
 }
 
-/// The share of images that was left to people in the last hour, beside the one that validation promised.
-#[derive(Debug)]
-pub struct Drift {
-    /// None without images.
-    pub now: Option<f64>,
-    /// None if nothing was promised.
-    pub promised: Option<f64>,
-    /// Whether they differ by more than chance.
-    pub significant: bool,
+/// Which model's decisions are asked for; without, the first's.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    model: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    minutes: VecDeque<Minute>,
     times: VecDeque<f64>,
     requests: [u64; 3],
-    images: u64,
-    deferred: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Minute {
-    /// Since 1970.
-    at: u64,
-    images: u64,
-    deferred: u64,
 }
 
 impl Watch {
@@ -79,33 +61,6 @@ impl Watch {
             seen.times.pop_front();
         }
         seen.times.push_back(seconds);
-    }
-
-    /// Images were decided on.
-    pub fn images(&self, accepted: u64, deferred: u64) {
-        let at = minute();
-        let mut seen = self.seen();
-        let images = accepted + deferred;
-        seen.images += images;
-        seen.deferred += deferred;
-        match seen.minutes.back_mut().filter(|minute| minute.at == at) {
-            Some(minute) => {
-                minute.images += images;
-                minute.deferred += deferred;
-            }
-            None => seen.minutes.push_back(Minute {
-                at,
-                images,
-                deferred,
-            }),
-        }
-    }
-
-    /// What was seen, of which the last hour is by the minute.
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        let mut seen = self.lock();
-        seen.pass(minute());
-        seen
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -127,65 +82,35 @@ impl Watch {
     }
 }
 
-impl Seen {
-    /// Forgets what is longer ago than an hour.
-    fn pass(&mut self, minute: u64) {
-        let minutes = &mut self.minutes;
-        while minutes
-            .front()
-            .is_some_and(|first| first.at + MINUTES <= minute)
-        {
-            minutes.pop_front();
-        }
-    }
-
-    fn drift(&self, promised: Option<f64>) -> Drift {
-        let sum = |of: fn(&Minute) -> u64| self.minutes.iter().map(of).sum::<u64>() as f64;
-        let (n, deferred) = (sum(|minute| minute.images), sum(|minute| minute.deferred));
-        let now = (n > 0.0).then(|| deferred / n);
-        let beyond = |(share, promised): (f64, f64)| {
-            // At least one image's worth, so that a promise of none isn't broken by one.
-            let error = (promised * (1.0 - promised) / n).sqrt().max(1.0 / n);
-            (share - promised).abs() > SIGNIFICANT * error
-        };
-        Drift {
-            now,
-            promised,
-            significant: now.zip(promised).is_some_and(beyond),
-        }
-    }
-}
-
-/// Minutes since 1970.
-fn minute() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or(Duration::ZERO).as_secs() / 60
-}
-
-/// The share of its validation images that a model leaves to people, where its threshold was fitted on any.
-fn promised(model: &Loaded) -> Option<f64> {
-    let deferral = &model.classifier.calibration().deferral;
-    (deferral.n > 0).then_some(1.0 - deferral.coverage)
-}
-
 /// `GET /metrics`
 pub async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {
     service
         .metrics
         .queue(service.watch.counts(&service.queue).await);
-    if let Some((_, slot)) = service.models.get(None) {
-        let promised = promised(&slot.current());
-        service.metrics.drift(&service.watch.seen().drift(promised));
-    }
+    // Without a fault of the program it is always there.
+    let drift = service.decisions.text(&service.models).unwrap_or_default();
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], service.metrics.text())
+    let text = service.metrics.text() + &drift;
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
 /// `GET /api/status`
 ///
 /// # Errors
-/// 503 if the queue can't be reached.
-pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure> {
+/// 404 if there is no such model, 503 if the queue can't be reached.
+pub async fn status(
+    State(service): State<Arc<Service>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json, Failure> {
+    let Query(Which { model }) = which.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+    let mut all = service.models.iter();
+    let found = match &model {
+        Some(name) => service.models.get(Some(name)),
+        // The first of the command line may have been refused.
+        None => service.models.get(None).or_else(|| all.next()),
+    };
+    let (name, slot) =
+        found.ok_or_else(|| Failure::not_found("no model of that name is in service"))?;
     let counts = service
         .queue
         .counts()
@@ -193,13 +118,10 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
         .map_err(|error| failed(&error))?;
     let agreement = service.queue.agreement().await;
     let agreement = agreement.map_err(|error| failed(&error))?;
-    let (name, slot) = service
-        .models
-        .get(None)
-        .ok_or_else(|| Failure::internal("no model is in service"))?;
     let model = slot.current();
-    let seen = service.watch.seen();
-    let drift = seen.drift(promised(&model));
+    let record = service.decisions.record(name, &model);
+    let drift = record.drift(&model);
+    let seen = service.watch.lock();
     let mut times: Vec<f64> = seen.times.iter().copied().collect();
     times.sort_by(f64::total_cmp);
     let quantile = |share: f64| {
@@ -208,7 +130,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
             .get(at.min(times.len().saturating_sub(1)))
             .map(|seconds| 1000.0 * seconds)
     };
-    let history: Value = seen
+    let history: Value = record
         .minutes
         .iter()
         .map(|minute| {
@@ -217,7 +139,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
             })
         })
         .collect();
-    let share = (seen.images > 0).then(|| seen.deferred as f64 / seen.images as f64);
+    let share = (record.images > 0).then(|| record.deferred as f64 / record.images as f64);
     Ok(Json(json!({
         "model": name,
         "version": model.version,
@@ -225,8 +147,8 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json, Failure
         "uptime_s": service.began.elapsed().as_secs(),
         "requests": { "ok": seen.requests[0], "error": seen.requests[1], "refused": seen.requests[2] },
         "latency_ms": { "p50": quantile(0.5), "p99": quantile(0.99) },
-        "images": seen.images,
-        "accepted": seen.images - seen.deferred,
+        "images": record.images,
+        "accepted": record.images - record.deferred,
         "deferred_share": share,
         "promised_share": drift.promised,
         "drift": {

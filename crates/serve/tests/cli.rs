@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 /// Exit code and standard error.
 fn serve(args: &[&str]) -> (Option<i32>, String) {
@@ -47,6 +47,7 @@ fn a_token_is_never_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
     let path = file.display().to_string();
+    let database = folder.path().join("reviews.sqlite").display().to_string();
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../artifacts/pretrained");
     for (text, word) in [
         ("secret", "line 1"),
@@ -55,8 +56,13 @@ fn a_token_is_never_repeated() {
         ("# nobody", "no token"),
     ] {
         fs::write(&file, text).unwrap();
-        let args = [model, "--listen", "127.0.0.1:0", "--token-file", &path];
+        let args = [
+            &[model, "--listen", "127.0.0.1:0", "--token-file", &path][..],
+            &["--database", &database],
+        ]
+        .concat();
         let (code, said) = serve(&args);
+        assert!(!Path::new(&database).exists(), "nothing is left behind");
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(word) && said.contains(&path), "{said}");
         assert!(!said.contains("secret"), "{said}");

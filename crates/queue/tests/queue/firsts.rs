@@ -1,4 +1,4 @@
-use queue::Deferred;
+use queue::{Deferred, Error};
 
 use crate::place::{class, deferred, on_both, say};
 
@@ -27,6 +27,42 @@ async fn a_first_picture_is_known_until_a_second_was_left_to_people() {
         for unknown in ["", "0123", "00112233445566778899aabbccddeeff"] {
             assert_eq!(queue.first(unknown).await.unwrap(), None);
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_all_seconds_to_a_first_picture_one_is_judged_with_it() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let id = queue.defer(deferred(1)).await.unwrap();
+        let seconds: Vec<_> = (0..8)
+            .map(|number| {
+                let (queue, id) = (queue.clone(), id.clone());
+                tokio::spawn(async move {
+                    let first = Some(id.clone());
+                    match number % 2 {
+                        0 => queue.pair(&id).await,
+                        _ => queue
+                            .defer(Deferred {
+                                first,
+                                ..deferred(number)
+                            })
+                            .await
+                            .map(drop),
+                    }
+                })
+            })
+            .collect();
+        let mut paired = 0;
+        for second in seconds {
+            match second.await.unwrap() {
+                Ok(()) => paired += 1,
+                Err(error) => assert!(matches!(error, Error::Paired(_)), "{error}"),
+            }
+        }
+        assert_eq!(paired, 1);
+        assert!(queue.first(&id).await.unwrap().unwrap().paired);
     })
     .await;
 }

@@ -50,12 +50,15 @@ pub async fn infer(
     named: Addressed,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (name, slot) = found(&service, named)?;
+    let named = named_by(named)?;
+    let (name, slot) = found(&service, &named)?;
     let (parts, body) = request.into_parts();
     let admitted = service.admission.read(&parts.headers, body).await?;
     let Admitted { body, room } = admitted;
     let underway = service.engine.underway();
-    let shape = slot.current().classifier.shape();
+    // Another may have taken its place while the body arrived; from here on it is this one.
+    let model = named.version_of(slot)?;
+    let shape = model.classifier.shape();
     let asked = request::parse(&body, header_length(&parts.headers)?, shape)?;
     drop(body);
     let people = asked
@@ -74,7 +77,7 @@ pub async fn infer(
     let images = people.then(|| asked.images.clone());
     let told = service
         .engine
-        .ask(slot, asked.images, &room, underway)
+        .ask(model, asked.images, &room, underway)
         .await?;
     let (mut accepted, mut deferred) = (0, 0);
     for (_, answer) in &told.answers {
@@ -83,7 +86,7 @@ pub async fn infer(
             model::Decision::Review { .. } => deferred += 1,
         }
     }
-    service.decided(name, accepted, deferred);
+    service.decided(name, &told.model, accepted, deferred);
     let reviews = match images {
         None => Vec::new(),
         Some(images) => {
@@ -143,8 +146,9 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 /// # Errors
 /// 404 if it isn't in service.
 pub async fn model(State(service): State<Arc<Service>>, named: Addressed) -> Result<Json, Failure> {
-    let (name, slot) = found(&service, named)?;
-    Ok(Json(reply::metadata(name, &slot.current())))
+    let named = named_by(named)?;
+    let (name, slot) = found(&service, &named)?;
+    Ok(Json(reply::metadata(name, &*named.version_of(slot)?)))
 }
 
 /// `GET /v2/models/{model}/ready`
@@ -155,7 +159,8 @@ pub async fn model_ready(
     State(service): State<Arc<Service>>,
     named: Addressed,
 ) -> Result<Response, Failure> {
-    let (name, _) = found(&service, named)?;
+    let named = named_by(named)?;
+    let (name, _) = found(&service, &named)?;
     let ready = json!({ "name": name, "ready": true });
     Ok(health(service.engine.is_alive(), ready))
 }
@@ -178,21 +183,31 @@ fn health(well: bool, said: Value) -> Response {
     }
 }
 
-fn found(service: &Service, named: Addressed) -> Result<(&str, &Arc<Slot>), Failure> {
-    let Path(named) = named.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+fn named_by(address: Addressed) -> Result<Named, Failure> {
+    let Path(named) = address.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+    Ok(named)
+}
+
+fn found<'a>(service: &'a Service, named: &Named) -> Result<(&'a str, &'a Arc<Slot>), Failure> {
     let found = service.models.get(Some(&named.model));
     let (name, slot) =
         found.ok_or_else(|| Failure::not_found("no model of that name is in service"))?;
-    let current: Arc<Loaded> = slot.current();
-    if let Some(version) = named.version
-        && version != current.version
-    {
-        return Err(Failure::not_found(format!(
-            "of this model version {} is in service, and no other",
-            current.version
-        )));
-    }
+    named.version_of(slot)?;
     Ok((name, slot))
+}
+
+impl Named {
+    /// The model that answers, if it is of the version that was asked for.
+    fn version_of(&self, slot: &Slot) -> Result<Arc<Loaded>, Failure> {
+        let current = slot.current();
+        match &self.version {
+            Some(version) if *version != current.version => Err(Failure::not_found(format!(
+                "of this model version {} is in service, and no other",
+                current.version
+            ))),
+            _ => Ok(current),
+        }
+    }
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, Failure> {

@@ -49,6 +49,15 @@ fn a_picture_may_come_in_a_form() {
     let kind = "Content-Type: multipart/form-data; boundary=x";
     let reply = server.send("POST", "/predict", &[kind], &body);
     assert_eq!(reply.json()["digit"], labels[0], "{reply:?}");
+    // Whatever other file comes before it; and two are not one.
+    let thumbnail =
+        b"--x\r\nContent-Disposition: form-data; name=\"thumb\"; filename=\"b.png\"\r\n\r\nno picture\r\n";
+    let after = [&thumbnail[..], &body].concat();
+    let reply = server.send("POST", "/predict", &[kind], &after);
+    assert_eq!(reply.json()["digit"], labels[0], "{reply:?}");
+    let twice = [&body[..body.len() - b"--x--\r\n".len()], &body].concat();
+    let refused = server.send("POST", "/predict", &[kind], &twice);
+    assert_eq!(refused.status, 400, "{refused:?}");
     let empty = server.send("POST", "/predict", &[kind], b"--x--\r\n");
     assert_eq!(empty.status, 400);
 }
@@ -167,6 +176,15 @@ fn what_makes_no_sense_is_told_what_is_wrong_with_it_and_harms_nobody_else() {
         (input(&|input| input["data"][0] = json!(-1)), "JSON"),
         (input(&|input| input["data"][0] = json!(0.5)), "JSON"),
         (input(&|input| input["data"] = json!(7)), "JSON"),
+        // The axes in another order.
+        (
+            input(&|input| input["data"] = json!([vec![vec![[0]; 28]; 28]])),
+            "nested as [1, 28, 28, 1]",
+        ),
+        (
+            input(&|input| input["data"] = json!([vec![0; 700], vec![0; 84]])),
+            "unevenly",
+        ),
         (input(&|input| input["data"] = Value::Null), "data"),
         (
             input(&|input| input["parameters"] = json!({ "binary_data_size": 784 })),

@@ -7,25 +7,51 @@ use serde::{
     de::{DeserializeSeed, Deserializer, Error, SeqAccess, Unexpected, Visitor},
 };
 
-/// The elements in row-major order.
+/// The elements in row-major order, and how they are nested.
 #[derive(Debug, Default)]
-pub struct Flat(pub Vec<u8>);
+pub struct Flat {
+    pub bytes: Vec<u8>,
+    /// How many there are in a list of each level, from the outermost.
+    pub sides: Vec<u64>,
+}
 
-impl<'de> Deserialize<'de> for Flat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut flat = Vec::new();
-        Into {
-            flat: &mut flat,
-            outermost: true,
-        }
-        .deserialize(deserializer)?;
-        Ok(Flat(flat))
+impl Flat {
+    /// Whether the elements lie in one list, or are nested as `shape` says.
+    pub fn has_shape(&self, shape: &[u64]) -> bool {
+        self.sides.len() <= 1 || self.sides == shape
     }
 }
 
+impl<'de> Deserialize<'de> for Flat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut found = Found::default();
+        let seed = Into {
+            found: &mut found,
+            level: 0,
+        };
+        seed.deserialize(deserializer)?;
+        let sides = found.sides.into_iter().map_while(|side| side).collect();
+        Ok(Flat {
+            bytes: found.bytes,
+            sides,
+        })
+    }
+}
+
+/// What has been read.
+#[derive(Default)]
+struct Found {
+    bytes: Vec<u8>,
+    /// Of each level that was begun, the length of its lists, as soon as one has ended.
+    sides: Vec<Option<u64>>,
+    /// The level of the elements.
+    leaves: Option<usize>,
+}
+
 struct Into<'a> {
-    flat: &'a mut Vec<u8>,
-    outermost: bool,
+    found: &'a mut Found,
+    /// How many lists this is in.
+    level: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Into<'_> {
@@ -40,31 +66,46 @@ impl<'de> Visitor<'de> for Into<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.outermost {
-            true => f.write_str("a list of whole numbers from 0 to 255"),
-            false => f.write_str("a whole number from 0 to 255, or a list of them"),
+        match self.level {
+            0 => f.write_str("a list of whole numbers from 0 to 255"),
+            _ => f.write_str("a whole number from 0 to 255, or a list of them"),
         }
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        match u8::try_from(value) {
-            Ok(byte) if !self.outermost => {
-                self.flat.push(byte);
-                Ok(())
-            }
-            _ => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+        let (Ok(byte), 1..) = (u8::try_from(value), self.level) else {
+            return Err(E::invalid_value(Unexpected::Unsigned(value), &self));
+        };
+        if *self.found.leaves.get_or_insert(self.level) != self.level {
+            return Err(E::custom(UNEVEN));
         }
+        self.found.bytes.push(byte);
+        Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let flat = self.flat;
+        let Self { found, level } = self;
+        if found.leaves.is_some_and(|leaves| leaves <= level) {
+            return Err(A::Error::custom(UNEVEN));
+        }
+        if found.sides.len() == level {
+            found.sides.push(None);
+        }
+        let mut count = 0;
         while elements
             .next_element_seed(Into {
-                flat,
-                outermost: false,
+                found,
+                level: level + 1,
             })?
             .is_some()
-        {}
-        Ok(())
+        {
+            count += 1;
+        }
+        match *found.sides[level].get_or_insert(count) == count {
+            true => Ok(()),
+            false => Err(A::Error::custom(UNEVEN)),
+        }
     }
 }
+
+const UNEVEN: &str = "`data` is nested unevenly";

@@ -163,7 +163,14 @@ fn images(inputs: Few<Tensor, 2>, tensors: &[u8], shape: ImageShape) -> Result<V
                 "`{INPUT}` has neither `data` nor binary_data_size"
             )));
         }
-        (Some(Flat(data)), None) if tensors.is_empty() => data,
+        // A list for each value of another order of axes would be read as another image, without a word.
+        (Some(data), None) if !data.has_shape(&input.shape.0) => {
+            return Err(Failure::bad(format!(
+                "`data` is nested as {:?}, its shape {:?}",
+                data.sides, input.shape.0
+            )));
+        }
+        (Some(data), None) if tensors.is_empty() => data.bytes,
         (None, Some(size)) if size == tensors.len() => tensors.to_vec(),
         (_, size) => {
             return Err(Failure::bad(format!(

@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 70] = [
+pub(crate) const KEYS: [&str; 72] = [
     "seed",
     "backend",
     "data.dir",
@@ -22,6 +22,7 @@ pub(crate) const KEYS: [&str; 70] = [
     "data.augmentation.shear",
     "data.augmentation.elastic",
     "data.augmentation.stroke",
+    "data.augmentation.outline",
     "data.augmentation.resolution",
     "data.augmentation.blur",
     "data.augmentation.binarize",
@@ -37,6 +38,7 @@ pub(crate) const KEYS: [&str; 70] = [
     "data.validation_augmentation.shear",
     "data.validation_augmentation.elastic",
     "data.validation_augmentation.stroke",
+    "data.validation_augmentation.outline",
     "data.validation_augmentation.resolution",
     "data.validation_augmentation.blur",
     "data.validation_augmentation.binarize",

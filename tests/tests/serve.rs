@@ -377,7 +377,7 @@ fn tokens_say_who_may_ask_and_who_may_review() {
     )
     .unwrap();
     let server = Server::start(&sandbox, &["--token-file", "tokens"]);
-    let ask = &["Authorization: Bearer aaaaaaaaaaaaaaaaaaaa"][..];
+    let ask = &["Authorization: bearer aaaaaaaaaaaaaaaaaaaa"][..];
     let review = &["Authorization: Bearer rrrrrrrrrrrrrrrrrrrr"][..];
     let wrong = &["Authorization: Bearer aaaaaaaaaaaaaaaaaaab"][..];
     for (path, lines, status) in [

@@ -79,7 +79,10 @@ impl Auth {
             return Ok(());
         };
         let given = headers.get(header::AUTHORIZATION);
-        let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let given = given.and_then(|value| value.to_str().ok()?.split_once(' '));
+        // The name of the scheme is the same in any case (RFC 9110, section 11.1).
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let given = given.map(|(_, token)| token);
         let given: [u8; 32] = Sha256::digest(given.unwrap_or_default()).into();
         let mut role = None;
         for (token, allows) in tokens {

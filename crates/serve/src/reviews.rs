@@ -8,7 +8,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use queue::{Answer, Error, Item, Reviewed};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::{
     sync::broadcast::Receiver,
@@ -23,25 +23,34 @@ const LONGEST_WAIT: u64 = 60;
 /// How often the database is asked while a client waits: another server may have the answer.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// A person is the same with a blank before or after the name: one must not give both opinions.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|name| name.trim().to_owned())
+}
+
 #[derive(Deserialize)]
 struct Person {
+    #[serde(deserialize_with = "name")]
     reviewer: String,
 }
 
 #[derive(Deserialize)]
 struct Undoing {
+    #[serde(deserialize_with = "name")]
     reviewer: String,
     key: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Holder {
+    #[serde(deserialize_with = "name")]
     reviewer: String,
     lease: String,
 }
 
 #[derive(Deserialize)]
 struct Answered {
+    #[serde(deserialize_with = "name")]
     reviewer: String,
     lease: String,
     answer: String,

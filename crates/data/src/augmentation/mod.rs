@@ -185,7 +185,8 @@ impl Augmentation {
         } = scratch;
         let (width, full) = (shape.width, [shape.height, shape.width]);
         let mut source = image;
-        if [self.styles, self.crop, self.stroke, self.outline] != [0.0; 4] {
+        let before = [self.styles, self.crop, self.stroke, self.outline];
+        if before.iter().any(|amount| *amount > 0.0) {
             let styles = digit
                 .and_then(|digit| Styles::draw(self.styles, digit, &mut draw.of(Kind::Styles)));
             let crop = Crop::draw(self.crop, &mut draw.of(Kind::Crop));

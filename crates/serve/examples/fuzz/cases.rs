@@ -13,6 +13,8 @@ const PIXELS: usize = 28 * 28;
 const INFER: &str = "/v2/models/model/infer";
 /// Bytes of a large body, which may have 16 MB.
 const LARGE: usize = 15_800_000;
+/// Bytes of a piece of a large body, at most.
+const PIECE: usize = 1 << 16;
 /// Of so many bodies one is large.
 const RARE: usize = 10_000;
 
@@ -42,7 +44,8 @@ impl Random {
 pub struct Case {
     pub uri: String,
     pub lines: Vec<(&'static str, String)>,
-    pub body: Bytes,
+    /// In pieces, which large bodies share with each other: the memory that is watched is the server's.
+    pub body: Vec<Bytes>,
 }
 
 /// What the queue gave.
@@ -73,7 +76,7 @@ pub struct Seeds {
     pictures: Vec<Vec<u8>>,
     people: Vec<Vec<u8>>,
     /// Large ones.
-    large: Vec<Vec<u8>>,
+    large: Vec<Bytes>,
     /// More than a body may have, compressed.
     bomb: Bytes,
 }
@@ -186,7 +189,7 @@ impl Seeds {
         for picture in [noise(3900, 4000), DynamicImage::new_luma8(9000, 9000)] {
             let mut bytes = Cursor::new(Vec::new());
             picture.write_to(&mut bytes, ImageFormat::Png)?;
-            large.push(bytes.into_inner());
+            large.push(bytes.into_inner().into());
         }
         Ok(Seeds {
             large,
@@ -238,74 +241,60 @@ impl Seeds {
         Ok(Case {
             uri,
             lines,
-            body: body.into(),
+            body: vec![body.into()],
         })
     }
 
     /// A body of nearly all the bytes that it may have, or that is more when it is unpacked.
     fn large(&self, random: &mut Random) -> Case {
-        let many = |element: &str| {
-            let list = format!("{element},").repeat(LARGE / (element.len() + 1));
-            format!("{list}{element}")
-        };
         let element = random.one_of(&["0", "[]", "{}", "\"\"", "null", "{\"name\":\"class\"}"]);
-        let nested = |mark: &str| mark.repeat(LARGE / mark.len());
-        let (uri, body) = match random.below(12) {
-            0 => (INFER, format!("{{\"inputs\":[{}]}}", many(element))),
-            1 => {
-                let outputs = many(element);
-                (INFER, format!("{{\"inputs\":[],\"outputs\":[{outputs}]}}"))
-            }
-            2 => {
-                let of = many(element);
-                let body = format!("{{\"inputs\":[],\"parameters\":{{\"x\":[{of}]}}}}");
-                (INFER, body)
-            }
-            3 => (
-                INFER,
-                format!("{{\"x\":[{}],\"inputs\":[]}}", many(element)),
-            ),
-            4 => {
-                let field = random.one_of(&["shape", "data", "parameters", "name"]);
-                let of = many(element);
-                (INFER, format!("{{\"inputs\":[{{\"{field}\":[{of}]}}]}}"))
-            }
-            5 => (INFER, format!("{{\"inputs\":{}", nested("["))),
-            6 => (INFER, format!("{{\"x\":{}", nested("{\"a\":"))),
-            7 => (
-                INFER,
-                format!("{{\"inputs\":[],\"id\":\"{}\"}}", nested("\\n")),
-            ),
-            8 => (INFER, format!("{{\"inputs\":\"{}\"}}", nested("\\\""))),
-            9 => {
-                let body = format!("{{\"reviewer\":\"{}\"}}", nested("a"));
-                ("/review/next", body)
-            }
+        let many = format!("{element},");
+        let field = random.one_of(&["shape", "data", "parameters", "name"]);
+        let of_input = format!("{{\"inputs\":[{{\"{field}\":[");
+        let (before, repeated, after) = match random.below(12) {
+            0 => ("{\"inputs\":[", &*many, "0]}"),
+            1 => ("{\"inputs\":[],\"outputs\":[", &*many, "0]}"),
+            2 => ("{\"inputs\":[],\"parameters\":{\"x\":[", &*many, "0]}}"),
+            3 => ("{\"x\":[", &*many, "0],\"inputs\":[]}"),
+            4 => (&*of_input, &*many, "0]}]}"),
+            5 => ("{\"inputs\":", "[", ""),
+            6 => ("{\"x\":", "{\"a\":", ""),
+            7 => ("{\"inputs\":[],\"id\":\"", "\\n", "\"}"),
+            8 => ("{\"inputs\":\"", "\\\"", "\"}"),
+            9 => ("{\"reviewer\":\"", "a", "\"}"),
             10 => {
                 return Case {
                     uri: INFER.to_owned(),
                     lines: vec![("content-encoding", "gzip".to_owned())],
-                    body: self.bomb.clone(),
+                    body: vec![self.bomb.clone()],
                 };
             }
             _ => {
-                let mut body = random.one_of(&self.large).clone();
-                change(&mut body, random);
+                let picture = random.one_of(&self.large);
+                let pieces = (0..picture.len()).step_by(PIECE);
+                let pieces = pieces.map(|at| picture.slice(at..picture.len().min(at + PIECE)));
                 return Case {
                     uri: "/predict?review=false".to_owned(),
                     lines: Vec::new(),
-                    body: body.into(),
+                    body: change_one(pieces.collect(), random),
                 };
             }
         };
-        let mut body = body.into_bytes();
+        let piece = Bytes::from(repeated.repeat(PIECE / repeated.len()));
+        let mut body = vec![piece.clone(); LARGE / piece.len()];
+        body.insert(0, Bytes::from(before.to_owned()));
+        body.push(Bytes::from(after.to_owned()));
         if random.below(2) == 0 {
-            change(&mut body, random);
+            body = change_one(body, random);
         }
+        let uri = match repeated {
+            "a" => "/review/next",
+            _ => INFER,
+        };
         Case {
             uri: uri.to_owned(),
             lines: Vec::new(),
-            body: body.into(),
+            body,
         }
     }
 
@@ -463,6 +452,18 @@ fn change(body: &mut Vec<u8>, random: &mut Random) {
             }
         }
     }
+}
+
+/// Random changes of the first piece, the last or one between.
+fn change_one(mut pieces: Vec<Bytes>, random: &mut Random) -> Vec<Bytes> {
+    let last = pieces.len().saturating_sub(1);
+    let at = *random.one_of(&[0, random.0 as usize % pieces.len().max(1), last]);
+    if let Some(piece) = pieces.get_mut(at) {
+        let mut bytes = piece.to_vec();
+        change(&mut bytes, random);
+        *piece = bytes.into();
+    }
+    pieces
 }
 
 /// Random changes of JSON, half of which leave most of it standing.

@@ -2,6 +2,7 @@
 // keep a review queue); without it a stand-in with the same contract is tested against.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { mock } from "./mock.mjs";
@@ -430,6 +431,22 @@ test("the status page shows figures and draws its chart", async () => {
   await page.goto(`${base}/status`);
   await page.locator("#chart svg").waitFor();
   assert.ok(await page.locator("#tiles > div").count() >= 4);
+});
+
+test("what people answered is downloaded as a data set", async () => {
+  await filled(2);
+  const page = await reviewing();
+  const shown = await item(page);
+  await page.keyboard.press("1");
+  await page.waitForFunction((shown) => document.getElementById("figure").dataset.item !== shown, shown);
+  await page.goto(`${base}/status`);
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download the answers" }).click();
+  const file = await download;
+  assert.match(file.suggestedFilename(), /^answers-.+\.tar\.gz$/);
+  const bytes = await readFile(await file.path());
+  assert.deepEqual([...bytes.subarray(0, 2)], [0x1f, 0x8b]);
+  await page.locator("#download-note", { hasText: "Downloaded" }).waitFor();
 });
 
 test("a token is asked for once where the server wants one", { skip: Boolean(process.env.SERVE_URL) && "needs the stand-in" }, async () => {

@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const PAGES = new URL("../../crates/serve/pages/", import.meta.url);
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -162,6 +163,7 @@ export function mock({ classes = "digits", token = null, lease = 120_000, models
       const index = names.indexOf(last);
       return [200, { id: second, state: done(item) ? "done" : disputed(item) ? "disputed" : "open", answer: last, class: index < 0 ? null : index, created: item.created, answered: null }];
     }
+    if (url.pathname === "/review/export") return [200, gzipSync("answers"), "application/gzip"];
     if (first === "review" && request.method === "POST") {
       const json = JSON.parse(body.toString() || "{}");
       return third ? review(third, second, json) : review(second, null, json);

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, io::Write as _, net::TcpStream, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
 
 use flate2::{
     Compression,
+    read::GzDecoder,
     write::{GzEncoder, ZlibEncoder},
 };
 use serde_json::{Value, json};
@@ -809,6 +816,7 @@ fn what_people_answered_becomes_a_data_set_that_other_commands_read() {
         let server = Server::start(&sandbox, &["--second-opinion", "0"]);
         let reviews = infer(&server, &images, &["review"]).json();
         let reviews = reviews["outputs"][0]["data"].as_array().unwrap().clone();
+        assert_eq!(server.get("/review/export").status, 409);
         let mut answered = 0;
         loop {
             let next = server
@@ -844,6 +852,28 @@ fn what_people_answered_becomes_a_data_set_that_other_commands_read() {
     assert!(learn > judge && judge > 0, "{learn}, {judge}");
     let table = String::from_utf8(sandbox.bytes("answers/provenance.csv")).unwrap();
     assert_eq!(table.lines().count() as u32, answered);
+    // The same can be downloaded.
+    {
+        let server = Server::start(&sandbox, &[]);
+        let reply = server.get("/review/export?model=pretrained");
+        assert_eq!(reply.status, 200);
+        let mut archive = tar::Archive::new(GzDecoder::new(&reply.body[..]));
+        let mut names = BTreeSet::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = entry.path().unwrap().into_owned();
+            let name = path.strip_prefix("answers-pretrained").unwrap();
+            let name = name.to_str().unwrap().to_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes, sandbox.bytes(&format!("answers/{name}")), "{name}");
+            names.insert(name);
+        }
+        let listed = fs::read_dir(sandbox.path("answers")).unwrap();
+        let listed = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names, listed.collect());
+        assert_eq!(server.get("/review/export?model=letters").status, 404);
+    }
     // However the database is named.
     for database in [
         "artifacts/reviews.sqlite",

@@ -1,6 +1,10 @@
 use sha2::{Digest, Sha256};
 
-use crate::{Deferred, Error, Queue, database::values, first};
+use crate::{
+    Deferred, Error, Queue,
+    database::{Tx, values},
+    first,
+};
 
 const ADD_ITEM: &str = "INSERT INTO items (id, created, model, version, channels, height, width, classes, \
     probabilities, reason, first, people, wanted, callback) \
@@ -16,6 +20,31 @@ impl Queue {
     /// [`Error::Invalid`] if the parts of it don't fit together or can't be stored, [`Error::Paired`] if the
     /// item that it names as the first picture has a second already, or if the database fails.
     pub async fn defer(&self, deferred: Deferred) -> Result<String, Error> {
+        let mut tx = self.database.begin().await?;
+        let id = self.add(&mut tx, &deferred).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Puts pictures into the queue, all of them or none; their ids, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Queue::defer`].
+    pub async fn defer_all(&self, deferred: &[Deferred]) -> Result<Vec<String>, Error> {
+        let mut ids = Vec::with_capacity(deferred.len());
+        if deferred.is_empty() {
+            return Ok(ids);
+        }
+        let mut tx = self.database.begin().await?;
+        for deferred in deferred {
+            ids.push(self.add(&mut tx, deferred).await?);
+        }
+        tx.commit().await?;
+        Ok(ids)
+    }
+
+    async fn add(&self, tx: &mut Tx<'_>, deferred: &Deferred) -> Result<String, Error> {
         deferred.check()?;
         let id = self.random()?;
         let people = if share(id.as_bytes()) < self.options.second_opinion {
@@ -27,10 +56,8 @@ impl Queue {
         let unwritable = |error: serde_json::Error| Error::Invalid(error.to_string());
         let classes = serde_json::to_string(&deferred.classes).map_err(unwritable)?;
         let probabilities = serde_json::to_string(&deferred.probabilities).map_err(unwritable)?;
-
-        let mut tx = self.database.begin().await?;
         if let Some(id) = &deferred.first {
-            first::pair(&mut tx, id, self.now()).await?;
+            first::pair(tx, id, self.now()).await?;
         }
         let item = values![
             &id,
@@ -55,7 +82,6 @@ impl Queue {
             &deferred.input
         ];
         tx.run(ADD_CONTENTS, contents).await?;
-        tx.commit().await?;
         Ok(id)
     }
 

@@ -1,11 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{
-    Error, Queue, Reviewed, State,
-    database::values,
-    item::is_token,
-    stored::{ReviewedRow, reviewed},
-};
+use crate::{Error, Queue, Reviewed, State, database::values, item::is_token, stored::ReviewedRow};
 
 /// How many items there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +28,7 @@ pub struct Agreement {
     pub kappa: Option<f64>,
 }
 
-const STATE: &str = reviewed!("WHERE id = $1");
-const SINCE: &str = reviewed!("WHERE answered >= $1 ORDER BY answered, n");
+const STATE: &str = "SELECT id, state, answer, class, created, answered FROM items WHERE id = $1";
 const COUNTS: &str = "SELECT state, CASE WHEN lease_until > $1 THEN CAST(1 AS BIGINT) ELSE 0 END, COUNT(*) FROM items GROUP BY 1, 2";
 const PAIRS: &str = "SELECT a.item, a.answer FROM answers a JOIN items i ON i.id = a.item WHERE i.people > 1 \
     AND a.undoes IS NULL AND NOT EXISTS (SELECT 1 FROM answers u WHERE u.undoes = a.n) ORDER BY a.n";
@@ -55,21 +49,6 @@ impl Queue {
             .await?;
         let row = rows.into_iter().next();
         row.map(|row| self.database.reviewed(row)).transpose()
-    }
-
-    /// The items whose review ended at that time, in milliseconds since 1970, or later, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub async fn answered_since(&self, time: i64) -> Result<Vec<Reviewed>, Error> {
-        let rows = self
-            .database
-            .rows::<ReviewedRow>(SINCE, values![time])
-            .await?;
-        rows.into_iter()
-            .map(|row| self.database.reviewed(row))
-            .collect()
     }
 
     /// How many items there are.

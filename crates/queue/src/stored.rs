@@ -4,17 +4,6 @@ use serde::de::DeserializeOwned;
 
 use crate::{Answer, Error, Reviewed, State, database::Database};
 
-/// Selects the columns of a [`ReviewedRow`].
-macro_rules! reviewed {
-    ($where:literal) => {
-        concat!(
-            "SELECT id, state, answer, class, created, answered FROM items ",
-            $where
-        )
-    };
-}
-pub(crate) use reviewed;
-
 pub(crate) type ReviewedRow = (
     String,
     String,

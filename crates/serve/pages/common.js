@@ -22,10 +22,10 @@ let ahead = 0;
 export const serverNow = () => Date.now() + ahead;
 
 /**
- * The JSON that the server answers. Asks for a token where the server wants one.
+ * The JSON that the server answers, or its bytes where `what` is "blob". Asks for a token where the server wants one.
  * Throws `Unreachable` (after `patience` milliseconds without an answer, too) or `Refused`.
  */
-export async function ask(path, { method = "GET", json, body, headers = {}, signal, patience = 20_000 } = {}) {
+export async function ask(path, { method = "GET", json, body, headers = {}, signal, patience = 20_000, what = "json" } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const response = await send(path, {
@@ -48,7 +48,7 @@ export async function ask(path, { method = "GET", json, body, headers = {}, sign
       }
       continue;
     }
-    const answer = await response.json().catch(() => null);
+    const answer = await (response.ok ? response[what]() : response.json()).catch(() => null);
     if (response.ok && answer !== null) return answer;
     const message = answer?.error ?? `The server answered ${response.status}.`;
     if (PASSING.has(response.status) || response.ok) throw new Unreachable(message);

@@ -34,11 +34,9 @@ function showTiles({ requests, latency_ms: latency, images, accepted, deferred_s
     tile("Latency, half below", ms(latency?.p50), `99 % below ${ms(latency?.p99)}`),
     tile("Images", count(images), `${count(accepted)} accepted by the network`),
     tile("Handed to a person", share(deferred), promised === null ? "validation promised nothing" : `${share(promised)} in validation`),
-    tile("Drift", drift ? (drifting ? "Yes" : "None seen") : "–", drift ? `confidence ${number(drift.now)}, ${number(drift.expected)} expected` : "too few images to say", drifting ? "warn" : ""),
+    tile("Drift", drift ? (drifting ? "Yes" : "None seen") : "–", drift ? `${share(drift.now)} handed on of late, ${share(drift.expected)} expected` : "too few images to say", drifting ? "warn" : ""),
   );
 }
-
-const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
 
 function lead({ deferred_share: deferred, promised_share: promised, drift, queue, images, replacement }) {
   const waiting = queue.open + queue.leased + queue.disputed;
@@ -158,6 +156,22 @@ function showChart(history, promised) {
 let model = null;
 let latest = null;
 
+/** What people answered, as a file. */
+async function download() {
+  $("download").disabled = true;
+  write($("download-note"), "Packing…");
+  try {
+    const file = await ask(`/review/export?model=${encodeURIComponent(latest.model)}`, { what: "blob", patience: 120_000 });
+    const link = element("a", { href: URL.createObjectURL(file), download: `answers-${latest.model}.tar.gz` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    write($("download-note"), "Downloaded. Unpacked, its folder is what data.also of a recipe takes.");
+  } catch (error) {
+    write($("download-note"), error.message);
+  }
+  $("download").disabled = false;
+}
+
 async function refresh() {
   let again = EVERY;
   try {
@@ -186,5 +200,6 @@ function whenSeen() {
   else refresh();
 }
 
+$("download").addEventListener("click", download);
 addEventListener("resize", () => latest && showChart(latest.history ?? [], latest.promised_share));
 whenSeen();

@@ -26,7 +26,7 @@ pub struct Doubt {
     pub first: Option<String>,
 }
 
-/// Puts doubts into the queue; their ids, in order. It goes on if the client leaves, and keeps its room.
+/// Puts doubts into the queue, all or none; their ids, in order. It goes on if the client leaves, and keeps its room.
 ///
 /// # Errors
 /// 503 if the database doesn't take them.
@@ -37,12 +37,10 @@ pub async fn defer(
 ) -> Result<Vec<String>, Failure> {
     let queue = service.queue.clone();
     let storing = tokio::spawn(async move {
-        let mut ids = Vec::with_capacity(doubts.len());
-        for doubt in doubts {
-            ids.push(queue.defer(doubt.into()).await?);
-        }
+        let deferred: Vec<Deferred> = doubts.into_iter().map(Deferred::from).collect();
+        let ids = queue.defer_all(&deferred).await;
         drop(room);
-        Ok(ids)
+        ids
     });
     let stored = storing.await;
     stored

@@ -1,20 +1,33 @@
-//! What people answered, as a data set in MNIST's format, in a part to learn from and one to judge by.
+//! What people answered, taken out: into a folder by the command, as an archive by the page.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
-    io::{BufWriter, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use clap::Args;
-use queue::{Address, Example, Options, Part, Queue};
+use flate2::{Compression, write::GzEncoder};
+use queue::{Address, Options, Queue};
+use serde::Deserialize;
 
-use crate::args::DATABASE;
+use crate::{
+    answered::{Answered, PROVENANCE},
+    args::DATABASE,
+    failure::Failure,
+    reviews::failed,
+    service::Service,
+};
 
-/// What each image is and where it comes from; also what tells a folder of ours.
-const PROVENANCE: &str = "provenance.csv";
+/// Bytes of images of which an archive is made at most: all of them are in memory then.
+const MOST: u64 = 64 << 20;
 
 /// Write what people answered as a data set that `train` reads.
 ///
@@ -46,21 +59,9 @@ impl Export {
             "{address}: there is no review queue"
         );
         let queue = Queue::open(&self.database, Options::default()).await?;
-        let learn = examples(&queue, Part::Learn, self.model.as_deref()).await?;
-        let judge = examples(&queue, Part::Judge, self.model.as_deref()).await?;
+        let answered = Answered::read(&queue, self.model.as_deref()).await;
         queue.close().await;
-        let all = || learn.iter().chain(&judge);
-        let Some(first) = all().next() else {
-            bail!("{address}: nobody has named an image yet");
-        };
-        for example in all() {
-            ensure!(
-                example.shape == first.shape && example.classes == first.classes,
-                "the images of model {} differ from those of {} in shape or classes: choose one with --model",
-                example.model,
-                first.model
-            );
-        }
+        let answered = answered.with_context(|| address.to_string())?;
         let written = self.to.join(PROVENANCE).is_file();
         ensure!(
             written || !self.to.exists(),
@@ -78,8 +79,7 @@ impl Export {
                 fs::remove_dir_all(rest).with_context(|| rest.display().to_string())?;
             }
         }
-        write(&partial, first, &learn, &judge)
-            .with_context(|| format!("can't write {}", partial.display()))?;
+        write(&partial, &answered).with_context(|| format!("can't write {}", partial.display()))?;
         if written {
             fs::rename(&self.to, &old).with_context(|| self.to.display().to_string())?;
         }
@@ -89,101 +89,81 @@ impl Export {
         }
         println!(
             "{} images to learn from, {} to judge by: {}",
-            learn.len(),
-            judge.len(),
+            answered.learn.len(),
+            answered.judge.len(),
             self.to.display()
         );
         Ok(())
     }
 }
 
-/// The images of a part that people named, each once, as it was named last: the same image twice says no more
-/// than once, and would be counted twice by whatever is certified or compared on it.
-///
-/// # Errors
-/// If the queue can't be read.
-pub async fn examples(
-    queue: &Queue,
-    part: Part,
-    model: Option<&str>,
-) -> Result<Vec<Example>, queue::Error> {
-    let mut examples = queue.export(part).await?;
-    examples.retain(|example| model.is_none_or(|model| example.model == model));
-    let mut last: HashMap<Vec<u8>, (i64, String)> = HashMap::new();
-    for example in &examples {
-        let this = (example.answered, example.id.clone());
-        let last = last.entry(example.input.clone()).or_default();
-        *last = this.max(last.clone());
-    }
-    examples.retain(|example| last[&example.input].1 == example.id);
-    Ok(examples)
-}
-
-fn write(
-    folder: &Path,
-    first: &Example,
-    learn: &[Example],
-    judge: &[Example],
-) -> anyhow::Result<()> {
+fn write(folder: &Path, answered: &Answered) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
-    let create =
-        |name: &str| Ok::<_, anyhow::Error>(BufWriter::new(File::create(folder.join(name))?));
-    let mut names = create("classes.txt")?;
-    for class in &first.classes {
-        writeln!(names, "{class}")?;
-    }
-    let mut table = create(PROVENANCE)?;
-    writeln!(
-        table,
-        "part,index,review,class,people,answered,model,version"
-    )?;
-    for (part, prefix, examples) in [("learn", "train", learn), ("judge", "t10k", judge)] {
-        if examples.is_empty() {
-            continue;
-        }
-        let [channels, height, width] = first.shape;
-        let count = u32::try_from(examples.len()).context("too many images")?;
-        // As MNIST's files are where the images are grey; with channels otherwise.
-        let sides = match channels {
-            1 => vec![count, height, width],
-            _ => vec![count, channels, height, width],
-        };
-        let mut images = create(&format!("{prefix}-images-idx{}-ubyte", sides.len()))?;
-        images.write_all(&[0, 0, 0x08, sides.len() as u8])?;
-        for side in sides {
-            images.write_all(&side.to_be_bytes())?;
-        }
-        let mut labels = create(&format!("{prefix}-labels-idx1-ubyte"))?;
-        // Bytes, as MNIST's are, where they suffice; else numbers of four.
-        let wide = first.classes.len() > 256;
-        labels.write_all(&[0, 0, if wide { 0x0C } else { 0x08 }, 1])?;
-        labels.write_all(&count.to_be_bytes())?;
-        for (index, example) in examples.iter().enumerate() {
-            images.write_all(&example.input)?;
-            let class = example.class.to_be_bytes();
-            labels.write_all(if wide { &class } else { &class[3..] })?;
-            let Example {
-                id,
-                reviewers,
-                answered,
-                model,
-                version,
-                ..
-            } = example;
-            let class = example.class;
-            writeln!(
-                table,
-                "{part},{index},{id},{class},{reviewers},{answered},{model},{version}"
-            )?;
-        }
-        for mut file in [images, labels] {
-            file.flush()?;
-            file.get_ref().sync_all()?;
-        }
-    }
-    for mut file in [names, table] {
-        file.flush()?;
-        file.get_ref().sync_all()?;
+    for (name, bytes) in answered.files()? {
+        let mut file = File::create(folder.join(name))?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
     }
     Ok(())
+}
+
+/// Whose images.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// The model that deferred them; without, the first.
+    model: Option<String>,
+}
+
+/// `GET /review/export`: what `serve export` writes, as an archive.
+///
+/// # Errors
+/// 404 if there is no such model, 409 if nobody has named an image of it, 413 if they are too many for an archive,
+/// 503 if the queue can't be reached or another archive is being made.
+pub async fn archive(
+    State(service): State<Arc<Service>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let Query(Which { model }) = which.map_err(|rejection| Failure::bad(rejection.body_text()))?;
+    let found = service.models.get(model.as_deref());
+    let (name, _) =
+        found.ok_or_else(|| Failure::not_found("no model of that name is in service"))?;
+    let Ok(_one) = service.archives.try_acquire() else {
+        let message = "another archive is being made; try again in a second";
+        return Err(Failure::unavailable(message));
+    };
+    let bytes = service.queue.named_bytes(name).await;
+    if bytes.map_err(|fault| failed(&fault))? > MOST {
+        let message = "too many images were answered for a download: ask who runs the server for `serve export`";
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    let answered = Answered::read(&service.queue, Some(name)).await;
+    let answered = answered.map_err(|error| match error.downcast_ref() {
+        Some(fault) => failed(fault),
+        None => Failure::conflict(error.to_string()),
+    })?;
+    let root = format!("answers-{name}");
+    let fault = |_| Failure::internal("making the archive failed");
+    let file = format!("attachment; filename=\"{root}.tar.gz\"");
+    let archive = tokio::task::spawn_blocking(move || packed(&root, &answered));
+    let archive = archive.await.map_err(fault)?;
+    let archive = archive.map_err(|_| Failure::internal("making the archive failed"))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/gzip"),
+        (header::CONTENT_DISPOSITION, &file),
+    ];
+    Ok((headers, archive).into_response())
+}
+
+/// The data set as an archive with one folder.
+fn packed(folder: &str, answered: &Answered) -> anyhow::Result<Vec<u8>> {
+    let packing = GzEncoder::new(Vec::new(), Compression::default());
+    let mut archive = tar::Builder::new(packing);
+    for (name, bytes) in answered.files()? {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("{folder}/{name}"), &bytes[..])?;
+    }
+    Ok(archive.into_inner()?.finish()?)
 }

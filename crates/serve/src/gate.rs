@@ -11,8 +11,8 @@ use rayon::ThreadPool;
 use report::TestImagesError;
 
 use crate::{
+    answered::examples,
     args::Args,
-    export::examples,
     models::{Loaded, Models},
 };
 

@@ -29,7 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{error, info};
 
 use crate::{
-    auth,
+    auth, export,
     failure::{Failure, Refused},
     pages, predict, reviews,
     service::Service,
@@ -72,6 +72,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/metrics", get(watch::metrics))
         .route("/api/status", get(watch::status))
         .route("/review/next", post(reviews::next))
+        .route("/review/export", get(export::archive))
         .route("/review/undo", post(reviews::undo))
         .route("/review/{id}/answer", post(reviews::answer))
         .route("/review/{id}/skip", post(reviews::skip))

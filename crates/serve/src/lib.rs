@@ -5,6 +5,7 @@
 
 mod accept;
 mod admission;
+mod answered;
 pub mod args;
 mod auth;
 mod callbacks;

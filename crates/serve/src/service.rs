@@ -57,6 +57,8 @@ pub struct Service {
     pub budget: Budget,
     /// Threads for them.
     pub decoders: Arc<Semaphore>,
+    /// Archives of answers that may be made at a time.
+    pub archives: Semaphore,
     /// What waits for people.
     pub queue: Queue,
     /// First pictures in which nothing was seen.
@@ -105,6 +107,7 @@ impl Service {
             auth,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
+            archives: Semaphore::new(1),
             decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
             queue,
             unseen: Unseen::default(),

@@ -120,6 +120,8 @@ async fn an_export_has_the_items_of_one_class_that_people_agree_on() {
         let mut examples = queue.export(Part::Learn).await.unwrap();
         examples.extend(queue.export(Part::Judge).await.unwrap());
         let [example] = examples.try_into().unwrap();
+        assert_eq!(queue.named_bytes("digits").await.unwrap(), 784);
+        assert_eq!(queue.named_bytes("letters").await.unwrap(), 0);
         assert_eq!(
             (&example.id, example.class, example.label.as_str()),
             (&ids[0], 8, "8")
@@ -175,4 +177,23 @@ async fn the_same_input_is_always_in_the_same_part_and_three_in_ten_are_to_judge
     // Of the SHA-256 of these bytes, as `sha256sum` says it: another rule would let pictures change sides.
     let parts = [b"a", b"b", b"c", b"d"].map(|byte| Part::of(byte));
     assert_eq!(parts, [Part::Learn, Part::Judge, Part::Judge, Part::Judge]);
+}
+
+#[tokio::test]
+async fn of_pictures_that_are_deferred_together_all_are_stored_or_none() {
+    on_both(async |place| {
+        let queue = place.open().await;
+        let ids = queue.defer_all(&[deferred(1), deferred(2)]).await.unwrap();
+        assert_eq!(ids.len(), 2);
+        assert_eq!(queue.counts().await.unwrap().open, 2);
+        let wrong = queue::Deferred {
+            input: Some(vec![0; 3]),
+            ..deferred(4)
+        };
+        let together = queue.defer_all(&[deferred(3), wrong]).await;
+        assert!(together.is_err());
+        assert_eq!(queue.counts().await.unwrap().open, 2);
+        assert!(queue.defer_all(&[]).await.unwrap().is_empty());
+    })
+    .await;
 }

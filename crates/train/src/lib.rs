@@ -21,6 +21,7 @@ mod keys;
 mod latest;
 pub mod learner;
 mod live;
+mod live_page;
 mod member;
 mod more;
 mod outcome;
@@ -39,7 +40,9 @@ mod start;
 pub mod state;
 mod strategy;
 mod summary;
+mod tensorboard;
 mod terminal;
+mod watchers;
 
 pub use args::Args;
 pub use config::Config;

@@ -217,6 +217,14 @@ impl RunDir {
         self.replace(path, |file| file.write_all(bytes))
     }
 
+    /// Writes a file as a whole, without waiting for the disk: what is soon written again.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn write_soon(&self, path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+        self.put(path, false, |file| file.write_all(bytes))
+    }
+
     /// Does the same with what `fill` writes.
     ///
     /// # Errors
@@ -224,6 +232,15 @@ impl RunDir {
     pub fn replace(
         &self,
         path: &Path,
+        fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        self.put(path, true, fill)
+    }
+
+    fn put(
+        &self,
+        path: &Path,
+        wait: bool,
         fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
     ) -> Result<(), RunDirError> {
         self.check()?;
@@ -241,7 +258,9 @@ impl RunDir {
             fill(&mut buffer)?;
             buffer.flush()?;
             drop(buffer);
-            file.as_file().sync_all()?;
+            if wait {
+                file.as_file().sync_all()?;
+            }
             file.persist(path).map_err(|error| error.error)?;
             Ok(())
         };

@@ -153,7 +153,7 @@ fn group(
     Ok(html! {
         h3 { (title) ": " (count(images.len() as u64)) }
         p { @if images.is_empty() { "None." } @else { (meaning) } }
-        ol.cards { @for card in &cards { (card) } }
+        ol.cards.explained { @for card in &cards { (card) } }
     })
 }
 
@@ -227,7 +227,7 @@ fn confidence(lesson: Lesson) -> Result<Markup, PageError> {
         "The share of the validation images that are answered with about this confidence, right or wrong. On \
          average " (means) "."
     };
-    Ok(html! { div.pair { (figure(chart.title, chart.svg()?, caption)) } })
+    Ok(html! { div.alone { (figure(chart.title, chart.svg()?, caption)) } })
 }
 
 /// The share of the answers in each part of the axis, at its middle.

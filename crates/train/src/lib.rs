@@ -13,6 +13,7 @@ pub mod checkpointer;
 pub mod config;
 mod epoch;
 mod failure;
+mod files;
 mod finish;
 mod inputs;
 mod interrupt;

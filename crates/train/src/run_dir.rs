@@ -11,7 +11,11 @@ use model::{CheckpointError, checkpoint};
 use runs::Layout;
 use thiserror::Error;
 
-use crate::{paths::shell_word, progress::say};
+use crate::{
+    files::{has_no_locks, is_file},
+    paths::shell_word,
+    progress::say,
+};
 
 /// A run folder that this process may write to; its paths are those of [`Layout`]. The lock ends with the process, however it ends; where
 /// the file system has no locks there is a warning instead.
@@ -285,24 +289,6 @@ impl RunDir {
     /// [`RunDirError::Io`] if it isn't a regular one: opening a pipe would wait for its other end.
     pub fn has_file(&self, path: &Path) -> Result<bool, RunDirError> {
         is_file(path).map_err(io_error(path))
-    }
-}
-
-/// Whether a file can't be locked because its file system knows no locks, or no server that keeps them.
-fn has_no_locks(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    let no_server = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
-    #[cfg(not(unix))]
-    let no_server = false;
-    no_server || error.kind() == io::ErrorKind::Unsupported
-}
-
-fn is_file(path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(true),
-        Ok(_) => Err(io::Error::other("not a regular file, take it away")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

@@ -127,7 +127,7 @@ impl Document<'_> {
                         @for section in &self.sections { (section.html) }
                     }
                     @if again.is_some() {
-                        script { (PreEscaped(include_str!("live.js"))) }
+                        script { (PreEscaped(include_str!("live/again.js"))) }
                     }
                 }
             }

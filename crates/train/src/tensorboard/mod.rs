@@ -45,7 +45,7 @@ impl Events {
         let now = seconds();
         let open = || {
             let earlier = cut(run, done)?;
-            let known = earlier.last().and_then(|name| time_of(name));
+            let known = earlier.last().and_then(time_of);
             // By their names they have to be in their order, whatever the clock does.
             let time = known.unwrap_or(0).max(now as u64);
             let path = (earlier.len()..)

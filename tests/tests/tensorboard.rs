@@ -30,9 +30,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 fn masked(bytes: &[u8]) -> [u8; 4] {
     let crc = crc32c(bytes);
-    ((crc >> 15) | (crc << 17))
-        .wrapping_add(0xa282_ead8)
-        .to_le_bytes()
+    crc.rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
 /// The records of a file, both checksums of each compared.
@@ -66,7 +64,9 @@ fn varint(bytes: &mut &[u8]) -> u64 {
 }
 
 /// The fields of a message: number and content, a varint as its eight bytes.
-fn fields(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+type Fields = Vec<(u64, Vec<u8>)>;
+
+fn fields(mut bytes: &[u8]) -> Fields {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
         let key = varint(&mut bytes);
@@ -95,7 +95,7 @@ fn field(fields: &[(u64, Vec<u8>)], number: u64) -> Option<&[u8]> {
 /// Everything that the event files of a run hold: for each tag, pairs of step and content of the value.
 #[derive(Default)]
 struct Events {
-    values: BTreeMap<String, Vec<(u64, Vec<(u64, Vec<u8>)>)>>,
+    values: BTreeMap<String, Vec<(u64, Fields)>>,
     /// The steps of what says that the run was started again.
     starts: Vec<u64>,
 }

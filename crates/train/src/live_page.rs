@@ -152,11 +152,11 @@ impl LivePage {
             let drawn = self.live.learn(lesson, &self.history);
             self.check(drawn.map_err(|error| error.to_string()));
             self.draw_due = Instant::now() + SHARE * now.elapsed();
-            if epoch == 0 {
-                self.first = Some(answers.clone());
-            }
-            self.last = Some(answers);
         }
+        if epoch == 0 {
+            self.first = Some(answers.clone());
+        }
+        self.last = Some(answers);
         self.write(State::Training);
     }
 

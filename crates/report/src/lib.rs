@@ -32,7 +32,7 @@ mod view;
 pub use error::ExaminationError;
 pub use examination::Examination;
 pub use origin::Origin;
-pub use page::{Page, PageError};
+pub use page::{Answer, Lesson, Live, Moment, Mosaic, Page, PageError, State, mosaic};
 pub use sheet::{SheetRow, sheet};
 pub use test_images::{TestImagesError, test_images};
 pub use view::{Misread, View};

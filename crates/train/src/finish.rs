@@ -84,17 +84,20 @@ impl Plan {
         // From here on they speak of another model.
         let outdated = match known {
             true => Ok(()),
-            false => self
-                .run
-                .remove(&self.run.summary())
-                .and(self.run.remove(&self.run.report())),
+            false => self.run.remove(&self.run.summary()).and_then(|()| {
+                // The page of this run says itself that it waits for the report.
+                match outcomes.iter().any(|outcome| outcome.watchers.shows()) {
+                    true => Ok(()),
+                    false => self.run.remove(&self.run.report()),
+                }
+            }),
         };
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let test = Examination::new(&classifier, &self.test)?;
         let histories = self.members.iter();
         let histories: Vec<History> = histories
-            .filter_map(|member| History::read(&member.run.metrics()).ok())
+            .filter_map(|member| History::of(&member.run).ok())
             .collect();
         let summary = Summary {
             test,

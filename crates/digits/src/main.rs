@@ -33,6 +33,7 @@ mod predictions;
 mod resplits;
 mod review;
 mod show;
+mod sign;
 mod stress;
 mod table;
 mod test_images;
@@ -79,7 +80,9 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
     Stress(stress::Stress),
-    /// Check every byte of a checkpoint
+    /// Sign a checkpoint with a key
+    Sign(sign::Sign),
+    /// Check every byte of a checkpoint, and whose it is
     Verify(verify::Verify),
 }
 
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),
+        Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
     };
     match result {

@@ -33,4 +33,12 @@ pub enum ExchangeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The operating system refused to write.
+    #[error("{path}: can't write: {source}; check free space and permissions", path = .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }

@@ -74,7 +74,7 @@ pub use committee::combine;
 pub use conformal::{Conformal, ConformalReport, Method, PredictionSet};
 pub use decision::{Classification, Decision, ReviewReason};
 pub use deferral::{Deferral, first_tested, smallest_certifiable};
-pub use distance::DistanceLimit;
+pub use distance::{DistanceLimit, FeatureSpace};
 pub use energy::{EnergyLimit, energy, max_logit};
 pub use error::Error;
 pub use evaluation::{Evaluation, SelectiveReport};

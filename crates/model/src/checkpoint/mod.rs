@@ -31,7 +31,8 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 pub use manifest::{
-    DataDigests, FORMAT_VERSION, MAX_MEMBERS, Manifest, PictureInput, Provenance, Versions,
+    CalibratedOn, DataDigests, FORMAT_VERSION, MAX_MEMBERS, Manifest, PictureInput, Provenance,
+    Versions,
 };
 pub use read::Checkpoint;
 pub use strewn::is_strewn;

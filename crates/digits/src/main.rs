@@ -20,6 +20,7 @@ macro_rules! errln {
     }};
 }
 
+mod calibrate;
 mod compare;
 mod evaluate;
 mod files;
@@ -70,6 +71,8 @@ struct Cli {
 enum Command {
     /// Examine a checkpoint on the test images
     Evaluate(evaluate::Evaluate),
+    /// Fit anew what a checkpoint accepts, on other images or for another risk
+    Calibrate(calibrate::Calibrate),
     /// Compare two checkpoints on the same images
     Compare(compare::Compare),
     /// Classify image files
@@ -97,12 +100,22 @@ struct BackendArg {
 
 impl BackendArg {
     fn device(&self) -> anyhow::Result<Device> {
+        Ok(self.named()?.device()?)
+    }
+
+    /// The name of the backend.
+    fn name(&self) -> anyhow::Result<String> {
+        Ok(self.named()?.name().to_owned())
+    }
+
+    fn named(&self) -> anyhow::Result<Backend> {
         let asked = self.backend.clone();
-        let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
-            Some(name) => name.parse()?,
-            None => Backend::default(),
-        };
-        Ok(backend.device()?)
+        Ok(
+            match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
+                Some(name) => name.parse()?,
+                None => Backend::default(),
+            },
+        )
     }
 }
 
@@ -112,6 +125,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),

@@ -116,9 +116,13 @@ impl Verify {
                     json!({ "path": path, "whole": false, "problem": problem, "signed_by": null });
                 outln!("{json}");
             }
-            Ok(_) => {
+            Ok(checkpoint) => {
                 let signed = signed_by.map(|key| format!(", signed by the owner of {key}"));
-                outln!("{}: whole{}", path.display(), signed.unwrap_or_default());
+                let signed = signed.unwrap_or_default();
+                let on = checkpoint.manifest().calibrated_on.as_ref();
+                let calibrated = on.map(|on| format!(", calibrated on {on}"));
+                let calibrated = calibrated.unwrap_or_default();
+                outln!("{}: whole{signed}{calibrated}", path.display());
             }
             Err(problem) => outln!("{problem}"),
         }

@@ -27,6 +27,7 @@ mod page;
 mod sheet;
 mod test_images;
 mod text;
+mod unseen;
 mod view;
 
 pub use error::ExaminationError;
@@ -35,4 +36,5 @@ pub use origin::Origin;
 pub use page::{Page, PageError};
 pub use sheet::{SheetRow, sheet};
 pub use test_images::{TestImagesError, test_images};
+pub use unseen::{Part, Unseen, UnseenError, unseen};
 pub use view::{Misread, View};

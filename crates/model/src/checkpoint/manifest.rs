@@ -1,6 +1,9 @@
 //! `checkpoint.json`.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
 
 use data::{Classes, ImageShape, Normalization, Spec, SplitDigest};
 use evaluation::{Calibration, DistanceLimit};
@@ -126,6 +129,24 @@ pub struct CalibratedOn {
     pub backend: String,
     /// The versions of the software.
     pub versions: Versions,
+}
+
+impl Display for CalibratedOn {
+    /// As a part of a sentence for people.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            source,
+            part,
+            images,
+            left_out,
+            ..
+        } = self;
+        write!(f, "{images} images of {source} ({part}")?;
+        match left_out {
+            0 => write!(f, ")"),
+            _ => write!(f, "; {left_out} that were learned from are left out)"),
+        }
+    }
 }
 
 /// The versions of the software that wrote a checkpoint.

@@ -141,8 +141,21 @@ fn few_images_of_another_pen_certify_what_so_few_can() {
         said.contains("means and covariance of the distance are those"),
         "{said}"
     );
-    let text = sandbox.succeed("digits", &["evaluate", "new"]).stdout;
-    assert!(text.contains("held-out images"), "{text}");
+    let evaluate = |more: &[&str]| {
+        let args = [&["evaluate", "new"], more].concat();
+        sandbox.succeed("digits", &args).stdout
+    };
+    let text = evaluate(&[]);
+    assert!(
+        text.contains("200 held-out images: with 95 % certainty, at most 5 %"),
+        "{text}"
+    );
+    assert!(!text.contains("note: calibrated on"), "{text}");
+    let text = evaluate(&["--data-dir", "pen"]);
+    assert!(
+        text.contains("note: calibrated on these images (pen)"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `digits calibrate`: fits what a checkpoint accepts anew, on images that it hasn't learned from.
 
+mod fitted;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -7,15 +9,14 @@ use std::{
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
-use data::{Augmentation, LabelledImages};
-use evaluation::{Calibration, CalibrationConfig, RiskTarget, Temperature, metrics};
+use evaluation::{CalibrationConfig, RiskTarget, Temperature, metrics};
 use exchange::ExchangeError;
 use model::{
-    Beside, Classifier, Manifest, Seen,
+    Classifier, Manifest,
     checkpoint::{CalibratedOn, Checkpoint, MANIFEST, Versions, model_file},
 };
 use report::{Unseen, UnseenError, unseen};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{BackendArg, test_images::Notes};
 
@@ -94,16 +95,16 @@ impl Calibrate {
         let named = self.data_dir.as_deref();
         let unseen = unseen(classifier.manifest(), named, part, &Notes).map_err(named_by)?;
         let mut notes = told(&unseen);
-        let seen = seen(&classifier, &unseen)?;
-        let mut config = recorded(classifier.manifest());
+        let seen = fitted::seen(&classifier, &unseen)?;
+        let mut config = fitted::recorded(classifier.manifest());
         config.target_risk = self.risk.unwrap_or(config.target_risk);
         config.confidence_level = self.confidence.unwrap_or(config.confidence_level);
         if let Some(levels) = &self.levels {
             config.conformal_levels.clone_from(levels);
         }
         notes.extend(self.attain(&mut config, unseen.indices.len() as u64)?);
-        let calibration = fit(&classifier, &unseen, &seen, &config)?;
-        notes.extend(of_distance(&calibration, classifier.manifest()));
+        let (calibration, note) = fitted::fit(&classifier, &unseen, &seen, &config)?;
+        notes.extend(note);
         let accuracy = metrics::accuracy(&seen.logits().predictions(Temperature::ONE)).value;
         let mut manifest = classifier.manifest().clone();
         manifest.training = None;
@@ -262,61 +263,4 @@ fn told(unseen: &Unseen) -> Vec<String> {
         )
     });
     learned.into_iter().chain(untold).collect()
-}
-
-fn seen(classifier: &Classifier, unseen: &Unseen) -> anyhow::Result<Seen> {
-    let images = unseen.images.chosen(&unseen.indices);
-    let images = images.ok_or_else(|| anyhow!("{}: no images", unseen.source))?;
-    Ok(Seen::new(classifier, images)?)
-}
-
-/// The values of the recipe that a checkpoint was calibrated by, or the usual ones.
-fn recorded(manifest: &Manifest) -> CalibrationConfig {
-    let stated = manifest.provenance.config.get("calibration");
-    let config = stated.and_then(|stated| serde_json::from_value(stated.clone()).ok());
-    config.unwrap_or_default()
-}
-
-/// Fits as `train` does: with copies in other hands where the recipe has them.
-fn fit(
-    classifier: &Classifier,
-    unseen: &Unseen,
-    seen: &Seen,
-    config: &CalibrationConfig,
-) -> anyhow::Result<Calibration> {
-    let manifest = classifier.manifest();
-    let recipe = &manifest.provenance.config;
-    let stated = recipe.pointer("/data/validation_augmentation").cloned();
-    let kinds: Option<Augmentation> = stated.and_then(|kinds| serde_json::from_value(kinds).ok());
-    let digits = manifest.picture.shows_digits(unseen.images.classes());
-    let kinds = kinds.unwrap_or_default().suiting(digits);
-    let seed = recipe.get("seed").and_then(Value::as_u64);
-    let seed = seed.unwrap_or(manifest.provenance.seed);
-    let copies: Option<LabelledImages> = match kinds.is_identity() {
-        true => None,
-        false => unseen.images.augmented(&kinds, &unseen.indices, seed),
-    };
-    let copies = copies
-        .map(|images| Seen::new(classifier, images))
-        .transpose()?;
-    let known = manifest.calibration.as_ref();
-    let known = known.and_then(|calibration| calibration.distance.as_ref());
-    let beside = copies.as_ref().map_or(Beside::Nothing, Beside::Augmented);
-    Ok(seen.calibrate(beside, config, known)?)
-}
-
-/// Where the limit on the distance comes from, if not from the images alone.
-fn of_distance(calibration: &Calibration, before: &Manifest) -> Option<String> {
-    let known = before.calibration.as_ref();
-    let known = known.and_then(|calibration| calibration.distance.as_ref());
-    match (&calibration.distance, known) {
-        (None, _) => Some(
-            "so few images can't tell the covariance of the networks' features: there is no limit on the distance"
-                .to_owned(),
-        ),
-        (Some(distance), Some(known)) if distance.whitening == known.whitening => Some(
-            "means and covariance of the distance are those that the checkpoint had".to_owned(),
-        ),
-        (Some(_), _) => None,
-    }
 }

@@ -45,46 +45,6 @@ pub struct DistanceLimit {
     pub whitening: Vec<Vec<f32>>,
 }
 
-/// What a distance may be fitted in.
-#[derive(Clone, Copy, Debug)]
-pub struct FeatureSpace<'a> {
-    /// How many networks the features are of, each of which has as many.
-    pub members: usize,
-    /// A distance of the same networks, whose means and covariance are taken where images are too few to tell
-    /// their own; only the limit is fitted then.
-    pub known: Option<&'a DistanceLimit>,
-}
-
-impl From<usize> for FeatureSpace<'_> {
-    fn from(members: usize) -> Self {
-        let known = None;
-        FeatureSpace { members, known }
-    }
-}
-
-impl FeatureSpace<'_> {
-    /// [`DistanceLimit::fit`] in this space.
-    pub(crate) fn fit(
-        self,
-        validation: &Logits,
-        features: &[Vec<f32>],
-        kept_share: f64,
-    ) -> Result<Option<DistanceLimit>, Error> {
-        let own = DistanceLimit::fit(validation, features, self.members, kept_share)?;
-        let width = features.first().map_or(0, Vec::len);
-        let known = self.known.filter(|known| {
-            let shape = [known.members, known.means.len(), known.whitening.len()];
-            shape == [self.members, validation.classes(), width]
-        });
-        Ok(own.or_else(|| {
-            let mut known = known?.clone();
-            known.kept_share = kept_share;
-            known.value = known.keeping(validation, features)?;
-            Some(known)
-        }))
-    }
-}
-
 impl DistanceLimit {
     /// Fits means, covariance and the limit that keeps `kept_share` of the images in `validation`,
     /// whose features have shape `[images, features]`, those of so many `members` in a row. None if there
@@ -162,7 +122,7 @@ impl DistanceLimit {
     }
 
     /// The limit that keeps the share of these images; none if there are none, or it would be infinite.
-    fn keeping(&self, images: &Logits, features: &[Vec<f32>]) -> Option<f64> {
+    pub(crate) fn keeping(&self, images: &Logits, features: &[Vec<f32>]) -> Option<f64> {
         let mut distances: Vec<f64> = images
             .predicted()
             .zip(features)

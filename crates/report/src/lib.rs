@@ -21,6 +21,7 @@
 
 mod error;
 mod examination;
+mod learned;
 mod mistakes;
 mod origin;
 mod page;

@@ -22,6 +22,7 @@ macro_rules! errln {
 
 mod compare;
 mod evaluate;
+mod export;
 mod files;
 mod inspect;
 mod join;
@@ -42,6 +43,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
+use exchange::ExchangeError;
 use model::{Backend, CheckpointError, Device};
 use runs::Layout;
 
@@ -57,6 +59,7 @@ use runs::Layout;
   digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
+  digits export artifacts/pretrained --to exported --format onnx
 
 Exit codes: 0 done, 1 failed, 2 bad usage."
 )]
@@ -81,6 +84,8 @@ enum Command {
     Stress(stress::Stress),
     /// Check every byte of a checkpoint
     Verify(verify::Verify),
+    /// Write a checkpoint as other programs have it
+    Export(export::Export),
 }
 
 /// The backend to compute on.
@@ -109,6 +114,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
@@ -159,6 +165,9 @@ fn way_out(error: &anyhow::Error) -> String {
             }
             _ => String::new(),
         };
+    }
+    if let Some(ExchangeError::Exists { .. }) = error.downcast_ref() {
+        return " or replace it with --force".to_owned();
     }
     match error.downcast_ref::<DataError>() {
         Some(DataError::NoFolder { .. } | DataError::Missing { .. }) => {

@@ -236,7 +236,6 @@ fn near(graph: &mut Graph, limit: &DistanceLimit, class: &Value, features: &[Val
         });
     }
     let most = graph.double("greatest", limit.value);
-    let zero = graph.double("none", 0.0);
-    let sum = sum.unwrap_or(zero);
+    let sum = sum.unwrap_or_else(|| graph.double("none", 0.0));
     graph.node("LessOrEqual", &[&sum, &most])
 }

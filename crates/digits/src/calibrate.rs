@@ -3,6 +3,7 @@
 mod fitted;
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,10 +11,9 @@ use std::{
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use evaluation::{CalibrationConfig, RiskTarget, Temperature, metrics};
-use exchange::ExchangeError;
 use model::{
     Classifier, Manifest,
-    checkpoint::{CalibratedOn, Checkpoint, MANIFEST, Versions, model_file},
+    checkpoint::{self, CalibratedOn, Checkpoint, MANIFEST, Versions, model_file},
 };
 use report::{Unseen, UnseenError, unseen};
 use serde_json::json;
@@ -120,7 +120,7 @@ impl Calibrate {
         });
         let measured = ("calibration.accuracy".to_owned(), accuracy);
         manifest.metrics.extend([measured]);
-        self.write(&to, &checkpoint, &manifest)?;
+        write(&to, &checkpoint, &manifest)?;
         self.tell(&to, &manifest, accuracy, &notes)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -158,19 +158,6 @@ impl Calibrate {
                 "calibrated on {images} images: so few can't be asked to certify {was} % of errors, but {is} %"
             )
         }))
-    }
-
-    /// The same weights with another manifest: whole or not at all.
-    fn write(&self, to: &Path, checkpoint: &Checkpoint, manifest: &Manifest) -> anyhow::Result<()> {
-        let json = manifest.to_json()?;
-        let names: Vec<String> = (0..manifest.members).map(model_file).collect();
-        let mut files = vec![(MANIFEST, &json[..])];
-        for name in &names {
-            files.push((name, checkpoint.file(name).unwrap_or_default()));
-        }
-        // A checkpoint that this program can't read is none.
-        Manifest::parse(&json, &to.join(MANIFEST))?;
-        exchange::write_folder(to, &files, self.force).map_err(with_force)
     }
 
     fn tell(
@@ -223,21 +210,36 @@ impl Calibrate {
     }
 }
 
-/// Refuses a folder that won't be replaced, before any work is done.
+/// Refuses what won't be replaced, before any work is done: all but a whole checkpoint.
 fn free(to: &Path, force: bool) -> anyhow::Result<()> {
-    exchange::check_free(to, force).map_err(with_force)
+    let empty = match fs::read_dir(to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        entries => entries.is_ok_and(|mut entries| entries.next().is_none()),
+    };
+    let shown = to.display();
+    match (empty, force) {
+        (true, _) => Ok(()),
+        (false, true) if Checkpoint::open(to).is_ok() => Ok(()),
+        (false, true) => {
+            bail!("{shown}: what is there is no whole checkpoint; name another folder with --to")
+        }
+        (false, false) => bail!(
+            "{shown}: something is there already; name another folder with --to, or replace a checkpoint with --force"
+        ),
+    }
 }
 
-fn with_force(error: ExchangeError) -> anyhow::Error {
-    match error {
-        ExchangeError::Exists { path, problem } => {
-            anyhow!(
-                "{}: {problem}; name another with --to, or replace a checkpoint with --force",
-                path.display()
-            )
-        }
-        error => error.into(),
+/// The same weights with another manifest: whole or not at all.
+fn write(to: &Path, old: &Checkpoint, manifest: &Manifest) -> anyhow::Result<()> {
+    let json = manifest.to_json()?;
+    let names: Vec<String> = (0..manifest.members).map(model_file).collect();
+    let mut files = vec![(MANIFEST, &json[..])];
+    for name in &names {
+        files.push((name, old.file(name).unwrap_or_default()));
     }
+    // A checkpoint that this program can't read is none.
+    Manifest::parse(&json, &to.join(MANIFEST))?;
+    Ok(checkpoint::write(to, &files)?)
 }
 
 fn named_by(error: UnseenError) -> anyhow::Error {

@@ -23,6 +23,7 @@ macro_rules! errln {
 mod calibrate;
 mod compare;
 mod evaluate;
+mod export;
 mod files;
 mod inspect;
 mod join;
@@ -44,6 +45,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
+use exchange::ExchangeError;
 use model::{Backend, CheckpointError, Device};
 use runs::Layout;
 
@@ -59,6 +61,7 @@ use runs::Layout;
   digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
+  digits export artifacts/pretrained --to exported --format onnx
 
 Exit codes: 0 done, 1 failed, 2 bad usage."
 )]
@@ -87,6 +90,8 @@ enum Command {
     Sign(sign::Sign),
     /// Check every byte of a checkpoint, and whose it is
     Verify(verify::Verify),
+    /// Write a checkpoint as other programs have it
+    Export(export::Export),
 }
 
 /// The backend to compute on.
@@ -126,6 +131,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
         Command::Calibrate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
@@ -177,6 +183,9 @@ fn way_out(error: &anyhow::Error) -> String {
             }
             _ => String::new(),
         };
+    }
+    if let Some(ExchangeError::Exists { .. }) = error.downcast_ref() {
+        return " or replace it with --force".to_owned();
     }
     match error.downcast_ref::<DataError>() {
         Some(DataError::NoFolder { .. } | DataError::Missing { .. }) => {

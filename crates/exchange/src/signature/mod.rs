@@ -67,6 +67,7 @@ pub fn write(path: &Path, signature: &[u8], replace: bool) -> Result<(), Exchang
     let failed = |source| ExchangeError::Write {
         path: path.to_owned(),
         source,
+        left: "what was there before is untouched".to_owned(),
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -91,8 +92,6 @@ pub fn write(path: &Path, signature: &[u8], replace: bool) -> Result<(), Exchang
     match written.map_err(|error| error.error) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(ExchangeError::Exists {
             path: path.to_owned(),
-            problem: "there is a signature already, which isn't replaced without being told to"
-                .to_owned(),
         }),
         Err(error) => Err(failed(error)),
         Ok(_) => Ok(()),
@@ -120,9 +119,9 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ExchangeError> {
     }
 }
 
-fn invalid(file: &Path, problem: &str) -> ExchangeError {
+fn invalid(path: &Path, problem: &str) -> ExchangeError {
     ExchangeError::Invalid {
-        file: file.to_owned(),
+        path: path.to_owned(),
         problem: problem.replace(char::is_control, " "),
     }
 }

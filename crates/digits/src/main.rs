@@ -20,8 +20,10 @@ macro_rules! errln {
     }};
 }
 
+mod calibrate;
 mod compare;
 mod evaluate;
+mod export;
 mod files;
 mod inspect;
 mod join;
@@ -33,6 +35,7 @@ mod predictions;
 mod resplits;
 mod review;
 mod show;
+mod sign;
 mod stress;
 mod table;
 mod test_images;
@@ -42,6 +45,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
+use exchange::ExchangeError;
 use model::{Backend, CheckpointError, Device};
 use runs::Layout;
 
@@ -57,6 +61,7 @@ use runs::Layout;
   digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
+  digits export artifacts/pretrained --to exported --format onnx
 
 Exit codes: 0 done, 1 failed, 2 bad usage."
 )]
@@ -69,6 +74,8 @@ struct Cli {
 enum Command {
     /// Examine a checkpoint on the test images
     Evaluate(evaluate::Evaluate),
+    /// Fit anew what a checkpoint accepts, on other images or for another risk
+    Calibrate(calibrate::Calibrate),
     /// Compare two checkpoints on the same images
     Compare(compare::Compare),
     /// Classify image files
@@ -79,8 +86,12 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
     Stress(stress::Stress),
-    /// Check every byte of a checkpoint
+    /// Sign a checkpoint with a key
+    Sign(sign::Sign),
+    /// Check every byte of a checkpoint, and whose it is
     Verify(verify::Verify),
+    /// Write a checkpoint as other programs have it
+    Export(export::Export),
 }
 
 /// The backend to compute on.
@@ -94,12 +105,22 @@ struct BackendArg {
 
 impl BackendArg {
     fn device(&self) -> anyhow::Result<Device> {
+        Ok(self.named()?.device()?)
+    }
+
+    /// The name of the backend.
+    fn name(&self) -> anyhow::Result<String> {
+        Ok(self.named()?.name().to_owned())
+    }
+
+    fn named(&self) -> anyhow::Result<Backend> {
         let asked = self.backend.clone();
-        let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
-            Some(name) => name.parse()?,
-            None => Backend::default(),
-        };
-        Ok(backend.device()?)
+        Ok(
+            match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
+                Some(name) => name.parse()?,
+                None => Backend::default(),
+            },
+        )
     }
 }
 
@@ -109,11 +130,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),
+        Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
     };
     match result {
@@ -159,6 +183,9 @@ fn way_out(error: &anyhow::Error) -> String {
             }
             _ => String::new(),
         };
+    }
+    if let Some(ExchangeError::Exists { .. }) = error.downcast_ref() {
+        return " or replace it with --force".to_owned();
     }
     match error.downcast_ref::<DataError>() {
         Some(DataError::NoFolder { .. } | DataError::Missing { .. }) => {

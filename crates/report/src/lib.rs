@@ -21,12 +21,14 @@
 
 mod error;
 mod examination;
+mod learned;
 mod mistakes;
 mod origin;
 mod page;
 mod sheet;
 mod test_images;
 mod text;
+mod unseen;
 mod view;
 
 pub use error::ExaminationError;
@@ -35,4 +37,5 @@ pub use origin::Origin;
 pub use page::{Answer, Lesson, Live, Moment, Mosaic, Page, PageError, State, mosaic};
 pub use sheet::{SheetRow, sheet};
 pub use test_images::{TestImagesError, test_images};
+pub use unseen::{Part, Unseen, UnseenError, unseen};
 pub use view::{Misread, View};

@@ -23,6 +23,7 @@ macro_rules! errln {
 mod compare;
 mod evaluate;
 mod files;
+mod import;
 mod inspect;
 mod join;
 mod ordered;
@@ -75,6 +76,8 @@ enum Command {
     Predict(predict::Predict),
     /// Put the answers of machine and person into one table
     Join(join::Join),
+    /// Make a checkpoint of weights that PyTorch saved
+    Import(import::Import),
     /// Show what is in a checkpoint
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),

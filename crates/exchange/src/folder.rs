@@ -53,7 +53,8 @@ pub fn check_free(destination: &Path, replace: bool) -> Result<(), ExchangeError
         return exists("the folder is there already and isn't replaced without being told to");
     }
     let sums = fs::read_to_string(destination.join(SUMS)).unwrap_or_default();
-    let listed: Vec<_> = sums.lines().filter_map(|line| line.get(66..)).collect();
+    let listed = sums.lines().filter_map(|line| line.get(66..));
+    let listed: Vec<_> = listed.filter_map(|name| name.split('/').next()).collect();
     let own = |name: &std::ffi::OsString| {
         name == SUMS || is_strewn(name) || listed.iter().any(|listed| name == listed)
     };

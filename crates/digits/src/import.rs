@@ -41,7 +41,7 @@ pub struct Import {
     /// The checkpoint folder to write
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Replace a checkpoint or an export that is there
+    /// Replace a checkpoint that is there already
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub struct Import {
 
 impl Import {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        exchange::check_free(&self.to, self.force)?;
+        exchange::check_place(&self.to, self.force)?;
         let imported = exchange::import(&self.from, &self.architecture, &self.backend.device()?)?;
         imported.write(&self.to, self.force)?;
         for note in &imported.notes {

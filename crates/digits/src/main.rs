@@ -22,6 +22,7 @@ macro_rules! errln {
 
 mod compare;
 mod evaluate;
+mod export;
 mod files;
 mod import;
 mod inspect;
@@ -43,6 +44,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
+use exchange::ExchangeError;
 use model::{Backend, CheckpointError, Device};
 use runs::Layout;
 
@@ -58,6 +60,7 @@ use runs::Layout;
   digits compare artifacts/pretrained artifacts/latest/model
   digits inspect artifacts/pretrained
   digits verify artifacts/latest/checkpoints/epoch-012
+  digits export artifacts/pretrained --to exported --format onnx
 
 Exit codes: 0 done, 1 failed, 2 bad usage."
 )]
@@ -84,6 +87,8 @@ enum Command {
     Stress(stress::Stress),
     /// Check every byte of a checkpoint
     Verify(verify::Verify),
+    /// Write a checkpoint as other programs have it
+    Export(export::Export),
 }
 
 /// The backend to compute on.
@@ -112,6 +117,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Import(command) => command.run(),
@@ -163,6 +169,9 @@ fn way_out(error: &anyhow::Error) -> String {
             }
             _ => String::new(),
         };
+    }
+    if let Some(ExchangeError::Exists { .. }) = error.downcast_ref() {
+        return " or replace it with --force".to_owned();
     }
     match error.downcast_ref::<DataError>() {
         Some(DataError::NoFolder { .. } | DataError::Missing { .. }) => {

@@ -2,12 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Pixels from the edge that count as the border; MNIST's digits keep four free.
-const BORDER: usize = 2;
-
-/// From this value on a pixel counts as covered: a tenth of white.
-const COVERED: u8 = 26;
-
 /// An image as bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Pixels<'a> {
@@ -35,21 +29,26 @@ impl Pixels<'_> {
             steps += steps_between(channel, &channel[width..]);
             for (y, row) in channel.chunks_exact(width).enumerate() {
                 steps += steps_between(row, &row[1..]);
-                let inside = y >= BORDER && y + BORDER < height && width > 2 * BORDER;
+                let inside = y >= PixelLimits::BORDER
+                    && y + PixelLimits::BORDER < height
+                    && width > 2 * PixelLimits::BORDER;
                 border += match inside {
-                    true => sum(&row[..BORDER]) + sum(&row[width - BORDER..]),
+                    true => {
+                        sum(&row[..PixelLimits::BORDER]) + sum(&row[width - PixelLimits::BORDER..])
+                    }
                     false => sum(row),
                 };
             }
         }
         let pixels = self.bytes.len();
-        let inner = height.saturating_sub(2 * BORDER) * width.saturating_sub(2 * BORDER);
+        let inner = height.saturating_sub(2 * PixelLimits::BORDER)
+            * width.saturating_sub(2 * PixelLimits::BORDER);
         let border_pixels = pixels / (height * width) * (height * width - inner);
         let total = sum(self.bytes);
         let covered = self
             .bytes
             .iter()
-            .map(|&pixel| u64::from(pixel >= COVERED))
+            .map(|&pixel| u64::from(pixel >= PixelLimits::COVERED))
             .sum();
         let share = |sum: u64, most: usize| sum as f64 / most.max(1) as f64;
         [
@@ -78,6 +77,12 @@ pub struct PixelLimits {
 }
 
 impl PixelLimits {
+    /// Pixels from the edge that count as the border; MNIST's digits keep four free.
+    pub const BORDER: usize = 2;
+
+    /// From this value on a pixel counts as covered: a tenth of white.
+    pub const COVERED: u8 = 26;
+
     /// The narrowest limits that hold for all of `images`; none without images.
     ///
     /// ```

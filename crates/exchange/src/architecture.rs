@@ -84,7 +84,7 @@ impl Architecture {
     /// [`ExchangeError::Invalid`] with the key that is wrong or missing.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ExchangeError> {
         let invalid = |problem: String| ExchangeError::Invalid {
-            file: path.to_owned(),
+            path: path.to_owned(),
             problem: format!(
                 "{}; docs/exchange.md has one to begin with",
                 problem.trim().replace(char::is_control, " ")
@@ -132,7 +132,7 @@ impl Architecture {
         path: &Path,
     ) -> Result<Manifest, ExchangeError> {
         let invalid = |problem: String| ExchangeError::Invalid {
-            file: path.to_owned(),
+            path: path.to_owned(),
             problem: problem.replace(char::is_control, " "),
         };
         let classes = match &self.classes {

@@ -6,22 +6,28 @@ use thiserror::Error;
 /// Why something can't be exported or imported.
 #[derive(Debug, Error)]
 pub enum ExchangeError {
-    /// The checkpoint itself can't be read.
+    /// The checkpoint can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Something is where the export should go.
-    #[error("{path}: {problem}; name another folder", path = .path.display())]
+    /// An export, or a checkpoint, is where another should go, and nobody said that it may be replaced.
+    #[error("{path}: there is an export or a checkpoint already; name another folder", path = .path.display())]
     Exists {
-        /// The folder that was to be written.
+        /// The folder.
         path: PathBuf,
-        /// Why it isn't replaced.
+    },
+    /// Something that is no export is where one should go.
+    #[error("{path}: {problem}; name another folder", path = .path.display())]
+    Foreign {
+        /// The folder or file.
+        path: PathBuf,
+        /// What it is.
         problem: String,
     },
-    /// What was written, or was to be, doesn't say what the checkpoint says.
-    #[error("{file}: {problem}", file = .file.display())]
+    /// A file doesn't say what it should.
+    #[error("{path}: {problem}", path = .path.display())]
     Invalid {
         /// The file.
-        file: PathBuf,
+        path: PathBuf,
         /// What is wrong with it, and the way out.
         problem: String,
     },
@@ -32,5 +38,15 @@ pub enum ExchangeError {
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The operating system refused to write.
+    #[error("{path}: can't write: {source}; check free space and permissions ({left})", path = .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+        /// What is on disk now, in words.
+        left: String,
     },
 }

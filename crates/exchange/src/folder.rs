@@ -1,38 +1,54 @@
 //! The folder of an export: whole or not at all, and nobody else's.
 
-use std::{fs, io, path::Path};
+use std::{ffi::OsString, fs, io, path::Path};
 
-use model::checkpoint::{self, SUMS, is_strewn};
+use model::{
+    CheckpointError,
+    checkpoint::{self, Checkpoint, SUMS, is_strewn},
+};
 
 use crate::ExchangeError;
 
-/// Writes files as the folder `destination`, together with their `SHA256SUMS`: whole or not at all. Where
-/// something is there already, it is replaced only if `replace` says so, and if it is an export itself: a
-/// folder of nothing but what its `SHA256SUMS` names.
+/// Writes files as the folder `destination`, together with their `SHA256SUMS`: whole or not at all. What was
+/// written is read again. Where there is an export already, it is replaced only if `replace` says so.
 ///
 /// # Errors
-/// [`ExchangeError::Exists`] if something is there that isn't replaced, [`ExchangeError::Checkpoint`] with
-/// what is on disk if the operating system refuses to write.
+/// Those of [`check_free`]; [`ExchangeError::Write`] if the operating system refuses to write, and
+/// [`ExchangeError::Invalid`] if what is read isn't what was written.
 pub fn write_folder(
     destination: &Path,
     files: &[(&str, &[u8])],
     replace: bool,
 ) -> Result<(), ExchangeError> {
     check_free(destination, replace)?;
-    Ok(checkpoint::write(destination, files)?)
+    checkpoint::write(destination, files).map_err(|error| match error {
+        CheckpointError::Write { path, source, left } => {
+            ExchangeError::Write { path, source, left }
+        }
+        error => error.into(),
+    })?;
+    for (name, bytes) in files {
+        let path = destination.join(name);
+        let found = fs::read(&path).map_err(unreadable(&path))?;
+        if found != *bytes {
+            return Err(ExchangeError::Invalid {
+                path,
+                problem: "it isn't what was written; check the disk, and export again".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Refuses what [`write_folder`] doesn't replace, before any work is done.
+/// Refuses what [`write_folder`] doesn't replace, before any work is done: whatever isn't an export, which is
+/// a folder of nothing but what its `SHA256SUMS` names, and no checkpoint. An empty folder is free.
 ///
 /// # Errors
-/// [`ExchangeError::Exists`], or [`ExchangeError::Read`] if it can't be told.
+/// [`ExchangeError::Foreign`]; [`ExchangeError::Exists`] where `replace` would help; [`ExchangeError::Read`] if
+/// it can't be told.
 pub fn check_free(destination: &Path, replace: bool) -> Result<(), ExchangeError> {
-    let unreadable = |source| ExchangeError::Read {
-        path: destination.to_owned(),
-        source,
-    };
-    let exists = |problem: &str| {
-        Err(ExchangeError::Exists {
+    let foreign = |problem: &str| {
+        Err(ExchangeError::Foreign {
             path: destination.to_owned(),
             problem: problem.to_owned(),
         })
@@ -40,26 +56,37 @@ pub fn check_free(destination: &Path, replace: bool) -> Result<(), ExchangeError
     let names: Vec<_> = match fs::read_dir(destination) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return exists("a file has that name");
+            return foreign("a file is there already");
         }
         entries => entries
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
-            .map_err(unreadable)?,
+            .map_err(unreadable(destination))?,
     };
     if names.is_empty() {
         return Ok(());
     }
-    if !replace {
-        return exists("the folder is there already and isn't replaced without being told to");
-    }
     let sums = fs::read_to_string(destination.join(SUMS)).unwrap_or_default();
+    // 64 digits and two spaces stand before the name, and a folder may stand before a file.
     let listed = sums.lines().filter_map(|line| line.get(66..));
     let listed: Vec<_> = listed.filter_map(|name| name.split('/').next()).collect();
-    let own = |name: &std::ffi::OsString| {
+    let own = |name: &OsString| {
         name == SUMS || is_strewn(name) || listed.iter().any(|listed| name == listed)
     };
-    match names.iter().all(own) && !listed.is_empty() {
-        true => Ok(()),
-        false => exists("what is there is no export: its SHA256SUMS doesn't name all of it"),
+    if listed.is_empty() || !names.iter().all(own) {
+        return foreign("what is there already is no export");
     }
+    if Checkpoint::open(destination).is_ok() {
+        return foreign("a checkpoint is there already");
+    }
+    match replace {
+        true => Ok(()),
+        false => Err(ExchangeError::Exists {
+            path: destination.to_owned(),
+        }),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ExchangeError {
+    let path = path.to_owned();
+    move |source| ExchangeError::Read { path, source }
 }

@@ -17,6 +17,6 @@ mod safetensors;
 pub use architecture::{Architecture, CONFIG_JSON, ClassNames};
 pub use error::ExchangeError;
 pub use folder::{check_free, write_folder};
-pub use import::{Imported, import, import_from};
+pub use import::{Imported, check_place, import, import_from};
 pub use network_py::{NETWORK_PY, network_py};
 pub use safetensors::{MODEL_SAFETENSORS, safetensors};

@@ -45,7 +45,7 @@ pub fn safetensors(
     // What tells Python's libraries that names and layouts are PyTorch's.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     serialize(tensors, Some(metadata)).map_err(|error| ExchangeError::Invalid {
-        file: checkpoint.path().join(model_file(0)),
+        path: checkpoint.path().join(model_file(0)),
         problem: format!("its weights make no safetensors file: {error}"),
     })
 }

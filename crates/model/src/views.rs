@@ -44,7 +44,7 @@ impl From<Views> for u64 {
     }
 }
 
-/// How far the views lie down and to the right of the image.
+/// Those of all views: see [`Views::shifts`].
 const SHIFTS: [[isize; 2]; 9] = [
     [0, 0],
     [-1, 0],
@@ -67,6 +67,11 @@ impl Views {
         }
     }
 
+    /// How far each view lies down and to the right of the image.
+    pub fn shifts(self) -> &'static [[isize; 2]] {
+        &SHIFTS[..self.count()]
+    }
+
     /// The views of images of a shape, `[images, channels, height, width]`, one view of all of them after
     /// the other; what enters at the edges is 0.
     ///
@@ -76,7 +81,7 @@ impl Views {
     /// assert_eq!(views, [[1, 2, 3], [0, 0, 0], [0, 0, 0], [2, 3, 0], [0, 1, 2]]);
     /// ```
     pub fn of(self, images: &[u8], shape: ImageShape) -> impl Iterator<Item = Vec<u8>> {
-        let shifts = SHIFTS[..self.count()].iter();
+        let shifts = self.shifts().iter();
         shifts.map(move |&shift| shifted(images, shape, shift))
     }
 }

@@ -38,7 +38,7 @@ pub fn pytorch(
 ) -> Result<Vec<(String, Vec<u8>)>, ExchangeError> {
     let manifest = checkpoint.manifest();
     let invalid = |problem: String| ExchangeError::Invalid {
-        file: checkpoint.path().to_owned(),
+        path: checkpoint.path().to_owned(),
         problem,
     };
     let network = network_py(manifest).map_err(|error| invalid(error.to_string()))?;

@@ -19,16 +19,16 @@ use burn::{
 };
 use data::SplitDigest;
 use model::{
-    Manifest, Network, Provenance,
-    checkpoint::{DataDigests, MANIFEST, Versions, model_file},
+    CheckpointError, Manifest, Network, Provenance,
+    checkpoint::{self, Checkpoint, DataDigests, MANIFEST, Versions, model_file},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::ExchangeError;
 use crate::architecture::Architecture;
 use crate::layers::{layers_of, prefix};
 use crate::safetensors::{Path as TensorPath, transposed};
-use crate::{ExchangeError, write_folder};
 use file::Weights;
 use names::Names;
 
@@ -43,19 +43,46 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Writes the checkpoint folder, whole or not at all.
+    /// Writes the checkpoint folder, whole or not at all. A checkpoint that is there is replaced only if
+    /// `replace` says so.
     ///
     /// # Errors
-    /// Those of [`write_folder`].
+    /// Those of [`check_place`]; [`ExchangeError::Write`] if the operating system refuses to write.
     pub fn write(&self, destination: &Path, replace: bool) -> Result<(), ExchangeError> {
-        let files: Vec<_> = self.files();
-        write_folder(destination, &files, replace)
+        check_place(destination, replace)?;
+        checkpoint::write(destination, &self.files()).map_err(|error| match error {
+            CheckpointError::Write { path, source, left } => {
+                ExchangeError::Write { path, source, left }
+            }
+            error => error.into(),
+        })
     }
 
     /// The files of the checkpoint but for their digests, by name.
     pub fn files(&self) -> Vec<(&str, &[u8])> {
         let files = self.files.iter();
         files.map(|(name, bytes)| (&name[..], &bytes[..])).collect()
+    }
+}
+
+/// Refuses a place for a checkpoint that isn't free, before any work is done: whatever isn't a checkpoint or an
+/// empty folder, and a checkpoint unless it is to be replaced.
+///
+/// # Errors
+/// [`ExchangeError::Foreign`], or [`ExchangeError::Exists`] where `replace` would help.
+pub fn check_place(destination: &Path, replace: bool) -> Result<(), ExchangeError> {
+    let empty = || fs::read_dir(destination).is_ok_and(|mut entries| entries.next().is_none());
+    match Checkpoint::open(destination) {
+        Err(CheckpointError::Missing { .. }) => Ok(()),
+        Ok(_) if !replace => Err(ExchangeError::Exists {
+            path: destination.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+        Err(_) if empty() => Ok(()),
+        Err(_) => Err(ExchangeError::Foreign {
+            path: destination.to_owned(),
+            problem: "something is there that is no whole checkpoint".to_owned(),
+        }),
     }
 }
 
@@ -159,7 +186,7 @@ fn read_text(path: &Path) -> Result<String, ExchangeError> {
 
 fn invalid(path: &Path, problem: &str) -> ExchangeError {
     ExchangeError::Invalid {
-        file: path.to_owned(),
+        path: path.to_owned(),
         problem: problem.replace(char::is_control, " "),
     }
 }

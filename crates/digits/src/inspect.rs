@@ -87,6 +87,11 @@ impl Inspect {
         for (name, value) in &manifest.metrics {
             outln!("{name:<22}{value:.6}");
         }
+        if manifest.calibration.is_none() {
+            outln!(
+                "accepted        not calibrated: nothing is accepted (digits calibrate changes that)"
+            );
+        }
         if let Some(calibration) = &manifest.calibration {
             let deferral = &calibration.deferral;
             outln!("temperature     {:.4}", calibration.temperature.value());

@@ -58,9 +58,6 @@ pub fn decide(graph: &mut Graph, calibration: &Calibration, said: &Said) -> Deci
     let class = graph.node("Mul", &[&class, &known]);
 
     let (top, likely) = likelihoods(graph, calibration, &combined);
-    let other = others(graph, &class, calibration.classes);
-    let rest = graph.node("Mul", &[&likely, &other]);
-    let rest = graph.sum(&rest, &[1], false);
     let probabilities = probabilities(graph, calibration, &likely, &valid);
 
     let mut within = valid;
@@ -85,14 +82,18 @@ pub fn decide(graph: &mut Graph, calibration: &Calibration, said: &Said) -> Deci
     }
 
     graph.part("decision");
-    let [accepted, unlike, unreliable, unsure] =
-        REASONS.map(|(code, name)| graph.int64(name, code));
+    let code = |graph: &mut Graph, of: usize| graph.int64(REASONS[of].1, REASONS[of].0);
+    let (accepted, unlike) = (code(graph, 0), code(graph, 1));
     let reason = if calibration.deferral.is_reliable() {
+        let unsure = code(graph, 3);
         let most = graph.double("rest", greatest_rest(calibration));
+        let other = others(graph, &class, calibration.classes);
+        let rest = graph.node("Mul", &[&likely, &other]);
+        let rest = graph.sum(&rest, &[1], false);
         let sure = graph.node("LessOrEqual", &[&rest, &most]);
         graph.node("Where", &[&sure, &accepted, &unsure])
     } else {
-        unreliable
+        code(graph, 2)
     };
     let reason = graph.node("Where", &[&within, &reason, &unlike]);
     let accepted = graph.node("Equal", &[&reason, &accepted]);
@@ -235,7 +236,6 @@ fn near(graph: &mut Graph, limit: &DistanceLimit, class: &Value, features: &[Val
         });
     }
     let most = graph.double("greatest", limit.value);
-    let zero = graph.double("none", 0.0);
-    let sum = sum.unwrap_or(zero);
+    let sum = sum.unwrap_or_else(|| graph.double("none", 0.0));
     graph.node("LessOrEqual", &[&sum, &most])
 }

@@ -1,68 +1,12 @@
-//! `digits import`: an architecture and a safetensors file give a checkpoint that loads, or an error of one line
-//! that names the file.
-//!
-//! The input is the length of the architecture in two bytes, a byte that says whether it is JSON and whether the
-//! length of the header is right, the architecture, then the header and the body of the file.
+//! `digits import`: see `shared/import.rs`.
 
 #![no_main]
 
-use std::{path::Path, sync::LazyLock};
+#[path = "shared/import.rs"]
+mod shared;
 
-use exchange::{Architecture, import_from};
 use libfuzzer_sys::fuzz_target;
-use model::{Backend, Classifier, Device, checkpoint::SUMS};
-use sha2::{Digest, Sha256};
-
-static DEVICE: LazyLock<Device> =
-    LazyLock::new(|| Backend::Flex.device().expect("flex is compiled in"));
 
 fuzz_target!(|bytes: &[u8]| {
-    let [low, high, flags, rest @ ..] = bytes else {
-        return;
-    };
-    let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
-    let (text, file) = rest.split_at(length);
-    let Ok(text) = std::str::from_utf8(text) else {
-        return;
-    };
-    let path = Path::new(if flags & 1 != 0 { "net.json" } else { "net.toml" });
-    let architecture = match Architecture::parse(text, path) {
-        Ok(architecture) => architecture,
-        Err(error) => return one_line(&error.to_string(), "net."),
-    };
-    // So that the fuzzer gets behind the length of the header.
-    let end = file.iter().rposition(|&byte| byte == b'}');
-    let header = (end.map_or(0, |end| end + 1) as u64).to_le_bytes();
-    let file = match flags & 2 != 0 {
-        true => [&header[..], file].concat(),
-        false => file.to_vec(),
-    };
-    let weights = Path::new("model.safetensors");
-    let length = file.len() as u64;
-    match import_from(&file[..], length, weights, &architecture, path, &DEVICE) {
-        Err(error) => one_line(&error.to_string(), "net.,model.safetensors"),
-        Ok(imported) => {
-            let mut files = imported.files();
-            let sums: String = files.iter().map(|(name, bytes)| line(name, bytes)).collect();
-            files.push((SUMS, sums.as_bytes()));
-            let loaded = Classifier::from_bytes("imported", &files, &DEVICE);
-            let classifier = loaded.expect("what was imported loads");
-            let image = vec![7; classifier.shape().len()];
-            let answer = classifier.classify(&image).expect("an image of its shape");
-            assert_ne!(answer.decision, model::Decision::Accept);
-        }
-    }
+    shared::check(bytes);
 });
-
-fn line(name: &str, bytes: &[u8]) -> String {
-    let digest: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{digest}  {name}\n")
-}
-
-fn one_line(error: &str, names: &str) {
-    assert!(!error.contains(char::is_control), "{error:?}");
-    assert!(names.split(',').any(|name| error.starts_with(name)), "{error}");
-}

@@ -67,7 +67,7 @@ def load_network(folder):
 
 def logits(network, images, size=1000):
     with torch.inference_mode():
-        parts = [network(torch.from_numpy(images[at : at + size])) for at in range(0, len(images), size)]
+        parts = [network(torch.from_numpy(images[at : at + size].copy())) for at in range(0, len(images), size)]
     return torch.cat(parts).double()
 
 

@@ -292,7 +292,7 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
-        "python3 bench/seeds.py --config configs/accurate.toml --count 5",
+        "python3 bench/seeds.py --config configs/accurate.toml --count 10",
         Shortened(ONE_SEED, SEEDS),
     ),
     (

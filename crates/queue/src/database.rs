@@ -1,5 +1,7 @@
 //! One way to say SQL to both databases: each statement and all around it is written once.
 
+use std::path::{Path, PathBuf};
+
 use sqlx::{
     FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, query,
     query::Query, sqlite::SqliteRow,
@@ -13,6 +15,43 @@ pub(crate) struct Database {
     /// What people know it by, without a password.
     pub name: String,
     pub pool: Pool,
+    /// Where it is one.
+    pub file: Option<Opened>,
+}
+
+/// A file that somebody may remove or replace while it is open. What is written into it from then on is lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl Opened {
+    pub fn new(path: &Path) -> Self {
+        Opened {
+            path: path.to_owned(),
+            identity: identity(path),
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        identity(&self.path) == self.identity
+    }
+}
+
+/// What tells a file from another of the same name; elsewhere than on Unix, files that are open stay.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +108,7 @@ impl Database {
     /// Begins what will be done whole or not at all. SQLite has one writer, who is chosen here: one that
     /// reads first and writes later would fail where another wrote in between.
     pub async fn begin(&self) -> Result<Tx<'_>, Error> {
+        self.there()?;
         let running = match &self.pool {
             Pool::Sqlite(pool) => pool
                 .begin_with("BEGIN IMMEDIATE")
@@ -88,6 +128,7 @@ impl Database {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<T>, Error> {
+        self.there()?;
         let rows = match &self.pool {
             Pool::Sqlite(pool) => {
                 let query = sqlx::query_as::<Sqlite, T>(sql);
@@ -99,6 +140,19 @@ impl Database {
             }
         };
         rows.map_err(|error| self.failed(error))
+    }
+
+    /// Whether the file is still the one that was opened.
+    fn there(&self) -> Result<(), Error> {
+        if self.file.as_ref().is_none_or(Opened::is_there) {
+            return Ok(());
+        }
+        let problem = "its file was removed or replaced while it was in use: what came since would be lost; \
+                       put it back, or start again with a new one";
+        Err(Error::Database {
+            database: self.name.clone(),
+            source: problem.into(),
+        })
     }
 
     /// Takes what was deleted out of SQLite's write-ahead log as well, unless another process reads it.

@@ -12,7 +12,7 @@ use sqlx::{
 use crate::{
     Address, Error,
     address::Kind,
-    database::{Database, Pool},
+    database::{Database, Opened, Pool},
 };
 
 /// How long one process waits for another that writes, or for a connection.
@@ -131,6 +131,7 @@ async fn sqlite(path: &Path, name: String) -> Result<Database, Error> {
         Ok(()) => Ok(Database {
             name,
             pool: Pool::Sqlite(pool),
+            file: Some(Opened::new(path)),
         }),
         Err(error) => Err(Error::Migration {
             database: name,
@@ -182,6 +183,7 @@ async fn postgres(options: &PgConnectOptions, name: String) -> Result<Database, 
     Ok(Database {
         name,
         pool: Pool::Postgres(pool),
+        file: None,
     })
 }
 

@@ -23,7 +23,7 @@ use tokio::{
     time,
 };
 
-use crate::{failure::Failure, packed::Packing};
+use crate::{failure::Failure, packed::Packing, workers::Workers};
 
 /// Bytes for which one permit stands.
 const UNIT: usize = 1024;
@@ -36,6 +36,7 @@ pub struct Admission {
     room: Arc<Semaphore>,
     most: usize,
     time: Duration,
+    workers: Workers,
 }
 
 /// A body that was let in.
@@ -151,8 +152,9 @@ impl HttpBody for Written {
 
 impl Admission {
     /// Room for so many bytes, `most` of them for one request, whose body has so long to arrive.
-    pub fn new(room: usize, most: usize, time: Duration) -> Self {
+    pub fn new(room: usize, most: usize, time: Duration, workers: Workers) -> Self {
         Admission {
+            workers,
             room: Arc::new(Semaphore::new((room / UNIT).max(1))),
             most,
             time,
@@ -182,14 +184,13 @@ impl Admission {
         let most = self.most;
         let mut unpacked = Taking::begin(&self.room)?;
         // Others shouldn't wait for it. The room is held until it is done, also if the client leaves.
-        let unpacking = tokio::task::spawn_blocking(move || {
+        let unpacking = self.workers.run(move || {
             let body = packing.unpack(&body, most, &mut unpacked)?;
             drop(room);
             let room = unpacked.done();
             Ok(Admitted { body, room })
         });
-        let failed = |_| Failure::internal("unpacking the body failed");
-        unpacking.await.map_err(failed)?
+        unpacking.await?
     }
 
     /// A body as it comes, and the room that it takes.

@@ -201,8 +201,8 @@ impl Args {
         }
     }
 
-    /// Threads that decode pictures.
-    pub fn picture_threads(&self) -> NonZeroUsize {
+    /// Threads that unpack bodies and decode pictures.
+    pub fn worker_threads(&self) -> NonZeroUsize {
         std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
     }
 

@@ -31,6 +31,7 @@ mod second;
 pub mod service;
 mod v2;
 mod watch;
+mod workers;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -54,7 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Looking up a host can't be cut short.
-        .max_blocking_threads(args.picture_threads().get() + 4 + callbacks::AT_ONCE)
+        .max_blocking_threads(4 + callbacks::AT_ONCE)
         .build()
         .context("can't start threads to listen on")?;
     if let Some(Command::Export(export)) = &args.command {

@@ -257,23 +257,20 @@ fn slot<'a>(service: &'a Service, asked: &Asked) -> Result<(&'a str, &'a Arc<Slo
     found.ok_or_else(|| Failure::not_found("no model of that name is in service"))
 }
 
-/// What there is to classify in a picture. A few threads decode; the others wait for one of them.
+/// What there is to classify in a picture.
 async fn decoded(
     service: &Arc<Service>,
     model: &Arc<Loaded>,
     bytes: Bytes,
     room: &Room,
 ) -> Result<Result<Input, FrameError>, Failure> {
-    let failed = |_| Failure::internal("reading the picture failed");
-    let permit = Arc::clone(&service.decoders).acquire_owned().await;
-    let permit = permit.map_err(|_| Failure::internal("the server is ending"))?;
-    let (service, model) = (Arc::clone(service), Arc::clone(model));
+    let (shared, model) = (Arc::clone(service), Arc::clone(model));
     let room = room.clone();
-    // It goes on if the client leaves, and keeps its room and its place among those that decode.
-    let decoding = tokio::task::spawn_blocking(move || {
-        let input = Input::read(&bytes, "the picture", &model.classifier, &service.budget);
-        drop((permit, room));
+    // It goes on if the client leaves, and keeps its room.
+    let decoding = service.workers.run(move || {
+        let input = Input::read(&bytes, "the picture", &model.classifier, &shared.budget);
+        drop(room);
         input
     });
-    decoding.await.map_err(failed)
+    decoding.await
 }

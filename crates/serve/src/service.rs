@@ -28,6 +28,7 @@ use crate::{
     models::{Loaded, Models},
     second::Unseen,
     watch::Watch,
+    workers::Workers,
 };
 
 /// How often a look is taken whether a model's folder was replaced.
@@ -55,8 +56,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Memory for pictures that are decoded.
     pub budget: Budget,
-    /// Threads for them.
-    pub decoders: Arc<Semaphore>,
+    /// Decode them.
+    pub workers: Workers,
     /// Archives of answers that may be made at a time.
     pub archives: Semaphore,
     /// What waits for people.
@@ -100,15 +101,22 @@ impl Service {
         let gate = Gate::new(&args, tests, queue.clone())?;
         admit(&mut models, &gate).await?;
         let models = Arc::new(models);
+        let workers = Workers::start(args.worker_threads())
+            .context("can't start threads to decode pictures on")?;
         let service = Service {
             engine: Engine::start(batching, Arc::clone(&metrics))
                 .context("can't start threads to compute on")?,
-            admission: Admission::new(args.queue_bytes(), args.body_bytes(), args.body_time()),
+            admission: Admission::new(
+                args.queue_bytes(),
+                args.body_bytes(),
+                args.body_time(),
+                workers.clone(),
+            ),
             auth,
             callbacks: Callbacks::new(&args.callback_hosts)?,
             budget: Budget::new(),
             archives: Semaphore::new(1),
-            decoders: Arc::new(Semaphore::new(args.picture_threads().get())),
+            workers,
             queue,
             unseen: Unseen::default(),
             answered: broadcast::Sender::new(ANSWERS),

@@ -143,3 +143,22 @@ async fn options_out_of_range_are_named() {
         );
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_acknowledged_while_the_file_is_not_the_one_that_was_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, aside) = (folder.path().join("queue.db"), folder.path().join("aside"));
+    let queue = Queue::open(path.to_str().unwrap(), Options::default());
+    let queue = queue.await.unwrap();
+    queue.defer(deferred(1)).await.unwrap();
+    std::fs::rename(&path, &aside).unwrap();
+    let told = queue.defer(deferred(2)).await.unwrap_err().to_string();
+    assert!(told.contains("removed or replaced"), "{told}");
+    assert!(queue.counts().await.is_err());
+    std::fs::write(&path, "").unwrap();
+    assert!(queue.defer(deferred(2)).await.is_err());
+    std::fs::rename(&aside, &path).unwrap();
+    queue.defer(deferred(2)).await.unwrap();
+    assert_eq!(queue.counts().await.unwrap().open, 2);
+}

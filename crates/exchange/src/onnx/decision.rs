@@ -51,11 +51,11 @@ pub fn decide(graph: &mut Graph, calibration: &Calibration, said: &Said) -> Deci
     let logits = graph.cast(&combined, DataType::Float);
 
     graph.part("decision");
-    let first = vec![int("axis", 1), int("keepdims", 0)];
-    let class = graph.node_with("ArgMax", &[&combined], first);
-    // Of what is no number the first is the greatest, as of an image that can't be computed.
-    let known = graph.cast(&valid, DataType::Int64);
-    let class = graph.node("Mul", &[&class, &known]);
+    let by_class = vec![int("axis", 1), int("keepdims", 0)];
+    let class = graph.node_with("ArgMax", &[&combined], by_class);
+    // Of an image that can't be computed the first is named.
+    let first = graph.int64("first", 0);
+    let class = graph.node("Where", &[&valid, &class, &first]);
 
     let (top, likely) = likelihoods(graph, calibration, &combined);
     let probabilities = probabilities(graph, calibration, &likely, &valid);

@@ -6,23 +6,31 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use exchange::{onnx, write_folder};
-use model::{Device, checkpoint::Checkpoint};
+use exchange::{ExchangeError, hub, onnx, write_folder};
+use model::{Classifier, Device, checkpoint::Checkpoint};
 use serde_json::json;
 
 use crate::BackendArg;
 
 #[derive(Args)]
-#[command(
-    after_help = "Example: digits export artifacts/pretrained --to exported --format onnx
+#[command(after_help = "Examples:
+  digits export artifacts/pretrained --to exported --format onnx
+  digits export artifacts/pretrained --to exported --format safetensors
+  digits export artifacts/pretrained --to mnist-digits --format hub --license mit
 
 onnx is one file, model.onnx: raw bytes in, and out come logits, calibrated probabilities, class, accepted and
 reason (0 accepted, 1 out_of_distribution, 2 unreliable, 3 low_confidence), as `digits predict` says them. It
 runs in onnxruntime, OpenVINO and whatever else reads ONNX.
 
+safetensors is model.safetensors with PyTorch's names and layouts, network.py, which builds the network there and
+loads it (load(\"model.safetensors\")(images): bytes in, logits of one view out, not calibrated), and config.json,
+with which digits import takes weights back.
+
+hub is a folder for the Hugging Face Hub: README.md, a model card with what was measured, the files of both
+formats above, and the checkpoint in checkpoint/. Nothing is uploaded.
+
 The folder appears as a whole or not at all, with SHA256SUMS. What was written is read again and compared with
-the checkpoint. With --json the result is an object: checkpoint, to, format, and files with the size of each."
-)]
+the checkpoint. With --json the result is an object: checkpoint, to, format, and files with the size of each.")]
 pub struct Export {
     /// Checkpoint folder
     checkpoint: PathBuf,
@@ -32,6 +40,12 @@ pub struct Export {
     /// What to write
     #[arg(long, value_enum)]
     format: Format,
+    /// The licence for the model card, as the Hub abbreviates it: mit, apache-2.0, …
+    #[arg(long, value_name = "ID", default_value = "unknown")]
+    license: String,
+    /// The data set for the model card, as the Hub names it [default: ylecun/mnist, if that it was]
+    #[arg(long, value_name = "ID")]
+    dataset: Option<String>,
     /// Replace an export that is there already
     #[arg(long)]
     force: bool,
@@ -47,26 +61,17 @@ pub struct Export {
 enum Format {
     /// One ONNX file that takes raw bytes and decides
     Onnx,
-}
-
-impl Format {
-    /// The files of an export, checked.
-    fn files(
-        self,
-        checkpoint: &Checkpoint,
-        device: &Device,
-    ) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-        Ok(match self {
-            Format::Onnx => vec![(onnx::FILE.to_owned(), onnx::export(checkpoint, device)?)],
-        })
-    }
+    /// The weights for PyTorch, and the network that takes them
+    Safetensors,
+    /// A folder for the Hugging Face Hub, with all of it
+    Hub,
 }
 
 impl Export {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         exchange::check_free(&self.to, self.force)?;
-        let files = self.format.files(&checkpoint, &self.backend.device()?)?;
+        let files = self.files(&checkpoint, &self.backend.device()?)?;
         let files: Vec<(&str, &[u8])> = files
             .iter()
             .map(|(name, bytes)| (&name[..], &bytes[..]))
@@ -74,6 +79,33 @@ impl Export {
         write_folder(&self.to, &files, self.force)?;
         self.tell(&files)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The files of the export, checked.
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let onnx =
+            || Ok::<_, ExchangeError>((onnx::FILE.to_owned(), onnx::export(checkpoint, device)?));
+        let classifier = || Classifier::from_checkpoint(checkpoint, device);
+        Ok(match self.format {
+            Format::Onnx => vec![onnx()?],
+            Format::Safetensors => hub::pytorch(checkpoint, classifier()?.networks())?,
+            Format::Hub => {
+                let name = self.to.file_name().unwrap_or_default().to_string_lossy();
+                let card = hub::Card {
+                    name: &name,
+                    license: &self.license,
+                    dataset: self.dataset.as_deref(),
+                    onnx: true,
+                };
+                let mut files = hub::folder(checkpoint, classifier()?.networks(), &card)?;
+                files.push(onnx()?);
+                files
+            }
+        })
     }
 
     fn tell(&self, files: &[(&str, &[u8])]) -> anyhow::Result<()> {

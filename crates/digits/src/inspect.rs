@@ -92,6 +92,11 @@ impl Inspect {
             outln!("  images        sha256 {}", on.data.images);
             outln!("  labels        sha256 {}", on.data.labels);
         }
+        if manifest.calibration.is_none() {
+            outln!(
+                "accepted        not calibrated: nothing is accepted (digits calibrate changes that)"
+            );
+        }
         if let Some(calibration) = &manifest.calibration {
             let deferral = &calibration.deferral;
             outln!("temperature     {:.4}", calibration.temperature.value());

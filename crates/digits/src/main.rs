@@ -25,6 +25,7 @@ mod compare;
 mod evaluate;
 mod export;
 mod files;
+mod import;
 mod inspect;
 mod join;
 mod ordered;
@@ -82,6 +83,8 @@ enum Command {
     Predict(predict::Predict),
     /// Put the answers of machine and person into one table
     Join(join::Join),
+    /// Make a checkpoint of weights that PyTorch saved
+    Import(import::Import),
     /// Show what is in a checkpoint
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),

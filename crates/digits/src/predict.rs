@@ -105,6 +105,11 @@ impl Predict {
     /// On a thread of the pool that classifies, with so many threads that read pictures.
     fn run_with(&self, threads: usize) -> anyhow::Result<ExitCode> {
         let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        if classifier.manifest().calibration.is_none() && !self.quiet {
+            errln!(
+                "note: this checkpoint is not calibrated: no answer is accepted (digits calibrate changes that)"
+            );
+        }
         let names = Names::of(classifier.classes());
         let review = self
             .review_dir

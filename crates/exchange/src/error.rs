@@ -9,8 +9,8 @@ pub enum ExchangeError {
     /// The checkpoint can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// An export is where another should go, and nobody said that it may be replaced.
-    #[error("{path}: there is an export already; name another folder", path = .path.display())]
+    /// An export, or a checkpoint, is where another should go, and nobody said that it may be replaced.
+    #[error("{path}: there is an export or a checkpoint already; name another folder", path = .path.display())]
     Exists {
         /// The folder.
         path: PathBuf,

@@ -66,8 +66,9 @@ pub fn check_free(destination: &Path, replace: bool) -> Result<(), ExchangeError
         return Ok(());
     }
     let sums = fs::read_to_string(destination.join(SUMS)).unwrap_or_default();
-    // 64 digits and two spaces stand before the name.
-    let listed: Vec<_> = sums.lines().filter_map(|line| line.get(66..)).collect();
+    // 64 digits and two spaces stand before the name, and a folder may stand before a file.
+    let listed = sums.lines().filter_map(|line| line.get(66..));
+    let listed: Vec<_> = listed.filter_map(|name| name.split('/').next()).collect();
     let own = |name: &OsString| {
         name == SUMS || is_strewn(name) || listed.iter().any(|listed| name == listed)
     };

@@ -4,10 +4,20 @@
 
 #![forbid(unsafe_code)]
 
+mod architecture;
 mod error;
 mod folder;
+pub mod hub;
+pub mod import;
+mod layers;
+mod network_py;
 pub mod onnx;
+mod safetensors;
 pub mod signature;
 
+pub use architecture::{Architecture, CONFIG_JSON, ClassNames};
 pub use error::ExchangeError;
 pub use folder::{check_free, write_folder};
+pub use import::{Imported, check_place, import, import_from};
+pub use network_py::{NETWORK_PY, network_py};
+pub use safetensors::{MODEL_SAFETENSORS, safetensors};

@@ -1,6 +1,7 @@
 //! Writing: all files under a temporary name beside the destination, synced, then one rename.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -18,7 +19,8 @@ const REPLACED: &str = ".replaced-";
 /// What an error says of the disk where nothing was changed.
 const UNTOUCHED: &str = "what was there before is untouched";
 
-/// Writes the files as the checkpoint folder `destination`. The rename at the end is the commit:
+/// Writes the files as the checkpoint folder `destination`, or any other that has digests; a name may have a
+/// folder before a `/`. The rename at the end is the commit:
 /// before it the folder is as it was, after it every byte is on disk. An existing folder is
 /// replaced.
 ///
@@ -48,8 +50,18 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     }
     let partial = builder.tempdir_in(&parent).map_err(failed(&parent))?;
     let sums = sums(files);
+    let mut inner = BTreeSet::new();
     for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
-        write_file(&partial.path().join(name), bytes).map_err(failed(&destination.join(name)))?;
+        let path = partial.path().join(name);
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            let folder = partial.path().join(folder);
+            fs::create_dir_all(&folder).map_err(failed(&destination.join(name)))?;
+            inner.insert(folder);
+        }
+        write_file(&path, bytes).map_err(failed(&destination.join(name)))?;
+    }
+    for folder in &inner {
+        sync_folder(folder).map_err(failed(folder))?;
     }
     sync_folder(partial.path()).map_err(failed(partial.path()))?;
     commit(partial.path(), destination)?;

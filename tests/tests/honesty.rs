@@ -144,7 +144,7 @@ fn what_nothing_contradicts_is_promised_as_before() {
     assert!(
         text.contains(
             "accepted: 9663 of 10000 (96.63 %), 2 of them wrong (0.021 %; 95 % interval 0.00 to 0.07 %); \
-             the others go to a person\nthreshold certified on 10000 validation images: with 95 % \
+             the others go to a person\nthreshold certified on 10000 held-out images: with 95 % \
              certainty, at most 0.1 % of what is accepted is wrong\n"
         ) && !text.contains("note:"),
         "{text}"

@@ -107,7 +107,7 @@ fn how_the_augmented_validation_images_fared_is_told_wherever_the_calibration_is
     let checkpoint = sandbox.json("run/model/checkpoint.json");
     let augmented = &checkpoint["calibration"]["augmented"];
     let told = format!(
-        "{} of 1000 augmented validation images accepted, {} of them wrong",
+        "{} of 1000 augmented held-out images accepted, {} of them wrong",
         augmented["accepted"], augmented["errors"]
     );
     let line = format!("in other hands: {told}\n");
@@ -133,7 +133,7 @@ fn how_the_augmented_validation_images_fared_is_told_wherever_the_calibration_is
     assert!(!plain.stdout.contains("in other hands"));
     assert!(!inspected.stdout.contains("in other hands"));
     let report = String::from_utf8(sandbox.bytes("plain/report.html")).unwrap();
-    assert!(!report.contains("augmented validation images"));
+    assert!(!report.contains("augmented held-out images"));
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl LabelledImages {
     }
 
     /// Other images of the same shape and classes.
-    fn with(&self, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
+    pub(crate) fn with(&self, pixels: Vec<u8>, labels: Vec<u16>) -> Self {
         Self::checked(self.shape(), self.classes().clone(), pixels, labels)
     }
 

@@ -56,6 +56,16 @@ fn parts(drawn: Vec<(Vec<u32>, Vec<u32>)>) -> Split {
 }
 
 impl Split {
+    /// How many of `total` images are held out where `asked` is what a recipe says: a fifth where that were half
+    /// of them or more, as a recipe made for MNIST is no reason to refuse a smaller set, unless the set is the one
+    /// that the recipe is for.
+    pub fn held_out(asked: usize, total: usize, is_own: bool) -> usize {
+        match is_own || 2 * asked < total {
+            true => asked,
+            false => total / 5,
+        }
+    }
+
     /// Leaves `limit` of the training images, drawn by `seed`, each label in the proportion that it
     /// has among them: in a set that is sorted by label the first ones would be of one. A limit
     /// that isn't below their number changes nothing. `labels` are those that were split.

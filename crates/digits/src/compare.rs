@@ -32,7 +32,7 @@ That no difference is shown doesn't say that there is none: B is called not wors
 With --json the result is an object: a and b (each checkpoint, accuracy, accepted with n, coverage and risk, the
 errors among the accepted), paired (both, only_a, only_b, neither: images that are right), difference (B less A:
 value, lower, upper), mid_p, verdict (better, worse or no_difference_shown), not_worse (margin, shown), images and
-origin (source, trained_on, same: of A). Shares are fractions."
+origin (source, trained_on, same, calibrated: of A). Shares are fractions."
 )]
 pub struct Compare {
     /// Checkpoint folder of A, the one in use

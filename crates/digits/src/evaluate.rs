@@ -34,7 +34,8 @@ test.evaluation with every figure before and after calibration; shares are fract
 the threshold and its promise: certified, which validation decided on
 (test.deferral.certified_on_validation) unless these images contradict it (test.deferral.contradicted:
 the errors among the accepted are surely more, with the certainty of the certificate).
-test.origin has source, trained_on and same (null: unknown); test.misread, where hardly anything is
+test.origin has source, trained_on, same (null: unknown) and calibrated (these images are those that `digits calibrate`
+fitted it on); test.misread, where hardly anything is
 read, a view of the images that is. With --resplits it has resplits: for each method and level splits,
 coverage and its standard deviation between halvings (coverage_sd), mean_size and empty. With --review
 it has review, too.

@@ -87,6 +87,11 @@ impl Inspect {
         for (name, value) in &manifest.metrics {
             outln!("{name:<22}{value:.6}");
         }
+        if let Some(on) = &manifest.calibrated_on {
+            outln!("calibrated on   {on}");
+            outln!("  images        sha256 {}", on.data.images);
+            outln!("  labels        sha256 {}", on.data.labels);
+        }
         if let Some(calibration) = &manifest.calibration {
             let deferral = &calibration.deferral;
             outln!("temperature     {:.4}", calibration.temperature.value());

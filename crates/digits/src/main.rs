@@ -20,6 +20,7 @@ macro_rules! errln {
     }};
 }
 
+mod calibrate;
 mod compare;
 mod evaluate;
 mod export;
@@ -34,6 +35,7 @@ mod predictions;
 mod resplits;
 mod review;
 mod show;
+mod sign;
 mod stress;
 mod table;
 mod test_images;
@@ -72,6 +74,8 @@ struct Cli {
 enum Command {
     /// Examine a checkpoint on the test images
     Evaluate(evaluate::Evaluate),
+    /// Fit anew what a checkpoint accepts, on other images or for another risk
+    Calibrate(calibrate::Calibrate),
     /// Compare two checkpoints on the same images
     Compare(compare::Compare),
     /// Classify image files
@@ -82,7 +86,9 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Try a checkpoint on corrupted digits and on images that show none
     Stress(stress::Stress),
-    /// Check every byte of a checkpoint
+    /// Sign a checkpoint with a key
+    Sign(sign::Sign),
+    /// Check every byte of a checkpoint, and whose it is
     Verify(verify::Verify),
     /// Write a checkpoint as other programs have it
     Export(export::Export),
@@ -99,12 +105,22 @@ struct BackendArg {
 
 impl BackendArg {
     fn device(&self) -> anyhow::Result<Device> {
+        Ok(self.named()?.device()?)
+    }
+
+    /// The name of the backend.
+    fn name(&self) -> anyhow::Result<String> {
+        Ok(self.named()?.name().to_owned())
+    }
+
+    fn named(&self) -> anyhow::Result<Backend> {
         let asked = self.backend.clone();
-        let backend = match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
-            Some(name) => name.parse()?,
-            None => Backend::default(),
-        };
-        Ok(backend.device()?)
+        Ok(
+            match asked.or_else(|| std::env::var("DIGITS_BACKEND").ok()) {
+                Some(name) => name.parse()?,
+                None => Backend::default(),
+            },
+        )
     }
 }
 
@@ -114,12 +130,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Evaluate(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Join(command) => command.run(),
         Command::Stress(command) => command.run(),
+        Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
     };
     match result {

@@ -122,7 +122,7 @@ impl DistanceLimit {
     }
 
     /// The limit that keeps the share of these images; none if there are none, or it would be infinite.
-    fn keeping(&self, images: &Logits, features: &[Vec<f32>]) -> Option<f64> {
+    pub(crate) fn keeping(&self, images: &Logits, features: &[Vec<f32>]) -> Option<f64> {
         let mut distances: Vec<f64> = images
             .predicted()
             .zip(features)

@@ -51,7 +51,7 @@ impl Display for Fared {
         } = self;
         write!(
             f,
-            "{accepted} of {n} augmented validation images accepted, {errors} of them wrong"
+            "{accepted} of {n} augmented held-out images accepted, {errors} of them wrong"
         )
     }
 }

@@ -4,8 +4,8 @@ use crate::conformal::{Conformal, Method};
 use crate::deferral::least_confidence;
 use crate::evidence::{Evidence, Limits};
 use crate::{
-    Calibration, Decision, Deferral, DistanceLimit, EnergyLimit, Error, Fared, Logits, RiskTarget,
-    Temperature,
+    Calibration, Decision, Deferral, DistanceLimit, EnergyLimit, Error, Fared, FeatureSpace,
+    Logits, RiskTarget, Temperature,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,20 +80,20 @@ impl Calibration {
         )
     }
 
-    /// The same with a distance, from features of shape `[images, features]`, those of so many
-    /// `members` in a row. Images beyond its limit are no candidates for acceptance either.
+    /// The same with a distance, from features of shape `[images, features]`, those of so many members in a
+    /// row as `space` says, which may be their number alone. Images beyond its limit are no candidates for acceptance either.
     ///
     /// # Errors
     /// As [`Self::fit`] and [`DistanceLimit::fit`].
-    pub fn fit_with_features(
+    pub fn fit_with_features<'a>(
         validation: &Logits,
         features: &[Vec<f32>],
-        members: usize,
+        space: impl Into<FeatureSpace<'a>>,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let share = config.in_distribution_share;
         let energy = EnergyLimit::fit(validation, share)?;
-        let distance = DistanceLimit::fit(validation, features, members, share)?;
+        let distance = space.into().fit(validation, features, share)?;
         let sample = Sample(validation, features);
         let temperature = Temperature::fit(validation);
         let risk = config.target_risk;
@@ -109,15 +109,15 @@ impl Calibration {
     ///
     /// # Errors
     /// As [`Self::fit_with_features`], and if the numbers of classes differ.
-    pub fn fit_with_augmented(
+    pub fn fit_with_augmented<'a>(
         validation: (&Logits, &[Vec<f32>]),
         augmented: (&Logits, &[Vec<f32>]),
-        members: usize,
+        space: impl Into<FeatureSpace<'a>>,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
         let ((logits, features), (others, their_features)) = (validation, augmented);
         let (sample, beside) = (Sample(logits, features), Sample(others, their_features));
-        let (energy, distance) = Self::limits_of_both(sample, beside, members, config)?;
+        let (energy, distance) = Self::limits_of_both(sample, beside, space.into(), config)?;
         let mut calibration = Self::fit_within(
             sample,
             Some(beside),
@@ -149,15 +149,15 @@ impl Calibration {
     ///
     /// # Errors
     /// As [`Self::fit_with_augmented`], and if `risk` is out of its range.
-    pub fn fit_with_others(
+    pub fn fit_with_others<'a>(
         judging: (&Logits, &[Vec<f32>]),
         others: (&Logits, &[Vec<f32>]),
-        members: usize,
+        space: impl Into<FeatureSpace<'a>>,
         config: &CalibrationConfig,
         risk: f64,
     ) -> Result<Self, Error> {
         let (sample, beside) = (Sample(judging.0, judging.1), Sample(others.0, others.1));
-        let (mut energy, distance) = Self::limits_of_both(sample, beside, members, config)?;
+        let (mut energy, distance) = Self::limits_of_both(sample, beside, space.into(), config)?;
         let own = EnergyLimit::fit(sample.0, config.in_distribution_share)?;
         energy.value = energy.value.max(own.value);
         let distance = distance.map(|distance| distance.widened(sample.0, sample.1));
@@ -177,7 +177,7 @@ impl Calibration {
     fn limits_of_both(
         validation: Sample<'_>,
         others: Sample<'_>,
-        members: usize,
+        space: FeatureSpace<'_>,
         config: &CalibrationConfig,
     ) -> Result<(EnergyLimit, Option<DistanceLimit>), Error> {
         let joined = validation.0.joined(others.0)?;
@@ -185,7 +185,7 @@ impl Calibration {
         let features = [validation.1, others.1].concat();
         Ok((
             EnergyLimit::fit(&joined, share)?,
-            DistanceLimit::fit(&joined, &features, members, share)?,
+            space.fit(&joined, &features, share)?,
         ))
     }
 

@@ -67,6 +67,7 @@ pub mod review;
 mod risk;
 mod scores;
 pub mod selective;
+mod space;
 mod temperature;
 
 pub use calibration::Calibration;
@@ -90,4 +91,5 @@ pub use promise::Promise;
 pub use report::Report;
 pub use resplit::{Resplit, resplit};
 pub use risk::RiskTarget;
+pub use space::FeatureSpace;
 pub use temperature::Temperature;

@@ -20,27 +20,27 @@ impl Deferral {
         };
         match (self.certified, n) {
             (true, _) => format!(
-                "certified on {n} validation images: with {level} % certainty, at most {target} % of \
+                "certified on {n} held-out images: with {level} % certainty, at most {target} % of \
                  what is accepted is wrong",
             ),
-            (false, 0) => "not certified: without validation images nothing is accepted".to_owned(),
+            (false, 0) => "not certified: without held-out images nothing is accepted".to_owned(),
             (false, _) if accepted == 0 => format!(
-                "not certified: none of {n} validation images may be accepted, whatever its confidence \
+                "not certified: none of {n} held-out images may be accepted, whatever its confidence \
                  (raise in_distribution_share)",
             ),
             (false, _) if n < least => format!(
-                "not certified: {n} validation images are too few to promise {target} %, which takes \
+                "not certified: {n} held-out images are too few to promise {target} %, which takes \
                  {least} at least; {surest}",
             ),
             (false, _) if !self.is_reliable() => format!(
                 "not certified, and nothing is accepted: {errors} of the {accepted} surest of {n} \
-                 validation images {} wrong, where {target} % may be (train a better network or raise \
+                 held-out images {} wrong, where {target} % may be (train a better network or raise \
                  target_risk)",
                 if errors == 1 { "was" } else { "were" },
             ),
             (false, _) => format!(
-                "not certified: too many of the surest of {n} validation images were wrong to promise \
-                 {target} %; the strictest threshold is used (more validation images may forgive them)",
+                "not certified: too many of the surest of {n} held-out images were wrong to promise \
+                 {target} %; the strictest threshold is used (more held-out images may forgive them)",
             ),
         }
     }
@@ -62,7 +62,7 @@ impl Deferral {
                 false => self.promise(),
                 true => format!(
                     "not certified: {} of {} accepted are wrong here, which contradicts the {percent} % \
-                     that {} validation images certified (with {level} % certainty); these images are \
+                     that {} held-out images certified (with {level} % certainty); these images are \
                      unlike those",
                     found.errors, found.accepted, self.n,
                 ),

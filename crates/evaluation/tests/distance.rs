@@ -334,7 +334,7 @@ fn limits_hold_for_augmented_images_too_and_the_threshold_is_that_of_the_images_
     assert_eq!(
         fared.to_string(),
         format!(
-            "{} of 3000 augmented validation images accepted, {} of them wrong",
+            "{} of 3000 augmented held-out images accepted, {} of them wrong",
             fared.accepted, fared.errors
         )
     );

@@ -7,6 +7,7 @@
 mod error;
 mod folder;
 pub mod onnx;
+pub mod signature;
 
 pub use error::ExchangeError;
 pub use folder::{check_free, write_folder};

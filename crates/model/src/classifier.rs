@@ -115,6 +115,7 @@ impl Classifier {
         }
         if !others.is_empty() {
             manifest.calibration = None;
+            manifest.calibrated_on = None;
         }
         manifest.members = networks.len();
         let calibration = manifest.calibration.clone();

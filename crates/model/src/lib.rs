@@ -24,6 +24,7 @@
 //! anywhere. The crate depends neither on a training loop nor on automatic differentiation.
 
 pub mod backend;
+mod calibrate;
 pub mod checkpoint;
 mod classifier;
 mod config;
@@ -36,6 +37,7 @@ mod views;
 
 pub use backend::{Backend, BackendError};
 pub use burn::tensor::Device;
+pub use calibrate::{Beside, CalibrationError, Seen};
 pub use checkpoint::{CheckpointError, Manifest, PictureInput, Provenance};
 pub use classifier::{Answer, Classifier, ShapeError};
 pub use config::{BlockConfig, ConfigError, NetworkConfig, Order};

@@ -21,18 +21,21 @@
 
 mod error;
 mod examination;
+mod learned;
 mod mistakes;
 mod origin;
 mod page;
 mod sheet;
 mod test_images;
 mod text;
+mod unseen;
 mod view;
 
 pub use error::ExaminationError;
 pub use examination::Examination;
 pub use origin::Origin;
-pub use page::{Page, PageError};
+pub use page::{Answer, Lesson, Live, Moment, Mosaic, Page, PageError, State, mosaic};
 pub use sheet::{SheetRow, sheet};
 pub use test_images::{TestImagesError, test_images};
+pub use unseen::{Part, Unseen, UnseenError, unseen};
 pub use view::{Misread, View};

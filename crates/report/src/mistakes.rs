@@ -16,10 +16,10 @@ pub struct Mistake {
     pub answer: u16,
 }
 
-/// All mistakes, the most frequent first.
-pub fn mistakes(report: &Report) -> Vec<Mistake> {
+/// All mistakes in a confusion matrix, the most frequent first.
+pub fn mistakes(confusion: &[Vec<u64>]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    for (label, row) in (0..).zip(&report.confusion) {
+    for (label, row) in (0..).zip(confusion) {
         for (answer, &times) in (0..).zip(row) {
             if answer != label && times > 0 {
                 mistakes.push(Mistake {

@@ -13,6 +13,9 @@ pub struct Origin {
     pub trained_on: String,
     /// Whether both belong to one data set; unknown where nothing tells.
     pub same: Option<bool>,
+    /// Whether the classifier was calibrated on these images after its training, so that they can't tell how its
+    /// threshold fares on others.
+    pub calibrated: bool,
 }
 
 impl Origin {
@@ -44,16 +47,26 @@ impl Origin {
                 false => data.source.clone(),
             },
             same,
+            calibrated: manifest
+                .calibrated_on
+                .as_ref()
+                .is_some_and(|on| on.data == *images.digest()),
         })
     }
 
     /// What has to be said of figures that were measured so; nothing where images of the same data set
-    /// were used.
+    /// were used that nothing was fitted on.
     pub fn caveat(&self) -> Option<String> {
         let Self {
-            source, trained_on, ..
+            source,
+            trained_on,
+            same,
+            calibrated,
         } = self;
-        match self.same {
+        match same {
+            _ if *calibrated => Some(format!(
+                "calibrated on these images ({source}): how the threshold fares on others they can't tell"
+            )),
             Some(true) => None,
             Some(false) => Some(format!(
                 "measured on another data set ({source}) than it was trained on ({trained_on})"

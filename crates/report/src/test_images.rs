@@ -71,7 +71,7 @@ pub fn test_images(
 
 /// How the folder of the training images was read: pictures of it are brought to the same form, and the
 /// same ones are held out.
-fn options(manifest: &Manifest) -> FolderOptions {
+pub(crate) fn options(manifest: &Manifest) -> FolderOptions {
     let config = &manifest.provenance.config;
     let number = |value: &Value| value.as_u64().map(|number| number as usize);
     let size = config.pointer("/data/size").and_then(Value::as_array);

@@ -73,7 +73,7 @@ fn classes(report: &Report, names: &[String], f: &mut Formatter<'_>) -> fmt::Res
         let (images, name) = (figures.support, name(class));
         writeln!(f, "{precision:>7.2} % {recall:>7.2} % {images:>9}   {name}")?;
     }
-    let mistakes = mistakes(report);
+    let mistakes = mistakes(&report.confusion);
     if !mistakes.is_empty() {
         writeln!(f, "\ntimes   most frequent mistakes: label → answer")?;
     }

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::{LINE_LIMIT, Layout, Measurement};
+use crate::{LINE_LIMIT, Layout, Learned, Learning, Measurement};
 
 /// What is measured are 32-bit numbers; a larger one is damage, and no axis has room for it.
 const LARGEST: f64 = f32::MAX as f64;
@@ -17,6 +17,7 @@ const LARGEST: f64 = f32::MAX as f64;
 pub struct History {
     /// By split and name, in the order in which they were made.
     series: BTreeMap<(String, String), Vec<Point>>,
+    learning: Learning,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,12 +28,19 @@ struct Point {
 }
 
 impl History {
-    /// Reads the measurements of a run, or where it has several members, those of the first.
+    /// Reads the measurements of a run, or where it has several members, those of the first, and what it
+    /// learned by them, if that is known.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn of(run: &Layout) -> io::Result<Self> {
-        Self::read(&run.metrics()).or_else(|_| Self::read(&run.member(1).metrics()))
+        let of = |run: &Layout| {
+            let mut history = Self::read(&run.metrics())?;
+            history.learning =
+                Learning::read(&run.learning(), history.epochs()).unwrap_or_default();
+            Ok(history)
+        };
+        of(run).or_else(|_: io::Error| of(&run.member(1)))
     }
 
     /// Reads a `metrics.jsonl`; see [`Self::parse`].
@@ -59,16 +67,34 @@ impl History {
         while (&mut jsonl).take(LINE_LIMIT).read_until(b'\n', &mut line)? > 0 {
             let measurement: Option<Measurement> = serde_json::from_slice(&line).ok();
             line.clear();
-            if let Some(m) = measurement.filter(|m| m.value.abs() <= LARGEST) {
-                let series = history.series.entry((m.split, m.name)).or_default();
-                series.push(Point {
-                    epoch: m.epoch,
-                    step: m.step,
-                    value: m.value,
-                });
+            if let Some(measurement) = measurement {
+                history.push(measurement);
             }
         }
         Ok(history)
+    }
+
+    /// Adds a measurement, if it is finite.
+    pub fn push(&mut self, measurement: Measurement) {
+        let m = measurement;
+        if m.value.abs() <= LARGEST {
+            let series = self.series.entry((m.split, m.name)).or_default();
+            series.push(Point {
+                epoch: m.epoch,
+                step: m.step,
+                value: m.value,
+            });
+        }
+    }
+
+    /// Adds what was learned by an epoch.
+    pub fn learn(&mut self, learned: Learned) {
+        self.learning.push(learned);
+    }
+
+    /// What was learned over the epochs.
+    pub fn learning(&self) -> &Learning {
+        &self.learning
     }
 
     /// The number of the last epoch; 0 if there is none.
@@ -94,16 +120,25 @@ impl History {
     /// A value of single steps: pairs of the epochs done by then, a fraction, and value. At most
     /// `most` pairs come back, each the mean over a stretch of equal length.
     pub fn by_step(&self, split: &str, name: &str, most: usize) -> Vec<(f64, f64)> {
+        let last = self
+            .named(split, name)
+            .filter_map(|p| Some((p.step?, p.epoch)));
+        match last.max() {
+            Some((step, epoch)) if epoch > 0 => {
+                self.thinned(split, name, most, step as f64 / epoch as f64)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same of a run that is in the midst of an epoch of so many steps.
+    pub fn thinned(&self, split: &str, name: &str, most: usize, per_epoch: f64) -> Vec<(f64, f64)> {
         let steps: BTreeMap<usize, &Point> = self
             .named(split, name)
             .filter_map(|point| Some((point.step?, point)))
             .collect();
         let steps: Vec<_> = steps.into_iter().collect();
-        let per_epoch = match steps.last() {
-            Some((step, last)) if last.epoch > 0 => *step as f64 / last.epoch as f64,
-            _ => return Vec::new(),
-        };
-        let stretch = steps.len().div_ceil(most.max(1));
+        let stretch = steps.len().div_ceil(most.max(1)).max(1);
         steps
             .chunks(stretch)
             .map(|chunk| {

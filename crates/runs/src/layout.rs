@@ -6,6 +6,9 @@ use std::{
 /// What an epoch's checkpoint is called before its number.
 const EPOCH: &str = "epoch-";
 
+/// What TensorBoard knows its files by.
+const EVENTS: &str = "events.out.tfevents.";
+
 /// The folder of the members of a run.
 const MEMBERS: &str = "members";
 
@@ -80,6 +83,22 @@ impl Layout {
     /// What was measured after the epoch that a run went on from.
     pub fn passed_over_metrics(&self) -> PathBuf {
         self.path.join("passed-over-metrics.jsonl")
+    }
+
+    /// What was learned epoch by epoch, a [`Learning`](crate::Learning).
+    pub fn learning(&self) -> PathBuf {
+        self.path.join("learning.json")
+    }
+
+    /// Whether a file in the folder is one of TensorBoard's, by its name.
+    pub fn is_events(name: &str) -> bool {
+        name.starts_with(EVENTS)
+    }
+
+    /// TensorBoard's file of the events since a time, in seconds since 1970. Sorted by name, they are in
+    /// the order of their times.
+    pub fn events(&self, seconds: u64, number: usize) -> PathBuf {
+        self.path.join(format!("{EVENTS}{seconds:010}.{number}"))
     }
 
     /// The result of the run.

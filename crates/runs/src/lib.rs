@@ -8,8 +8,10 @@
 
 mod history;
 mod layout;
+mod learned;
 mod measurement;
 
 pub use history::History;
 pub use layout::Layout;
+pub use learned::{Filters, Learned, Learning};
 pub use measurement::{LINE_LIMIT, Measurement};

@@ -58,6 +58,9 @@ pub struct Args {
     /// first of these]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub backend: Option<String>,
+    /// Write event files for TensorBoard into the run folder, as training.tensorboard=true does
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Draw what the recipe's augmentation makes of training images, kind by kind, as an SVG picture, and
     /// stop
     #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "run_dir"])]

@@ -173,6 +173,9 @@ pub struct TrainingConfig {
     /// when a run is resumed; each member has as many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_budget: Option<f64>,
+    /// Write event files for TensorBoard into the run folder; with members, each into its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tensorboard: bool,
 }
 
 fn one() -> usize {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::{
     module::Module,
-    train::{EventProcessorTraining, InferenceStep, Learner, LearnerEvent, TrainingItem},
+    train::{EventProcessorTraining, Learner, LearnerEvent, TrainingItem},
 };
 use model::Manifest;
+use report::Answer;
 
 use crate::{
     config::ScheduleConfig,
@@ -39,12 +40,12 @@ impl Run<'_> {
         }
     }
 
-    /// Loss and accuracy on the validation images, or `None` if it was interrupted.
+    /// Loss and accuracy on the validation images, and the answers to them, or `None` if it was interrupted.
     pub(crate) fn validate(
         &mut self,
         learner: &Learner<Trainee>,
         epoch: usize,
-    ) -> Result<Option<BatchResult>, TrainingError> {
+    ) -> Result<Option<(BatchResult, Vec<Answer>)>, TrainingError> {
         let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
         let network = self.judged(learner);
         let total_items = self.valid.num_items();
@@ -58,6 +59,7 @@ impl Run<'_> {
             .map_err(|error| failed(&error))?;
         let mut batches = valid.iter();
         let mut total = BatchResult::default();
+        let mut answers = Vec::with_capacity(total_items);
         let mut iteration = 0;
         while let Some(batch) = batches.next() {
             if self.plan.dashboard {
@@ -67,7 +69,8 @@ impl Run<'_> {
                 return Ok(None);
             }
             let batch = batch.map_err(|error| failed(&error))?;
-            let result = InferenceStep::step(&network, batch);
+            let logits = network.0.forward(batch.images);
+            let result = BatchResult::read(logits, &batch.labels, |answer| answers.push(answer));
             total += result;
             iteration += 1;
             let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);
@@ -78,7 +81,7 @@ impl Run<'_> {
         events
             .process_valid(LearnerEvent::EndSplit(epoch))
             .map_err(|error| failed(&error))?;
-        Ok(Some(total))
+        Ok(Some((total, answers)))
     }
 
     /// Notes what the epoch achieved and saves it.
@@ -88,7 +91,7 @@ impl Run<'_> {
         outcome: &mut Outcome,
         epoch: usize,
         trained: BatchResult,
-        validated: BatchResult,
+        (validated, answers): (BatchResult, Vec<Answer>),
     ) -> Result<(), TrainingError> {
         let record = EpochRecord {
             train_loss: trained.mean_loss(),
@@ -132,6 +135,9 @@ impl Run<'_> {
                 path: journal,
                 source,
             })?;
+        outcome
+            .watchers
+            .epoch((epoch, step), &record, &network, answers);
         self.send(LearnerEvent::EndEpoch(epoch))?;
 
         let run = &self.plan.run;

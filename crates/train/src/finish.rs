@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use evaluation::{Fared, Temperature, metrics};
 use model::{
-    Classifier,
+    Classifier, Seen,
     checkpoint::{self, Checkpoint, MANIFEST, MODEL, model_file},
 };
 use report::{Examination, Page};
@@ -16,7 +16,6 @@ use runs::History;
 
 use crate::{
     Args, Failure,
-    calibrate::HeldOut,
     config::CalibrateOn,
     outcome::Outcome,
     plan::Plan,
@@ -84,17 +83,20 @@ impl Plan {
         // From here on they speak of another model.
         let outdated = match known {
             true => Ok(()),
-            false => self
-                .run
-                .remove(&self.run.summary())
-                .and(self.run.remove(&self.run.report())),
+            false => self.run.remove(&self.run.summary()).and_then(|()| {
+                // The page of this run says itself that it waits for the report.
+                match outcomes.iter().any(|outcome| outcome.watchers.shows()) {
+                    true => Ok(()),
+                    false => self.run.remove(&self.run.report()),
+                }
+            }),
         };
         // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let test = Examination::new(&classifier, &self.test)?;
         let histories = self.members.iter();
         let histories: Vec<History> = histories
-            .filter_map(|member| History::read(&member.run.metrics()).ok())
+            .filter_map(|member| History::of(&member.run).ok())
             .collect();
         let summary = Summary {
             test,
@@ -160,10 +162,10 @@ impl Plan {
     }
 
     /// How the images of `data.also` fared that judge.
-    fn judge_result(&self, judged: &HeldOut) -> JudgeResult {
-        let predictions = judged.logits.predictions(Temperature::ONE);
+    fn judge_result(&self, judged: &Seen) -> JudgeResult {
+        let predictions = judged.logits().predictions(Temperature::ONE);
         JudgeResult {
-            images: judged.logits.len(),
+            images: judged.logits().len(),
             accuracy: metrics::accuracy(&predictions),
             calibrated_on: self.config.data.calibrate_on == CalibrateOn::Also,
         }
@@ -236,13 +238,13 @@ impl Plan {
 
 /// What the published classifier achieves on the validation images, all its members and views together;
 /// where there are none, what its members achieve by themselves on average.
-fn together(members: &[MemberResult], held_out: Option<&HeldOut>) -> ValidationResult {
+fn together(members: &[MemberResult], held_out: Option<&Seen>) -> ValidationResult {
     let epoch = match members {
         [only] => only.validation.epoch,
         _ => None,
     };
     if let Some(held_out) = held_out {
-        let predictions = held_out.logits.predictions(Temperature::ONE);
+        let predictions = held_out.logits().predictions(Temperature::ONE);
         return ValidationResult {
             accuracy: metrics::accuracy(&predictions).value,
             loss: metrics::negative_log_likelihood(&predictions),

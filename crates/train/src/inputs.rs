@@ -47,11 +47,7 @@ pub(crate) fn unreadable(error: DataError) -> anyhow::Error {
 /// Divides the images that may be learned from.
 pub(crate) fn split(config: &Config, images: &LabelledImages) -> Result<Split, Failure> {
     let (labels, asked) = (images.labels(), config.data.validation);
-    // A recipe made for MNIST is no reason to refuse a smaller set.
-    let validation = match config.data.dir.is_none() || 2 * asked < labels.len() {
-        true => asked,
-        false => labels.len() / 5,
-    };
+    let validation = Split::held_out(asked, labels.len(), config.data.dir.is_none());
     if validation != asked {
         say(format_args!(
             "note: data.validation is {asked}, of {} images: {validation} are held out instead",
@@ -117,22 +113,14 @@ pub(crate) fn picture(config: &Config, images: &LabelledImages) -> PictureInput 
     }
 }
 
-/// Whether the images are of the ten digits, as far as can be told: the classes are called 0 to 9, which
-/// other sets have as well, and the images are framed as MNIST's are.
+/// Whether the images are of the ten digits, as far as can be told.
 pub(crate) fn shows_digits(images: &LabelledImages, picture: PictureInput) -> bool {
-    images.classes().are_digits() && picture == PictureInput::Framed
+    picture.shows_digits(images.classes())
 }
 
 /// An augmentation without what belongs to digits alone, where there are others.
 pub(crate) fn pens(kinds: Option<Augmentation>, digits: bool) -> Augmentation {
-    let kinds = kinds.unwrap_or_default();
-    match digits {
-        true => kinds,
-        false => Augmentation {
-            styles: 0.0,
-            ..kinds
-        },
-    }
+    kinds.unwrap_or_default().suiting(digits)
 }
 
 /// The first of many names.

@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 72] = [
+pub(crate) const KEYS: [&str; 73] = [
     "seed",
     "backend",
     "data.dir",
@@ -62,6 +62,7 @@ pub(crate) const KEYS: [&str; 72] = [
     "training.min_gain",
     "training.ema_decay",
     "training.time_budget",
+    "training.tensorboard",
     "optimizer.learning_rate",
     "optimizer.beta_1",
     "optimizer.beta_2",
@@ -203,6 +204,7 @@ mod tests {
             "training.patience=1",
             "training.ema_decay=0.99",
             "training.time_budget=1",
+            "training.tensorboard=true",
         ];
         let config = Config::parse(DEFAULT_RECIPE, "default", &all.map(String::from)).unwrap();
         let mut found = Vec::new();

@@ -9,6 +9,7 @@ use burn::{
 };
 use data::Batch;
 use model::Network;
+use report::Answer;
 
 /// A [`Network`] that can be trained. It is the network in everything else: its records have the
 /// network's own parameter names, so that a training checkpoint and a published model hold the
@@ -30,6 +31,11 @@ pub struct BatchResult {
 impl BatchResult {
     /// Compares `[batch, classes]` logits with the classes of the images; those of no class don't count.
     pub fn measure(logits: Tensor<2>, labels: &[u16]) -> Self {
+        Self::read(logits, labels, |_| ())
+    }
+
+    /// The same, and tells what the answer to each image is.
+    pub fn read(logits: Tensor<2>, labels: &[u16], mut tell: impl FnMut(Answer)) -> Self {
         let classes = logits.dims()[1];
         let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
         let mut result = BatchResult::default();
@@ -43,6 +49,11 @@ impl BatchResult {
             let class = row.iter().position(|&logit| logit == highest);
             result.correct += usize::from(class == Some(usize::from(label)));
             result.count += 1;
+            tell(Answer {
+                class: class.unwrap_or_default() as u16,
+                confidence: (1.0 / sum) as f32,
+                own: ((own - highest).exp() / sum) as f32,
+            });
         }
         result
     }

@@ -3,7 +3,7 @@
 use model::CheckpointError;
 use thiserror::Error;
 
-use crate::{journal::Journal, run_dir::RunDirError, state::TrainingState};
+use crate::{journal::Journal, run_dir::RunDirError, state::TrainingState, watchers::Watchers};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Outcome {
     pub state: TrainingState,
     /// `metrics.jsonl`.
     pub journal: Journal,
+    /// Who follows it.
+    pub watchers: Watchers,
     /// Why the loop ended.
     pub stop: Stop,
     /// What went wrong, if anything did.

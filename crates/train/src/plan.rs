@@ -230,6 +230,7 @@ impl Plan {
             classes: classes.names().to_vec(),
             labels: (!classes.are_indices()).then(|| classes.labels().to_vec()),
             calibration: None,
+            calibrated_on: None,
             metrics: Default::default(),
             provenance: Provenance {
                 seed: member.config.seed,

@@ -53,6 +53,7 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
             }
             config.training.start_from = Some(there(checkpoint, "checkpoint")?);
         }
+        config.training.tensorboard |= args.tensorboard;
         return Ok(config);
     }
     let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
@@ -78,6 +79,7 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         None => Backend::default(),
     };
     config.backend = Some(backend.name().to_owned());
+    config.training.tensorboard |= args.tensorboard;
     Ok(config)
 }
 
@@ -113,12 +115,13 @@ pub(crate) fn extended(stored: &Config, config: Config) -> anyhow::Result<Config
     same.training.plain_epochs = stored.training.plain_epochs;
     same.training.patience = stored.training.patience;
     same.training.time_budget = stored.training.time_budget;
+    same.training.tensorboard = stored.training.tensorboard;
     if same != *stored {
         let key = difference(&Value::try_from(stored)?, &Value::try_from(&same)?);
         bail!(
             "a resumed run keeps its recipe, but {key} differs; only training.epochs, \
-             training.plain_epochs, training.patience and training.time_budget may be changed by \
-             --set (start a new run for anything else)"
+             training.plain_epochs, training.patience, training.time_budget and training.tensorboard \
+             may be changed by --set (start a new run for anything else)"
         );
     }
     if config.training.epochs != stored.training.epochs

@@ -13,7 +13,9 @@ use burn::{
 };
 use data::{LabelledImages, Loader, mnist};
 use kernels::AdamW;
-use model::Device;
+use model::{Device, PictureInput};
+use report::Live;
+use runs::History;
 
 use crate::{
     Args, Config, Failure,
@@ -25,6 +27,7 @@ use crate::{
     journal::Journal,
     learner::Trainee,
     live,
+    live_page::LivePage,
     member::Member,
     outcome::{Outcome, Stop},
     paths::{behind_links, shell_word},
@@ -35,6 +38,7 @@ use crate::{
     schedule::Schedule,
     state::TrainingState,
     strategy::Loop,
+    watchers::Watchers,
 };
 
 /// Images per batch where nothing is learned: more than a training step, for speed.
@@ -70,7 +74,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let plan = Plan::new(args, config)?;
     drop(loading);
     plan.announce();
-    let resume = format!("train --resume {}", shell_word(plan.run.path()));
+    let resume = plan.resume();
     let mut outcomes = Vec::with_capacity(plan.members.len());
     for (number, member) in (1..).zip(&plan.members) {
         let name = match plan.members.len() {
@@ -78,7 +82,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
             members => Some(format!("member {number} of {members}")),
         };
         plan.announce_member(member, name.as_deref())?;
-        let outcome = plan.train(member, args, &interrupt);
+        let outcome = plan.train(number, member, args, &interrupt);
         let outcome = outcome.map_err(|failure| match &name {
             None => failure,
             Some(name) => Failure {
@@ -109,6 +113,7 @@ impl Plan {
     /// Trains a member until the recipe, a plateau, the budget or a signal ends it.
     fn train(
         &self,
+        number: usize,
         member: &Member,
         args: &Args,
         interrupt: &Interrupt,
@@ -138,6 +143,7 @@ impl Plan {
         };
         let progress = Progress::new(self.quiet);
         let journal = Journal::open(run, done, member.passed_over > 0)?;
+        let watchers = self.watchers((number, member), done, train.num_batches());
         let plan = Arc::new(Loop {
             device,
             seed: config.seed,
@@ -152,6 +158,7 @@ impl Plan {
             progress: Mutex::new(Outcome {
                 state,
                 journal,
+                watchers,
                 ..Outcome::default()
             }),
         });
@@ -180,6 +187,32 @@ impl Plan {
             return Err(error.into());
         }
         Ok(std::mem::take(&mut outcome))
+    }
+
+    /// Those who follow a member that has done so many epochs, of so many steps each.
+    fn watchers(&self, (number, member): (usize, &Member), done: usize, steps: usize) -> Watchers {
+        let folder = self.run.path().file_name().unwrap_or_default();
+        let mut name = folder.to_string_lossy().into_owned();
+        let members = self.members.len();
+        if members > 1 {
+            name = format!("{name}, member {number} of {members}");
+        }
+        let history = match done {
+            0 => None,
+            _ => History::of(&member.run).ok(),
+        };
+        let held = (self.images.clone(), self.split.validation.to_vec());
+        let is_ink = self.picture == PictureInput::Framed && self.images.shape().channels == 1;
+        let epochs = member.config.training.epochs;
+        let live = Live::new(name, held, is_ink, (epochs, steps), self.resume());
+        let runs = (Arc::clone(&self.run), Arc::clone(&member.run));
+        let page = LivePage::new(runs, live, history.unwrap_or_default(), number < members);
+        Watchers::new(Arc::clone(&member.run), member.config.clone(), page)
+    }
+
+    /// The command that goes on with the run.
+    fn resume(&self) -> String {
+        format!("train --resume {}", shell_word(self.run.path()))
     }
 
     fn loaders(&self, config: &Config, device: &Device, first: usize) -> (Loader, Loader) {

@@ -11,7 +11,11 @@ use model::{CheckpointError, checkpoint};
 use runs::Layout;
 use thiserror::Error;
 
-use crate::{paths::shell_word, progress::say};
+use crate::{
+    files::{has_no_locks, is_file},
+    paths::shell_word,
+    progress::say,
+};
 
 /// A run folder that this process may write to; its paths are those of [`Layout`]. The lock ends with the process, however it ends; where
 /// the file system has no locks there is a warning instead.
@@ -217,6 +221,14 @@ impl RunDir {
         self.replace(path, |file| file.write_all(bytes))
     }
 
+    /// Writes a file as a whole, without waiting for the disk: what is soon written again.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn write_soon(&self, path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+        self.put(path, false, |file| file.write_all(bytes))
+    }
+
     /// Does the same with what `fill` writes.
     ///
     /// # Errors
@@ -224,6 +236,15 @@ impl RunDir {
     pub fn replace(
         &self,
         path: &Path,
+        fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        self.put(path, true, fill)
+    }
+
+    fn put(
+        &self,
+        path: &Path,
+        wait: bool,
         fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
     ) -> Result<(), RunDirError> {
         self.check()?;
@@ -241,7 +262,9 @@ impl RunDir {
             fill(&mut buffer)?;
             buffer.flush()?;
             drop(buffer);
-            file.as_file().sync_all()?;
+            if wait {
+                file.as_file().sync_all()?;
+            }
             file.persist(path).map_err(|error| error.error)?;
             Ok(())
         };
@@ -266,24 +289,6 @@ impl RunDir {
     /// [`RunDirError::Io`] if it isn't a regular one: opening a pipe would wait for its other end.
     pub fn has_file(&self, path: &Path) -> Result<bool, RunDirError> {
         is_file(path).map_err(io_error(path))
-    }
-}
-
-/// Whether a file can't be locked because its file system knows no locks, or no server that keeps them.
-fn has_no_locks(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    let no_server = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
-    #[cfg(not(unix))]
-    let no_server = false;
-    no_server || error.kind() == io::ErrorKind::Unsupported
-}
-
-fn is_file(path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(true),
-        Ok(_) => Err(io::Error::other("not a regular file, take it away")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

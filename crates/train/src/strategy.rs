@@ -78,7 +78,9 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
             began: Instant::now(),
         };
         learner.fork(&self.device);
-        match run.epochs(&mut learner, &mut outcome, first) {
+        let result = run.epochs(&mut learner, &mut outcome, first);
+        outcome.watchers.end(result.as_ref().copied());
+        match result {
             Ok(stop) => outcome.stop = stop,
             Err(error) => outcome.error = Some(error),
         }
@@ -120,8 +122,11 @@ impl Run<'_> {
         first: usize,
     ) -> Result<Stop, TrainingError> {
         self.average = self.plan.average(&learner.model())?;
+        if first <= self.plan.config.epochs && self.should_stop(outcome).is_none() {
+            outcome.watchers.begin(outcome.state.step);
+        }
         if first == 1 && self.valid.num_items() > 0 {
-            let Some(before) = self.validate(learner, 0)? else {
+            let Some((before, answers)) = self.validate(learner, 0)? else {
                 return Ok(Stop::Interrupted);
             };
             self.log(format!(
@@ -135,6 +140,8 @@ impl Run<'_> {
             outcome
                 .journal
                 .epoch(0, "validation", "loss", before.mean_loss(), 0.0);
+            let network = self.judged(learner).0;
+            outcome.watchers.before(&network, &before, answers);
         }
         for epoch in first..=self.plan.config.epochs {
             if let Some(stop) = self.should_stop(outcome) {
@@ -148,7 +155,7 @@ impl Run<'_> {
             let validated = match self.valid.num_items() {
                 0 => {
                     self.judged(learner);
-                    trained
+                    (trained, Vec::new())
                 }
                 _ => match self.validate(learner, epoch)? {
                     Some(validated) => validated,
@@ -200,13 +207,12 @@ impl Run<'_> {
                 .map(|average| average.updated(&learner.model(), step));
             iteration += 1;
             total += output.item;
-            outcome.journal.step(
-                epoch,
-                step,
-                &output.item,
-                learner.lr_current().base(),
-                self.seconds(),
-            );
+            let rate = learner.lr_current().base();
+            let seconds = self.seconds();
+            outcome
+                .journal
+                .step(epoch, step, &output.item, rate, seconds);
+            outcome.watchers.step(epoch, step, &output.item, rate);
             let item = TrainingItem::new(
                 output.item,
                 batches.progress(),
@@ -226,6 +232,7 @@ impl Run<'_> {
         outcome
             .journal
             .epoch(epoch, "train", "images_per_second", rate, self.seconds());
+        outcome.watchers.trained(rate);
         self.send(LearnerEvent::EndSplit(epoch))?;
         Ok(Some(total))
     }

@@ -2,6 +2,7 @@
 
 mod amounts;
 mod cells;
+mod copies;
 mod negatives;
 mod pen;
 mod soften;
@@ -160,6 +161,17 @@ impl Augmentation {
     /// Whether nothing is changed.
     pub fn is_identity(&self) -> bool {
         *self == Self::NONE
+    }
+
+    /// The same without what belongs to digits alone, where the images show something else.
+    pub fn suiting(self, digits: bool) -> Self {
+        match digits {
+            true => self,
+            false => Self {
+                styles: 0.0,
+                ..self
+            },
+        }
     }
 
     /// Writes `image` (`[channels, height, width]`), changed by what is drawn for (seed, epoch, index), to

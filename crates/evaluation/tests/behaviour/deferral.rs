@@ -142,20 +142,20 @@ fn the_promise_says_whether_there_is_one() {
     let promise = |wrong: &[usize]| fit(&ranked(5_000, wrong)).promise();
     assert_eq!(
         promise(&[]),
-        "certified on 5000 validation images: with 95 % certainty, at most 0.1 % of what is accepted \
+        "certified on 5000 held-out images: with 95 % certainty, at most 0.1 % of what is accepted \
          is wrong"
     );
     assert!(promise(&[10]).starts_with("not certified: too many"));
     let few = fit(&ranked(1_000, &[])).promise();
     assert!(
-        few.starts_with("not certified: 1000 validation images are too few")
+        few.starts_with("not certified: 1000 held-out images are too few")
             && few.ends_with("nothing is accepted"),
         "{few}"
     );
     let bad = promise(&[10, 20, 30]);
     assert!(
         bad.starts_with(
-            "not certified, and nothing is accepted: 3 of the 2996 surest of 5000 validation images \
+            "not certified, and nothing is accepted: 3 of the 2996 surest of 5000 held-out images \
              were wrong, where 0.1 % may be"
         ),
         "{bad}"

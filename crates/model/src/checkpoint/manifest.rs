@@ -1,6 +1,9 @@
 //! `checkpoint.json`.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
 
 use data::{Classes, ImageShape, Normalization, Spec, SplitDigest};
 use evaluation::{Calibration, DistanceLimit};
@@ -42,10 +45,14 @@ pub struct Manifest {
     /// What the files of the data set call the classes, where that isn't 0, 1, 2, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<u16>>,
-    /// How logits become probabilities and decisions, fitted on the validation images; training
-    /// checkpoints have none yet.
+    /// How logits become probabilities and decisions, fitted on images that were held out from training;
+    /// training checkpoints have none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Which images the calibration was fitted on, where that was done after training; without it, on those that
+    /// the recipe says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated_on: Option<CalibratedOn>,
     /// What was measured on which split, such as `validation.accuracy`, as fractions.
     pub metrics: BTreeMap<String, f64>,
     /// Where the weights come from.
@@ -68,6 +75,14 @@ pub enum PictureInput {
     Framed,
     /// All of it is scaled to the size of the input, keeping its proportions.
     Whole,
+}
+
+impl PictureInput {
+    /// Whether images of these classes are of the ten digits, as far as can be told: the classes are called 0 to
+    /// 9, which other sets have as well, and pictures are framed as MNIST's were.
+    pub fn shows_digits(self, classes: &Classes) -> bool {
+        classes.are_digits() && self == PictureInput::Framed
+    }
 }
 
 /// Where weights come from: enough to train them again.
@@ -94,6 +109,44 @@ pub struct DataDigests {
     pub source: String,
     /// SHA-256 of the uncompressed training files.
     pub train: SplitDigest,
+}
+
+/// The images that a calibration was fitted on after training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibratedOn {
+    /// Where the files came from, in words.
+    pub source: String,
+    /// Which part of them, such as `test`.
+    pub part: String,
+    /// SHA-256 of the uncompressed files of that part.
+    pub data: SplitDigest,
+    /// How many of its images calibrated.
+    pub images: u64,
+    /// How many didn't, because the networks had learned from them.
+    pub left_out: u64,
+    /// The backend that computed.
+    pub backend: String,
+    /// The versions of the software.
+    pub versions: Versions,
+}
+
+impl Display for CalibratedOn {
+    /// As a part of a sentence for people.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            source,
+            part,
+            images,
+            left_out,
+            ..
+        } = self;
+        write!(f, "{images} images of {source} ({part}")?;
+        match left_out {
+            0 => write!(f, ")"),
+            _ => write!(f, "; {left_out} that were learned from are left out)"),
+        }
+    }
 }
 
 /// The versions of the software that wrote a checkpoint.
@@ -211,7 +264,10 @@ impl Manifest {
         }
         let classes = self.classes.len();
         let Some(calibration) = &self.calibration else {
-            return Ok(());
+            return match self.calibrated_on {
+                Some(_) => Err("images of a calibration that isn't there".into()),
+                None => Ok(()),
+            };
         };
         if calibration.classes != classes {
             return Err(format!(

@@ -9,6 +9,8 @@
 //! | `live.bpk` | only where training averages weights: those that it goes on from, while `model.bpk` holds the average |
 //! | `SHA256SUMS` | the digests of all the others; `sha256sum -c SHA256SUMS` checks them too |
 //!
+//! A signature may lie beside them, `model.sig`, which says whose they are and is no part of the checkpoint.
+//!
 //! [`write()`] makes the whole folder appear at once: a reader finds it complete or not at all.
 //! [`Checkpoint::open`] believes no byte before it has compared it with `SHA256SUMS`. A file of another
 //! name is damage, unless a desktop or a server strews it ([`is_strewn`]).
@@ -29,7 +31,8 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 pub use manifest::{
-    DataDigests, FORMAT_VERSION, MAX_MEMBERS, Manifest, PictureInput, Provenance, Versions,
+    CalibratedOn, DataDigests, FORMAT_VERSION, MAX_MEMBERS, Manifest, PictureInput, Provenance,
+    Versions,
 };
 pub use read::Checkpoint;
 pub use strewn::is_strewn;
@@ -48,6 +51,9 @@ pub const OPTIMIZER: &str = "optimizer.bpk";
 pub const SCHEDULER: &str = "scheduler.bpk";
 /// The digests' file name.
 pub const SUMS: &str = "SHA256SUMS";
+
+/// The file name of a signature of all of them: none of these, and not read here.
+pub const SIGNATURE: &str = "model.sig";
 
 /// The file name of a member's weights, counted from 0: [`MODEL`], `model-2.bpk`, `model-3.bpk`, …
 pub fn model_file(member: usize) -> String {

@@ -16,8 +16,8 @@ use super::folder::{identity, is_checkpoint, list, read_part};
 use super::problem::{damaged, too_large};
 use super::sums::{changed_file, changed_sums, first_difference, sums};
 use super::{
-    CheckpointError, LIVE, MANIFEST, MAX_MEMBERS, Manifest, OPTIMIZER, SCHEDULER, SUMS, is_strewn,
-    model_file,
+    CheckpointError, LIVE, MANIFEST, MAX_MEMBERS, Manifest, OPTIMIZER, SCHEDULER, SIGNATURE, SUMS,
+    is_strewn, model_file,
 };
 use crate::network::Network;
 
@@ -118,7 +118,7 @@ impl Checkpoint {
         let manifest = Manifest::parse(&bytes, &path.join(MANIFEST))?;
         let models: Vec<String> = (0..manifest.members).map(model_file).collect();
         for name in names {
-            let known = [MANIFEST, LIVE, OPTIMIZER, SCHEDULER, SUMS];
+            let known = [MANIFEST, LIVE, OPTIMIZER, SCHEDULER, SUMS, SIGNATURE];
             let mut known = known.into_iter().chain(models.iter().map(String::as_str));
             if !known.any(|known| name == known) && !is_strewn(&name) {
                 return Err(damaged(

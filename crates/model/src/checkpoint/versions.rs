@@ -115,6 +115,7 @@ impl Version1 {
                 pixels: ink,
                 ..calibration
             }),
+            calibrated_on: None,
             metrics,
             provenance,
             training,

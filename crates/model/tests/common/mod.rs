@@ -67,6 +67,7 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
         classes: (0..10).map(|class| class.to_string()).collect(),
         labels: None,
         calibration: None,
+        calibrated_on: None,
         metrics: BTreeMap::from([("validation.accuracy".into(), 0.1)]),
         provenance: Provenance {
             seed: 0,

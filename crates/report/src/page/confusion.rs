@@ -4,21 +4,24 @@ use evaluation::Report;
 
 use maud::{Markup, Render, html};
 
+use super::error::PageError;
 use super::findings::Page;
 use super::markup::{Section, class_name, count, figure, folded, percent, table};
+use super::picture;
 use crate::mistakes::{Mistake, SHOWN, mistakes, worst_classes};
 
 pub fn section(page: &Page) -> Section {
     let report = &page.examination.evaluation.after;
-    let mistakes = mistakes(report);
+    let (names, confusion) = (page.classifier.classes(), &report.confusion);
+    let mistakes = mistakes(confusion);
     let few = report.per_class.len() <= SHOWN;
     let content = html! {
         div.beside {
             @if few {
-                (matrix(page, &mistakes))
+                (matrix(names, confusion, &mistakes))
                 (each_class(page, report))
             } @else {
-                (frequent(page, &mistakes))
+                (frequent(names, confusion, &mistakes))
                 (worst_of_many(page, report))
             }
         }
@@ -27,12 +30,13 @@ pub fn section(page: &Page) -> Section {
         "mistakes",
         "Mistakes",
         "Which classes are mistaken for which?",
-        lead(page, &mistakes),
+        lead(names, &mistakes),
         content,
     )
 }
 
-fn lead(page: &Page, mistakes: &[Mistake]) -> Markup {
+/// The most frequent mistakes in a sentence.
+fn lead(names: &[String], mistakes: &[Mistake]) -> Markup {
     if mistakes.is_empty() {
         return html! { "No class was taken for another." };
     }
@@ -40,7 +44,7 @@ fn lead(page: &Page, mistakes: &[Mistake]) -> Markup {
         "The most frequent mistakes, as label for answer: "
         @for (index, mistake) in mistakes.iter().take(3).enumerate() {
             @if index > 0 { ", " }
-            (class_name(page.name(mistake.label))) " for " (class_name(page.name(mistake.answer)))
+            (named(names, mistake.label)) " for " (named(names, mistake.answer))
             " (" (count(mistake.times)) "×)"
         }
         "."
@@ -90,14 +94,13 @@ fn class_table(
 }
 
 /// The most frequent mistakes, one by one.
-fn frequent(page: &Page, mistakes: &[Mistake]) -> Markup {
-    let report = &page.examination.evaluation.after;
+fn frequent(names: &[String], confusion: &[Vec<u64>], mistakes: &[Mistake]) -> Markup {
     let shown = &mistakes[..mistakes.len().min(SHOWN)];
     let row = |mistake: &Mistake| {
-        let images = report.per_class[usize::from(mistake.label)].support;
+        let images = confusion[usize::from(mistake.label)].iter().sum();
         vec![
-            class_name(page.name(mistake.label)),
-            class_name(page.name(mistake.answer)),
+            named(names, mistake.label),
+            named(names, mistake.answer),
             count(mistake.times).render(),
             percent(share(mistake.times, images), 1).render(),
         ]
@@ -113,10 +116,67 @@ fn frequent(page: &Page, mistakes: &[Mistake]) -> Markup {
     figure(&title, table(&title, &heads, &rows), caption)
 }
 
+/// What is confused in a matrix alone, whatever else is known: the matrix, where its numbers can be read,
+/// else a picture of it and the most frequent mistakes.
+pub fn section_of(names: &[String], confusion: &[Vec<u64>]) -> Result<Section, PageError> {
+    let mistakes = mistakes(confusion);
+    let content = match names.len() {
+        0..=SHOWN => matrix(names, confusion, &mistakes),
+        _ => html! {
+            div.beside {
+                (map(confusion, &mistakes)?)
+                (frequent(names, confusion, &mistakes))
+            }
+        },
+    };
+    Ok(Section::new(
+        "mistakes",
+        "Mistakes",
+        "Which classes are mistaken for which?",
+        lead(names, &mistakes),
+        content,
+    ))
+}
+
+/// The matrix as a picture, a pixel for each cell.
+fn map(confusion: &[Vec<u64>], mistakes: &[Mistake]) -> Result<Markup, PageError> {
+    /// More cells are no picture that could be looked at.
+    const MOST: usize = 256;
+    let classes = confusion.len();
+    if classes > MOST {
+        return Ok(Markup::default());
+    }
+    let most = mistakes.first().map_or(0, |mistake| mistake.times);
+    let shade = |label: usize, answer: usize, images: u64| {
+        let times = confusion[label][answer];
+        match label == answer {
+            true => -share(times, images),
+            false => share(times, most).sqrt(),
+        }
+    };
+    let mut shades = Vec::with_capacity(classes * classes);
+    for (label, row) in confusion.iter().enumerate() {
+        let images = row.iter().sum();
+        shades.extend((0..classes).map(|answer| shade(label, answer, images)));
+    }
+    let alt = format!("Confusion matrix of {classes} classes, mistakes off its diagonal");
+    let caption = "A row is a class as labelled, a column what the network answered, in the order of the \
+        classes. Blue is right, orange wrong; the stronger, the more often. A network that is right shows \
+        the diagonal alone.";
+    let picture = picture::signed(&shades, classes, 1.0, &alt)?;
+    Ok(figure(
+        "Confusion matrix",
+        html! { div.map { (picture) } },
+        caption,
+    ))
+}
+
+fn named(names: &[String], class: u16) -> Markup {
+    class_name(names.get(usize::from(class)).map_or("?", String::as_str))
+}
+
 /// The matrix is a table: it reads as numbers, and its shades are a heat map.
-fn matrix(page: &Page, mistakes: &[Mistake]) -> Markup {
-    let report = &page.examination.evaluation.after;
-    let names = page.classifier.classes();
+fn matrix(names: &[String], confusion: &[Vec<u64>], mistakes: &[Mistake]) -> Markup {
     let most = mistakes.first().map_or(0, |mistake| mistake.times);
     let long = names.iter().any(|name| name.chars().count() > 3);
     let table = html! {
@@ -129,7 +189,7 @@ fn matrix(page: &Page, mistakes: &[Mistake]) -> Markup {
                 }
             }
             tbody {
-                @for (label, (name, row)) in names.iter().zip(&report.confusion).enumerate() {
+                @for (label, (name, row)) in names.iter().zip(confusion).enumerate() {
                     tr {
                         th scope="row" { (class_name(name)) }
                         @let images = row.iter().sum();

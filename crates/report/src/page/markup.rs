@@ -3,6 +3,7 @@
 use maud::{Markup, Render, html};
 
 /// A section and its entry in the table of contents.
+#[derive(Debug)]
 pub struct Section {
     pub id: &'static str,
     pub title: &'static str,

@@ -1,4 +1,5 @@
-//! The examination as one HTML file that needs nothing else: no script, no network, no clock.
+//! The examination as one HTML file that needs nothing else: no script, no network, no clock. While the run
+//! goes on, another of the same look is in its place, and reads itself again.
 
 mod about;
 mod away;
@@ -8,6 +9,9 @@ mod decisions;
 mod error;
 mod findings;
 mod images;
+mod learning;
+mod lesson;
+mod live;
 mod markup;
 mod network;
 mod occlusion;
@@ -19,9 +23,12 @@ mod trust;
 
 pub use error::PageError;
 pub use findings::Page;
+pub use lesson::{Answer, Lesson};
+pub use live::{Live, Moment, State};
 pub(crate) use picture::montage;
+pub use picture::{Mosaic, mosaic};
 
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use markup::Section;
 
@@ -62,39 +69,65 @@ impl Page<'_> {
         if let Some(history) = self.history.filter(|history| history.epochs() > 0) {
             sections.push(training::section(
                 history,
+                self.classifier.classes(),
                 self.classifier.manifest().members,
             )?);
         }
         sections.push(about::section(self));
-        Ok(self.assemble(&sections))
+        let document = Document {
+            title: overview::title(self),
+            live: None,
+            overview: overview::html(self),
+            sections: sections.iter().collect(),
+        };
+        Ok(document.html())
     }
+}
 
-    fn assemble(&self, sections: &[Section]) -> String {
+/// What the pages have in common.
+struct Document<'a> {
+    title: String,
+    /// What makes the page read itself again, if it does.
+    live: Option<live::Again>,
+    overview: Markup,
+    sections: Vec<&'a Section>,
+}
+
+impl Document<'_> {
+    fn html(&self) -> String {
+        let again = self.live.as_ref();
         let page = html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang="en" data-written=[again.map(|again| again.written)]
+                data-every=[again.map(|again| again.every)] data-stale=[again.map(|again| again.stale)] {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     link rel="icon" href="data:,";
-                    title { (overview::title(self)) }
+                    @if let Some(again) = again {
+                        noscript { meta http-equiv="refresh" content=(again.seconds()); }
+                    }
+                    title { (self.title) }
                     style { (PreEscaped(include_str!("style.css"))) }
                 }
                 body {
                     a.skip href="#main" { "Skip to the findings" }
                     header {
-                        (overview::html(self))
+                        (self.overview)
                         nav aria-label="Contents" {
                             ul {
-                                @for section in sections {
+                                @for section in &self.sections {
                                     li { a href={ "#" (section.id) } { (section.title) } }
                                 }
                             }
                         }
                     }
                     main id="main" {
-                        @for section in sections { (section.html) }
+                        @for section in &self.sections { (section.html) }
+                    }
+                    @if again.is_some() {
+                        script { (PreEscaped(include_str!("live/again.js"))) }
                     }
                 }
             }

@@ -15,6 +15,11 @@ pub struct Look {
 }
 
 impl Look {
+    /// Of images of a shape; `ink` on an empty ground, or not.
+    pub fn new(shape: ImageShape, ink: bool) -> Self {
+        Self { shape, ink }
+    }
+
     /// As suits the classifier of a page.
     pub fn of(page: &Page) -> Self {
         Self {
@@ -128,16 +133,80 @@ fn img(class: &str, [width, height]: [usize; 2], data: &str, alt: &str) -> Marku
 }
 
 fn png(pixels: &[u8], width: usize, height: usize, colour: ColorType) -> Result<String, PageError> {
+    let bytes = encoded(pixels, width, height, colour)?;
+    Ok(format!(
+        "data:image/png;base64,{}",
+        BASE64_STANDARD.encode(bytes)
+    ))
+}
+
+fn encoded(
+    pixels: &[u8],
+    width: usize,
+    height: usize,
+    colour: ColorType,
+) -> Result<Vec<u8>, PageError> {
     let mut bytes = Vec::new();
     write_png(&mut bytes, pixels, [width as u32, height as u32], colour).map_err(|error| {
         PageError::Picture {
             problem: error.to_string(),
         }
     })?;
-    Ok(format!(
-        "data:image/png;base64,{}",
-        BASE64_STANDARD.encode(bytes)
-    ))
+    Ok(bytes)
+}
+
+/// Images in rows and columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mosaic {
+    /// In pixels.
+    pub height: usize,
+    /// In pixels.
+    pub width: usize,
+    /// 1, or 3 for colours.
+    pub channels: usize,
+    /// The file.
+    pub png: Vec<u8>,
+}
+
+/// Images of a shape, `[channels, height, width]` bytes each, in so many columns, and small ones enlarged.
+///
+/// # Errors
+/// [`PageError::Picture`] if the encoder fails.
+pub fn mosaic(shape: ImageShape, images: &[&[u8]], columns: usize) -> Result<Mosaic, PageError> {
+    const GAP: usize = 2;
+    /// Smaller images are enlarged to about so many pixels.
+    const SIDE: usize = 64;
+    let scale = (SIDE / shape.height.max(shape.width)).max(1);
+    let columns = columns.min(images.len()).max(1);
+    let (stride_y, stride_x) = (shape.height * scale + GAP, shape.width * scale + GAP);
+    let [height, width] = [
+        images.len().div_ceil(columns) * stride_y,
+        columns * stride_x,
+    ];
+    let channels = shape.channels;
+    let mut canvas = vec![128; height * width * channels];
+    for (at, image) in images.iter().enumerate() {
+        let (top, left) = (at / columns * stride_y, at % columns * stride_x);
+        for y in 0..shape.height * scale {
+            for x in 0..shape.width * scale {
+                let from = y / scale * shape.width + x / scale;
+                let to = ((top + y) * width + left + x) * channels;
+                for channel in 0..channels {
+                    canvas[to + channel] = image[channel * shape.plane() + from];
+                }
+            }
+        }
+    }
+    let colour = match channels {
+        1 => ColorType::Grayscale,
+        _ => ColorType::Rgb,
+    };
+    Ok(Mosaic {
+        height,
+        width,
+        channels,
+        png: encoded(&canvas, width, height, colour)?,
+    })
 }
 
 fn write_png(

@@ -7,12 +7,17 @@ use runs::History;
 
 use super::chart::{Axis, Chart, Colour, Mark, legend};
 use super::error::PageError;
+use super::learning;
 use super::markup::{Section, count, data_table, figure, percent};
 
 /// Most points of a curve over steps.
 const POINTS: usize = 240;
 
-pub fn section(history: &History, members: usize) -> Result<Section, PageError> {
+pub fn section(
+    history: &History,
+    classes: &[String],
+    members: usize,
+) -> Result<Section, PageError> {
     let loss = curves(
         history,
         "loss",
@@ -41,6 +46,7 @@ pub fn section(history: &History, members: usize) -> Result<Section, PageError> 
     let content = html! {
         div.pair { (loss) (accuracy) (rate(history)?) (speed(history)?) }
         (numbers(history))
+        (learning::figures(history.learning(), classes)?)
     };
     let of = match members {
         1 => String::new(),
@@ -227,7 +233,7 @@ fn epochs(history: &History) -> Axis {
 }
 
 /// The least and the greatest positive of sorted values.
-fn ends(sorted: &[f64]) -> Range<f64> {
+pub fn ends(sorted: &[f64]) -> Range<f64> {
     let low = sorted
         .iter()
         .copied()

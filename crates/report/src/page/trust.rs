@@ -16,7 +16,7 @@ pub fn section(page: &Page, predictions: &Predictions) -> Result<Section, PageEr
     let promise = &page.examination.deferral.statement;
     let lead = format!(
         "A confidence of 99 % should be right 99 times in 100. The threshold for accepting an answer is \
-         {promise}. That speaks of images drawn like the validation images; of those from other hands, pens \
+         {promise}. That speaks of images drawn like those; of images from other hands, pens \
          or scanners more may be wrong."
     );
     let content = html! {

@@ -44,6 +44,7 @@ pub fn random(like: &Manifest, shape: ImageShape, names: &[String]) -> Classifie
         classes: names.to_vec(),
         labels: None,
         calibration: None,
+        calibrated_on: None,
         ..like.clone()
     };
     classifier(&manifest, &network.into_record().into_bytes().unwrap())

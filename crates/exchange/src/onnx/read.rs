@@ -56,8 +56,9 @@ fn size(tensor: &TensorProto) -> Option<usize> {
         of if of == DataType::Double as i32 || of == DataType::Int64 as i32 => 8,
         _ => return None,
     };
-    let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
-    sizes.fold(Some(each), |product, size| product?.checked_mul(size?))
+    tensor.dims.iter().try_fold(each, |product: usize, &size| {
+        product.checked_mul(usize::try_from(size).ok()?)
+    })
 }
 
 /// Says what differs first.

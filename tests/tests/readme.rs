@@ -68,6 +68,26 @@ const COMMANDS: &[(&str, How)] = &[
         Run,
     ),
     (
+        "target/release/digits export artifacts/pretrained --to exported --format onnx",
+        Run,
+    ),
+    (
+        "target/release/digits export artifacts/pretrained --to weights --format safetensors",
+        Run,
+    ),
+    (
+        "target/release/digits import --from weights/model.safetensors --architecture weights/config.json --to imported",
+        Run,
+    ),
+    (
+        "target/release/digits calibrate artifacts/pretrained --risk 0.01 --to bolder",
+        Run,
+    ),
+    (
+        "target/release/digits sign bolder --key key.pem",
+        Elsewhere("tests/sign.rs, which has a key"),
+    ),
+    (
         r#"target/release/train --config configs/adapt.toml --start-from artifacts/pretrained --set data.also='[{dir="new-images",weight=20}]'"#,
         Elsewhere("tests/adapt.rs, which has new images"),
     ),

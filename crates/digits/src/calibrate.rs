@@ -245,6 +245,7 @@ fn write(to: &Path, old: &Checkpoint, manifest: &Manifest) -> anyhow::Result<()>
 fn named_by(error: UnseenError) -> anyhow::Error {
     match error {
         UnseenError::Data(error) => error.into(),
+        error @ UnseenError::Absent { .. } => anyhow!("{error} with --data-dir"),
         error => anyhow!("{error} with --data-dir or --part"),
     }
 }

@@ -215,6 +215,17 @@ def imported(digits, folder, name, make, table, images, labels):
         f"digits has {ours['test']['errors']} wrong, {differing} classes differ",
     )
     check(ours["test"]["evaluation"]["selective"]["accepted"] == 0, "uncalibrated, it accepts nothing")
+    held = folder / "held"
+    held.mkdir()
+    write_idx(held / "t10k-images-idx3-ubyte", idx(MNIST / "train-images-idx3-ubyte.gz")[50000:])
+    write_idx(held / "t10k-labels-idx1-ubyte", idx(MNIST / "train-labels-idx1-ubyte.gz")[50000:])
+    run(digits, "calibrate", checkpoint, "--data-dir", held, "--risk", "0.01", "--to", folder / "calibrated")
+    test = json.loads(run(digits, "evaluate", folder / "calibrated", "--data-dir", MNIST, "--json"))["test"]
+    selective = test["evaluation"]["selective"]
+    check(
+        test["errors"] == len(labels) - right and selective["errors"] <= 0.02 * selective["accepted"] and selective["accepted"] > 1000,
+        f"calibrated on 10,000 others, it is as often right, accepts {selective['accepted']}, {selective['errors']} of them wrong",
+    )
 
 
 def forms(folder, train, images, labels):

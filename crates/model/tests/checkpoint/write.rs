@@ -19,7 +19,8 @@ fn a_failing_write_leaves_the_older_checkpoint_and_nothing_else() {
     let path = folder.published("a", 7);
     let files = [
         (MANIFEST, &b"new"[..]),
-        ("no-such-folder/model.bpk", b"new"),
+        // No folder can be where a file is.
+        ("checkpoint.json/model.bpk", b"new"),
     ];
     let error = checkpoint::write(&path, &files).unwrap_err();
     assert!(error.to_string().contains("model.bpk"), "{error}");

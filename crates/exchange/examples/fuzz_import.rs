@@ -1,6 +1,6 @@
 //! Imports changed files, as fast as they come: the inputs of the fuzz target `import`, changed at random.
 //!
-//!     cargo run --release -p exchange --example fuzz --features model/flex -- 1000000 0
+//!     cargo run --release -p exchange --example fuzz_import --features model/flex -- 1000000 0
 //!
 //! The arguments are how many and a seed. A panic ends it, after which the input lies in `import-failed`.
 

@@ -490,6 +490,28 @@ fn what_is_no_file_of_weights_and_no_architecture_is_said_in_a_line() {
 }
 
 #[test]
+fn a_changed_bit_beside_its_digests_is_noticed() {
+    let sandbox = Sandbox::new();
+    let checkpoint = pretrained().display().to_string();
+    let mut bytes = exported(&sandbox, &checkpoint);
+    let at = bytes.len() - 1000;
+    bytes[at] ^= 4;
+    fs::write(sandbox.path("pretrained-exported/model.safetensors"), bytes).unwrap();
+    let arguments = [
+        "import",
+        "--from",
+        "pretrained-exported/model.safetensors",
+        "--architecture",
+        "pretrained-exported/config.json",
+        "--to",
+        "imported",
+    ];
+    let line = sandbox.fail("digits", &arguments);
+    assert!(line.contains("model.safetensors: its SHA-256"), "{line}");
+    assert!(!sandbox.path("imported").exists());
+}
+
+#[test]
 fn a_hub_folder_has_a_card_the_weights_and_the_checkpoint() {
     let sandbox = Sandbox::new();
     let checkpoint = pretrained().display().to_string();
@@ -510,7 +532,7 @@ fn a_hub_folder_has_a_card_the_weights_and_the_checkpoint() {
         "\ndatasets:\n- \"ylecun/mnist\"\n",
         "- name: \"ten-digits\"\n",
         "value: 0.9958\n",
-        "certified on 10000 validation images",
+        "certified on 10000 held-out images",
         "## Limits",
     ] {
         assert!(card.contains(part), "{part}\n{card}");

@@ -1,7 +1,7 @@
 //! Weights that PyTorch saved, as a checkpoint.
 //!
 //! Nothing is guessed: each tensor of the network is found under a name that follows from a rule
-//! ([`names`]), in the shape that the architecture gives it, or the import fails and names each that isn't.
+//! (`names.rs`), in the shape that the architecture gives it, or the import fails and names each that isn't.
 
 mod file;
 mod names;

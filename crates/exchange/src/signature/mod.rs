@@ -1,6 +1,6 @@
 //! Whose a checkpoint is: a detached signature as OpenSSF's model signing 1.0 has it.
 //!
-//! [`SIGNATURE`](model::checkpoint::SIGNATURE) in the folder, or a file elsewhere, is a Sigstore bundle: a DSSE
+//! [`SIGNATURE`] in the folder, or a file elsewhere, is a Sigstore bundle: a DSSE
 //! envelope around an in-toto statement with the SHA-256 of every file, signed with ECDSA on P-256. `model_signing
 //! verify key` accepts what [`sign`] writes, and [`verify`] what `model_signing sign key` does.
 //!

@@ -58,16 +58,16 @@ const EXAMPLES: &str = "SELECT i.n, i.id, c.input, i.channels, i.height, i.width
     AND i.answered IS NOT NULL AND c.input IS NOT NULL ORDER BY i.n LIMIT $2";
 
 const BYTES: &str = "SELECT CAST(COALESCE(SUM(LENGTH(c.input)), 0) AS BIGINT) FROM items i JOIN contents c ON c.item = i.id \
-    WHERE i.model = $1 AND i.state = 'done' AND i.class IS NOT NULL";
+    WHERE i.state = 'done' AND i.class IS NOT NULL";
 
 impl Queue {
-    /// How many bytes the inputs have that a model deferred and people named.
+    /// How many bytes the inputs have that people named: what [`Queue::export`] reads.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn named_bytes(&self, model: &str) -> Result<u64, Error> {
-        let rows = self.database.rows::<(i64,)>(BYTES, values![model]).await?;
+    pub async fn named_bytes(&self) -> Result<u64, Error> {
+        let rows = self.database.rows::<(i64,)>(BYTES, values![]).await?;
         Ok(rows.first().map_or(0, |(bytes,)| bytes.unsigned_abs()))
     }
 

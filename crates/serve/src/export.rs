@@ -26,7 +26,7 @@ use crate::{
     service::Service,
 };
 
-/// Bytes of images of which an archive is made at most: all of them are in memory then.
+/// Bytes of images that people may have named, of all models, for an archive to be made: all of them are read.
 const MOST: u64 = 64 << 20;
 
 /// Write what people answered as a data set that `train` reads.
@@ -132,7 +132,7 @@ pub async fn archive(
         let message = "another archive is being made; try again in a second";
         return Err(Failure::unavailable(message));
     };
-    let bytes = service.queue.named_bytes(name).await;
+    let bytes = service.queue.named_bytes().await;
     if bytes.map_err(|fault| failed(&fault))? > MOST {
         let message = "too many images were answered for a download: ask who runs the server for `serve export`";
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));

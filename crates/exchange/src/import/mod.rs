@@ -47,15 +47,10 @@ impl Imported {
     /// `replace` says so.
     ///
     /// # Errors
-    /// Those of [`check_place`]; [`ExchangeError::Write`] if the operating system refuses to write.
+    /// Those of [`check_place`]; [`CheckpointError::Write`] if the operating system refuses to write.
     pub fn write(&self, destination: &Path, replace: bool) -> Result<(), ExchangeError> {
         check_place(destination, replace)?;
-        checkpoint::write(destination, &self.files()).map_err(|error| match error {
-            CheckpointError::Write { path, source, left } => {
-                ExchangeError::Write { path, source, left }
-            }
-            error => error.into(),
-        })
+        Ok(checkpoint::write(destination, &self.files())?)
     }
 
     /// The files of the checkpoint but for their digests, by name.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod architecture;
+mod check;
 mod error;
 mod folder;
 pub mod hub;

@@ -6,7 +6,7 @@ mod card;
 use model::{Network, checkpoint::Checkpoint};
 
 use crate::{
-    Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, NETWORK_PY, network_py,
+    Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, NETWORK_PY, check, network_py,
     safetensors,
 };
 
@@ -28,10 +28,11 @@ pub struct Card<'a> {
     pub onnx: bool,
 }
 
-/// The files for PyTorch: weights, network, and what `digits import` needs to take weights back.
+/// The files for PyTorch: weights, network, and what `digits import` needs to take weights back. Before they are
+/// returned they are taken back, and a few images give the same logits.
 ///
 /// # Errors
-/// If the checkpoint makes no sense: one that was loaded does.
+/// If the checkpoint makes no sense: one that was loaded does; or if what was taken back answers otherwise.
 pub fn pytorch(
     checkpoint: &Checkpoint,
     networks: &[Network],
@@ -45,6 +46,7 @@ pub fn pytorch(
     let config = Architecture::of(manifest).to_json();
     let config = config.map_err(|error| invalid(error.to_string()))?;
     let weights = safetensors(checkpoint, networks)?;
+    check::pytorch(&weights, &config, manifest, networks)?;
     Ok(vec![
         (MODEL_SAFETENSORS.to_owned(), weights),
         (NETWORK_PY.to_owned(), network.into_bytes()),

@@ -177,16 +177,14 @@ pub fn import_from(
     architecture: &Path,
     device: &Device,
 ) -> Result<Imported, ExchangeError> {
-    let mut manifest = described.manifest(unknown(), architecture)?;
-    let layers = layers_of(&manifest).map_err(|error| invalid(architecture, &error.to_string()))?;
+    let (mut manifest, found) = read(source, length, weights, described, architecture)?;
     let bad = |problem: String| invalid(weights, &problem);
-    let header = file::header(source, length).map_err(bad)?;
-    let names = Names::resolve(&layers, &header.shapes(), &described.names).map_err(bad)?;
-    let found = header.body(&names).map_err(bad)?;
     manifest.provenance = provenance(weights, &found);
     let mut files = Vec::new();
-    for member in 0..manifest.members {
-        let network = network(&manifest, member, &found, device).map_err(bad)?;
+    for (member, network) in networks(&manifest, &found, weights, device)?
+        .into_iter()
+        .enumerate()
+    {
         let bytes = network
             .into_record()
             .into_bytes()
@@ -200,6 +198,50 @@ pub fn import_from(
         notes: found.notes,
         files,
     })
+}
+
+/// The networks of a file that is in memory, as [`import_from`] reads it. The paths are named in errors.
+///
+/// # Errors
+/// As [`import`].
+pub(crate) fn networks_of(
+    file: &[u8],
+    weights: &Path,
+    described: &Architecture,
+    architecture: &Path,
+    device: &Device,
+) -> Result<Vec<Network>, ExchangeError> {
+    let (manifest, found) = read(file, file.len() as u64, weights, described, architecture)?;
+    networks(&manifest, &found, weights, device)
+}
+
+/// What the architecture says, and the tensors of it that were found.
+fn read(
+    source: impl Read,
+    length: u64,
+    weights: &Path,
+    described: &Architecture,
+    architecture: &Path,
+) -> Result<(Manifest, Weights), ExchangeError> {
+    let manifest = described.manifest(unknown(), architecture)?;
+    let layers = layers_of(&manifest).map_err(|error| invalid(architecture, &error.to_string()))?;
+    let bad = |problem: String| invalid(weights, &problem);
+    let header = file::header(source, length).map_err(bad)?;
+    let names = Names::resolve(&layers, &header.shapes(), &described.names).map_err(bad)?;
+    let found = header.body(&names).map_err(bad)?;
+    Ok((manifest, found))
+}
+
+fn networks(
+    manifest: &Manifest,
+    found: &Weights,
+    weights: &Path,
+    device: &Device,
+) -> Result<Vec<Network>, ExchangeError> {
+    (0..manifest.members)
+        .map(|member| network(manifest, member, found, device))
+        .collect::<Result<_, _>>()
+        .map_err(|problem| invalid(weights, &problem))
 }
 
 /// More than any architecture with a thousand names takes.

@@ -8,7 +8,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use model::{Backend, Classifier, Decision, ReviewReason};
+use model::{Backend, Classifier};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,16 +24,7 @@ fn main() {
     let outputs = classifier.outputs(images.pixels()).unwrap();
     for (index, output) in outputs.iter().enumerate() {
         let answer = classifier.decide(images.image(index), output);
-        let reason = match answer.decision {
-            Decision::Accept => "accepted",
-            Decision::Review { reason, .. } => match reason {
-                ReviewReason::OutOfDistribution => "out_of_distribution",
-                ReviewReason::Unreliable => "unreliable",
-                ReviewReason::LowConfidence => "low_confidence",
-            },
-        };
-        let known = exchange::onnx::REASONS.iter();
-        let (code, _) = known.copied().find(|(_, name)| *name == reason).unwrap();
+        let code = exchange::onnx::reason(&answer.decision);
         write!(csv, "{},{},{code}", images.labels()[index], answer.class).unwrap();
         for logit in &output.logits {
             write!(csv, ",{logit:e}").unwrap();

@@ -5,9 +5,7 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use model::{ImageShape, Manifest, Network};
 
-use crate::{
-    Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, import::networks_of,
-};
+use crate::{Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, import::networks_of};
 
 /// How many images are asked about.
 pub(crate) const IMAGES: usize = 32;
@@ -40,7 +38,9 @@ pub(crate) fn pytorch(
     for (there, here) in found.iter().zip(networks) {
         let [there, here] = [there, here].map(|network| logits(network, manifest));
         if there != here {
-            return Err(invalid("read back it gives other logits than the checkpoint"));
+            return Err(invalid(
+                "read back it gives other logits than the checkpoint",
+            ));
         }
     }
     Ok(())
@@ -50,9 +50,14 @@ pub(crate) fn pytorch(
 fn logits(network: &Network, manifest: &Manifest) -> Vec<u32> {
     let shape = manifest.input;
     let mut input = Vec::new();
-    manifest.normalization.apply(shape, &images(shape), &mut input);
+    manifest
+        .normalization
+        .apply(shape, &images(shape), &mut input);
     let dims = [IMAGES, shape.channels, shape.height, shape.width];
-    let input = Tensor::from_data(TensorData::new(input, dims), &network.output.weight.device());
+    let input = Tensor::from_data(
+        TensorData::new(input, dims),
+        &network.output.weight.device(),
+    );
     let said = network.forward(input).into_data();
     said.iter::<f32>().map(f32::to_bits).collect()
 }
@@ -91,7 +96,9 @@ fn ink(image: usize, x: f64, y: f64, at: usize) -> f64 {
         1 => 1.0,
         2 => x,
         3 => y,
-        4 => f64::from(u8::from(((8.0 * x) as u8 + (8.0 * y) as u8).is_multiple_of(2))),
+        4 => f64::from(u8::from(
+            ((8.0 * x) as u8 + (8.0 * y) as u8).is_multiple_of(2),
+        )),
         // Knuth's multiplicative hash.
         5 => f64::from((at as u32).wrapping_mul(2_654_435_761) >> 24) / 255.0,
         _ if image.is_multiple_of(2) => {

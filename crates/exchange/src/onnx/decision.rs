@@ -4,7 +4,7 @@
 //! still decides alike: a confidence near 1 isn't compared with its threshold, but what is left to 1 with what the
 //! threshold leaves.
 
-use evaluation::{Calibration, DistanceLimit};
+use evaluation::{Calibration, Decision, DistanceLimit, ReviewReason};
 
 use super::graph::{Graph, Value, int};
 use super::proto::DataType;
@@ -42,6 +42,18 @@ pub const REASONS: [(i64, &str); 4] = [
     (2, "unreliable"),
     (3, "low_confidence"),
 ];
+
+/// The number of a decision in [`REASONS`].
+pub fn reason(decision: &Decision) -> i64 {
+    match decision {
+        Decision::Accept => 0,
+        Decision::Review { reason, .. } => match reason {
+            ReviewReason::OutOfDistribution => 1,
+            ReviewReason::Unreliable => 2,
+            ReviewReason::LowConfidence => 3,
+        },
+    }
+}
 
 /// Nodes that decide.
 pub fn decide(graph: &mut Graph, calibration: &Calibration, said: &Said) -> Decided {

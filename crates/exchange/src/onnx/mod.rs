@@ -18,6 +18,8 @@
 //! needed: nothing is generated while building. Burn's own exporter records what Burn computes, which isn't all
 //! of this: the kernels' blocks, softmax and comparisons.
 
+#[cfg(feature = "tract")]
+mod asked;
 mod decision;
 mod graph;
 mod metadata;
@@ -31,7 +33,9 @@ use std::path::Path;
 use model::{Classifier, Device, ImageShape, checkpoint::Checkpoint};
 use prost::Message;
 
-pub use decision::REASONS;
+#[cfg(feature = "tract")]
+pub use asked::{Answered, ask};
+pub use decision::{REASONS, reason};
 
 use crate::ExchangeError;
 use decision::{Decided, Said, decide};
@@ -44,13 +48,20 @@ pub const FILE: &str = "model.onnx";
 const OPERATORS: i64 = 13;
 const FORMAT: i64 = 7;
 
-/// The ONNX file of a checkpoint. Before it is returned it is read again and compared with the checkpoint.
+/// The ONNX file of a checkpoint. Before it is returned it is read again and compared with the checkpoint; with the
+/// feature `tract`, which runs it, its answers to a few images, too.
 ///
 /// # Errors
 /// If the checkpoint's weights don't fit it, or the file doesn't hold what the checkpoint holds.
 pub fn export(checkpoint: &Checkpoint, device: &Device) -> Result<Vec<u8>, ExchangeError> {
     let file = model(checkpoint, device)?.encode_to_vec();
     verify(Path::new(FILE), &file, checkpoint, device)?;
+    #[cfg(feature = "tract")]
+    asked::same_answers(
+        Path::new(FILE),
+        &file,
+        &Classifier::from_checkpoint(checkpoint, device)?,
+    )?;
     Ok(file)
 }
 

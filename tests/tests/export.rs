@@ -20,6 +20,7 @@ fn an_export_is_complete_and_in_the_same_bytes_each_time() {
     let file = sandbox.bytes("onnx/model.onnx");
     assert_eq!(told["format"], "onnx");
     assert_eq!(told["files"]["model.onnx"], file.len());
+    assert!(told["checked"]["model.onnx"].is_string(), "{told}");
     let sums = Command::new("sha256sum")
         .args(["--check", "--strict", "SHA256SUMS"])
         .current_dir(sandbox.path("onnx"))

@@ -1,6 +1,7 @@
 //! `digits export`: a checkpoint as other programs have it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -30,7 +31,9 @@ hub is a folder for the Hugging Face Hub: README.md, a model card with what was 
 formats above, and the checkpoint in checkpoint/. Nothing is uploaded.
 
 The folder appears as a whole or not at all, with SHA256SUMS. What was written is read again and compared with
-the checkpoint. With --json the result is an object: checkpoint, to, format, and files with the size of each.")]
+the checkpoint, weights for PyTorch by what they answer, model.onnx node by node; a program that was built with
+--features tract also runs model.onnx and compares its answers. With --json the result is an object: checkpoint,
+to, format, files with the size of each, and checked, how each was compared.")]
 pub struct Export {
     /// Checkpoint folder
     checkpoint: PathBuf,
@@ -120,6 +123,7 @@ impl Export {
                 "to": shown(&self.to),
                 "format": format.as_ref().map(|format| format.get_name()),
                 "files": sizes,
+                "checked": self.checked(),
             });
             outln!("{}", serde_json::to_string_pretty(&json)?);
             return Ok(());
@@ -127,7 +131,31 @@ impl Export {
         for (name, bytes) in files {
             outln!("{}  {} bytes", shown(&self.to.join(name)), bytes.len());
         }
+        for (name, checked) in self.checked() {
+            outln!("checked {name}: {checked}");
+        }
         Ok(())
+    }
+
+    /// How the files were compared with the checkpoint before they were written, by name.
+    fn checked(&self) -> BTreeMap<&'static str, String> {
+        let images = exchange::CHECK_IMAGES;
+        let weights = || {
+            let how = format!("taken back, the same logits for {images} images");
+            (exchange::MODEL_SAFETENSORS, how)
+        };
+        let onnx = || {
+            let how = match cfg!(feature = "tract") {
+                true => format!("run by tract, the same answers to {images} images"),
+                false => "read again, the same nodes and tensors".to_owned(),
+            };
+            (onnx::FILE, how)
+        };
+        match self.format {
+            Format::Onnx => BTreeMap::from([onnx()]),
+            Format::Safetensors => BTreeMap::from([weights()]),
+            Format::Hub => BTreeMap::from([weights(), onnx()]),
+        }
     }
 }
 

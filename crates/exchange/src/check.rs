@@ -7,8 +7,8 @@ use model::{ImageShape, Manifest, Network};
 
 use crate::{Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, import::networks_of};
 
-/// How many images are asked about.
-pub(crate) const IMAGES: usize = 32;
+/// How many images an export is asked about before it is written.
+pub const IMAGES: usize = 32;
 
 /// Takes the weights back as `digits import` does, and compares the logits of [`images`]: the same bits, as the
 /// weights are.
@@ -110,5 +110,62 @@ fn ink(image: usize, x: f64, y: f64, at: usize) -> f64 {
             let radius = ((x - 0.5) / (0.6 + 0.3 * step)).hypot(y - 0.5);
             soft((radius - 0.28).abs(), 0.05)
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use model::{Backend, Classifier};
+
+    use super::*;
+    use crate::hub;
+
+    #[test]
+    fn weights_that_answer_otherwise_are_not_written() {
+        let pretrained = concat!(env!("CARGO_MANIFEST_DIR"), "/../../artifacts/pretrained");
+        let checkpoint = model::checkpoint::Checkpoint::open(pretrained).unwrap();
+        let device = Backend::default().device().unwrap();
+        let classifier = Classifier::from_checkpoint(&checkpoint, &device).unwrap();
+        let files = hub::pytorch(&checkpoint, classifier.networks()).unwrap();
+        let bytes = |name: &str| {
+            files
+                .iter()
+                .find(|(file, _)| file == name)
+                .unwrap()
+                .1
+                .clone()
+        };
+        let (mut weights, config) = (bytes(MODEL_SAFETENSORS), bytes(CONFIG_JSON));
+        let asked = |weights: &[u8]| {
+            pytorch(
+                weights,
+                &config,
+                classifier.manifest(),
+                classifier.networks(),
+            )
+        };
+        asked(&weights).unwrap();
+
+        // The last tensor's last value becomes another number.
+        let last = weights.len() - 4;
+        weights[last..].copy_from_slice(&0.5_f32.to_le_bytes());
+        let error = asked(&weights).unwrap_err().to_string();
+        assert!(error.contains("other logits"), "{error}");
+    }
+
+    #[test]
+    fn the_images_differ_and_some_show_strokes() {
+        let shape = ImageShape {
+            channels: 3,
+            height: 20,
+            width: 32,
+        };
+        let bytes = images(shape);
+        assert_eq!(bytes.len(), IMAGES * shape.len());
+        let mut each: Vec<_> = bytes.chunks(shape.len()).collect();
+        each.sort_unstable();
+        each.dedup();
+        assert!(each.len() > 2 * IMAGES / 3, "{} are different", each.len());
     }
 }

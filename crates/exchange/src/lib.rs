@@ -17,6 +17,7 @@ mod safetensors;
 pub mod signature;
 
 pub use architecture::{Architecture, CONFIG_JSON, ClassNames};
+pub use check::IMAGES as CHECK_IMAGES;
 pub use error::ExchangeError;
 pub use folder::{check_free, write_folder};
 pub use import::{Imported, check_place, import, import_from};

@@ -5,6 +5,7 @@
 
 mod file;
 mod names;
+mod order;
 mod values;
 
 use std::{

@@ -3,7 +3,7 @@
     python tests/exchange/foreign_check.py [--digits target/release/digits]
 
 Needs what torch-requirements.txt names. Each network is trained a little, saved in the ways that people save one, and
-imported: `digits evaluate` has to answer each of the 10,000 test images as PyTorch does. What can't be imported has to
+imported: `digits evaluate` has to answer each of 2,000 test images as PyTorch does. What can't be imported has to
 be refused by one line that names it. Exits with 1 at the first thing that isn't so.
 """
 
@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torch_check import ARCHITECTURE, MNIST, ROOT, check, idx, logits, run
+from torch_check import ARCHITECTURE, MNIST, ROOT, check, idx, logits, run, write_idx
 
 F = nn.functional
-SHOWN = 4000
+SHOWN, TESTED = 2000, 2000
 # Answers nearer to each other than this are the same class in one rounding and another in the next.
 NEAR = 1e-4
 
@@ -165,6 +165,10 @@ def trained(make, shown, labels):
 class Digits:
     def __init__(self, program, folder):
         self.program, self.folder, self.count = program, folder, 0
+        self.data = folder / "data"
+        self.data.mkdir()
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+            write_idx(self.data / f"t10k-{kind}", idx(MNIST / f"t10k-{kind}.gz")[:TESTED])
 
     def command(self, state, architecture, to):
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, self.folder / "model.safetensors")
@@ -177,7 +181,7 @@ class Digits:
         self.count += 1
         to, dump = self.folder / f"net{self.count}", self.folder / "dump.csv"
         run(*self.command(state, architecture, to))
-        run(self.program, "evaluate", to, "--data-dir", MNIST, "--dump", dump, "--json")
+        run(self.program, "evaluate", to, "--data-dir", self.data, "--dump", dump, "--json")
         with dump.open() as file:
             return np.array([[float(cell) for cell in row] for row in list(csv.reader(file))[1:]])[:, 1:]
 
@@ -206,7 +210,8 @@ def main():
     normal = lambda pixels: (pixels.float() / 255 - 0.1307) / 0.3081
     shown = normal(torch.from_numpy(idx(MNIST / "train-images-idx3-ubyte.gz")[:SHOWN, None].copy()))
     learned = torch.from_numpy(idx(MNIST / "train-labels-idx1-ubyte.gz")[:SHOWN].astype(np.int64))
-    images, labels = idx(MNIST / "t10k-images-idx3-ubyte.gz")[:, None], idx(MNIST / "t10k-labels-idx1-ubyte.gz")
+    images = idx(MNIST / "t10k-images-idx3-ubyte.gz")[:TESTED, None]
+    labels = idx(MNIST / "t10k-labels-idx1-ubyte.gz")[:TESTED]
     with tempfile.TemporaryDirectory() as temporary:
         digits = Digits(options.digits, Path(temporary))
         kept = {}

@@ -246,7 +246,7 @@ def main():
         without = {name: tensor for name, tensor in state.items() if name != "conv1.bias"}
         digits.refuses("no bias", without, architecture, "missing: `conv1.bias` [6]", "one with zeros")
         strided = network([(6, 5, 2, False), (16, 5)], [120, 84])
-        digits.refuses("another pool", state, strided, "none is a dense [120, 1600]")
+        digits.refuses("another pool", state, strided, "none is a dense [120, 2304]")
         old = {"conv1.weight_g": torch.ones(6, 1, 1, 1), "conv1.weight_v": state["conv1.weight"]}
         old |= {name: tensor for name, tensor in state.items() if name != "conv1.weight"}
         digits.refuses("weight_norm", old, architecture, "`conv1`", "none is a convolution [6, 1, 5, 5]")

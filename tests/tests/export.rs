@@ -73,7 +73,7 @@ fn an_export_is_replaced_when_told_so_and_anything_else_never() {
 }
 
 #[test]
-fn what_a_process_that_died_has_left_is_cleared_and_a_living_one_is_waited_for() {
+fn what_a_process_that_died_has_left_is_cleared_and_a_living_one_is_left_alone() {
     let sandbox = Sandbox::new();
     let good = pretrained().display().to_string();
     for left in [

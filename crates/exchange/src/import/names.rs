@@ -111,10 +111,13 @@ impl Names {
             .filter(|(name, shape)| !used.contains(*name) && !is_counter(name, shape))
             .map(|(name, shape)| format!("{} {shape:?}", quoted(name)))
             .collect();
-        let biases = !missing.is_empty() && missing.iter().all(|name| name.contains(".bias` "));
-        let hint = match biases {
-            true => "; a layer without a bias is one with zeros: add them in Python",
-            false => "",
+        let biases = missing.iter().all(|name| name.contains(".bias` "));
+        let hint = match (&missing[..], &misshapen[..], &unexpected[..]) {
+            ([], [], _) => "; leave out of the file what the network doesn't compute with",
+            ([_, ..], _, _) if biases => {
+                "; a layer without a bias is one with zeros: add them in Python"
+            }
+            _ => "",
         };
         let problems = [
             ("missing: ", missing),

@@ -262,7 +262,13 @@ fn a_run_that_goes_on_or_was_interrupted_has_not_ended() {
         let ends = found.values.get("_hparams_/session_end_info");
         ends.map_or(0, Vec::len)
     };
-    let constant = ["--set", "schedule={kind=\"constant\"}", "--tensorboard"];
+    let constant = [
+        "--set",
+        "schedule={kind=\"constant\"}",
+        "--set",
+        "training.plain_epochs=0",
+        "--tensorboard",
+    ];
     sandbox.train("run", &constant);
     assert_eq!(ends(), 1);
     sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);

@@ -3,6 +3,8 @@
     pip install tensorboard
     target/release/train --config configs/smoke.toml --tensorboard --run-dir run   # killed and resumed, or not
     python3 tests/exchange/tensorboard_check.py run
+
+The run has to have ended: one that was interrupted has no end.
 """
 
 import json
@@ -11,7 +13,7 @@ import pathlib
 import sys
 
 from tensorboard.backend.event_processing import event_accumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 complaints = []
 
@@ -51,6 +53,9 @@ def main(run):
     content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     given = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
     assert given["training.epochs"].number_value == epochs, given
+    content = events.SummaryMetadata("_hparams_/session_end_info").plugin_data.content
+    ended = plugin_data_pb2.HParamsPluginData.FromString(content).session_end_info
+    assert ended.status == api_pb2.STATUS_SUCCESS and ended.end_time_secs > 0, ended
     assert events.SummaryMetadata("validation/worst_errors_label_to_answer").plugin_data.plugin_name == "text"
     assert not complaints, complaints
     print(f"{run}: {len(last)} epochs, {last[epochs]} steps, {len(events.Tags()['histograms'])} histograms, no complaint")

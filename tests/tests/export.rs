@@ -74,6 +74,51 @@ fn an_export_is_replaced_when_told_so_and_anything_else_never() {
 }
 
 #[test]
+fn what_a_process_that_died_has_left_is_cleared_and_a_living_one_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let good = pretrained().display().to_string();
+    for left in [
+        ".partial-export-onnx/new",
+        ".partial-export-other",
+        ".partial-x",
+    ] {
+        fs::create_dir_all(sandbox.path(left)).unwrap();
+        fs::write(sandbox.path(left).join("model.onnx"), "half").unwrap();
+    }
+    let lock = fs::File::create(sandbox.path(".partial-export-onnx/lock")).unwrap();
+    lock.lock().unwrap();
+    let error = sandbox.fail("digits", &export(&good, "onnx", &[]));
+    assert!(
+        error.contains("onnx: ") && error.contains("another process"),
+        "{error}"
+    );
+    assert!(!sandbox.path("onnx").exists());
+    assert_eq!(
+        sandbox.bytes(".partial-export-onnx/new/model.onnx"),
+        b"half"
+    );
+    drop(lock);
+    for more in [&[][..], &["--force"]] {
+        sandbox.succeed("digits", &export(&good, "onnx", more));
+        let entries = fs::read_dir(sandbox.path(".")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".partial-export-other", ".partial-x", "onnx"]);
+        assert!(sandbox.bytes("onnx/model.onnx").len() > 100_000);
+    }
+
+    // Killed between two renames, where names can't be exchanged.
+    fs::create_dir(sandbox.path(".partial-export-onnx")).unwrap();
+    fs::rename(
+        sandbox.path("onnx"),
+        sandbox.path(".partial-export-onnx/old"),
+    )
+    .unwrap();
+    sandbox.succeed("digits", &export(&good, "onnx", &[]));
+    assert!(!sandbox.path(".partial-export-onnx").exists());
+}
+
+#[test]
 fn what_is_no_whole_checkpoint_leaves_nothing() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);

@@ -319,21 +319,57 @@ fn layers_are_found_by_name_by_position_and_by_shape() {
         "{line}"
     );
 
-    // Two layers that are alike, under names that tell nothing.
-    let alike = EXAMPLE.replace("dense = [16]", "dense = [16, 16]");
-    let mut file = example();
-    file.add("fc3.weight", &[16, 16]);
-    file.add("fc3.bias", &[16]);
-    let mut wide = file.renamed(str::to_owned);
-    wide.add("fc4.weight", &[16, 16]);
-    wide.add("fc4.bias", &[16]);
-    sandbox.succeed("digits", &import(&sandbox, &file, &alike, "three"));
+    // Two layers that are alike: numbers tell them apart, other names don't.
     let alike = EXAMPLE.replace("dense = [16]", "dense = [16, 16, 16]");
-    let line = refused(&sandbox, &wide, &alike);
+    let mut file = example();
+    for layer in ["fc3", "fc10"] {
+        file.add(&format!("{layer}.weight"), &[16, 16]);
+        file.add(&format!("{layer}.bias"), &[16]);
+    }
+    sandbox.succeed("digits", &import(&sandbox, &file, &alike, "numbers"));
+    let found = File::read(&exported(&sandbox, "numbers"));
+    for (ours, theirs) in [("dense.1.linear", "fc3"), ("dense.2.linear", "fc10")] {
+        let [ours, theirs] = [ours, theirs].map(|layer| format!("{layer}.weight"));
+        assert!(
+            found.tensors[&ours].2 == file.tensors[&theirs].2,
+            "{theirs}"
+        );
+    }
+    let unclear = file.renamed(|name| name.replace("fc3", "middle").replace("fc10", "last"));
+    let line = refused(&sandbox, &unclear, &alike);
     assert!(
-        line.contains("`fc3`, `fc4`") && line.contains("[names]"),
+        line.contains("`last`, `middle`") && line.contains("[names]"),
         "{line}"
     );
+
+    // Layers that are numbered have to be the architecture's.
+    let norm = EXAMPLE.replace("norm = false", "norm = true");
+    let line = refused(&sandbox, &renamed(["0", "2", "10", "12"]), &norm);
+    assert!(
+        line.contains("`2` convolution [8, 4, 3, 3]") && line.contains("normalization [4]"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_all_names_begin_with_and_counters_are_passed_over() {
+    let sandbox = Sandbox::new();
+    sandbox.succeed("digits", &import(&sandbox, &example(), EXAMPLE, "bare"));
+    let weights = exported(&sandbox, "bare");
+    for (to, prefix) in [("parallel", "module."), ("compiled", "_orig_mod.module.")] {
+        for (form, file) in [("theirs", example()), ("ours", File::read(&weights))] {
+            let mut file = file.renamed(|name| format!("{prefix}{name}"));
+            let counter = ("I64".into(), vec![], vec![9, 0, 0, 0, 0, 0, 0, 0]);
+            file.tensors.insert("n_averaged".into(), counter);
+            let to = format!("{to}-{form}");
+            sandbox.succeed("digits", &import(&sandbox, &file, EXAMPLE, &to));
+            assert!(exported(&sandbox, &to) == weights, "{to}");
+        }
+    }
+    let mut file = File::read(&weights).renamed(|name| format!("module.{name}"));
+    file.add("decay", &[]);
+    let line = refused(&sandbox, &file, EXAMPLE);
+    assert!(line.contains("`decay`"), "{line}");
 }
 
 #[test]

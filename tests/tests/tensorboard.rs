@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     thread::sleep,
     time::Duration,
 };
@@ -187,6 +188,8 @@ fn every_step_and_epoch_of_a_run_that_was_killed_is_there_once() {
     let run = sandbox.path("run");
     let first = files(&run);
     assert_eq!(first.len(), 1);
+    let end = "_hparams_/session_end_info";
+    assert!(!events(&run).values.contains_key(end));
     // What a process that dies leaves of a record.
     let torn = [fs::read(&first[0]).unwrap(), vec![7; 9]].concat();
     fs::write(&first[0], torn).unwrap();
@@ -230,6 +233,62 @@ fn every_step_and_epoch_of_a_run_that_was_killed_is_there_once() {
         assert_eq!(events.values[tag].len(), 7, "{tag}");
     }
     assert_eq!(events.values["_hparams_/session_start_info"].len(), 1);
+    let [(step, value)] = &events.values[end][..] else {
+        panic!("{:?}", events.values[end])
+    };
+    assert_eq!(
+        *step,
+        steps + 1,
+        "goes with what is void where a run goes on"
+    );
+    let inner = |bytes: &[u8], number| fields(field(&fields(bytes), number).unwrap());
+    let plugin = inner(field(value, 9).unwrap(), 1);
+    assert_eq!(field(&plugin, 1), Some(&b"hparams"[..]));
+    let ended = inner(field(&plugin, 2).unwrap(), 4);
+    assert_eq!(
+        field(&ended, 1),
+        Some(&1_u64.to_le_bytes()[..]),
+        "STATUS_SUCCESS"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_goes_on_or_was_interrupted_has_not_ended() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.path("run");
+    let ends = || {
+        let found = events(&run);
+        let ends = found.values.get("_hparams_/session_end_info");
+        ends.map_or(0, Vec::len)
+    };
+    let constant = [
+        "--set",
+        "schedule={kind=\"constant\"}",
+        "--set",
+        "training.plain_epochs=0",
+        "--tensorboard",
+    ];
+    sandbox.train("run", &constant);
+    assert_eq!(ends(), 1);
+    sandbox.succeed("train", &["--resume", "run", "--set", "training.epochs=3"]);
+    assert_eq!(ends(), 1, "the later one");
+    let more = ["--resume", "run", "--set", "training.epochs=1000"];
+    let mut child = sandbox.start("train", &more);
+    while !sandbox.path("run/checkpoints/epoch-004").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        sleep(Duration::from_millis(5));
+    }
+    let interrupt = ["-INT", &child.id().to_string()];
+    assert!(
+        Command::new("kill")
+            .args(interrupt)
+            .status()
+            .unwrap()
+            .success()
+    );
+    child.wait().unwrap();
+    assert_eq!(ends(), 0);
 }
 
 #[test]

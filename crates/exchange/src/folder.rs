@@ -2,12 +2,9 @@
 
 use std::{ffi::OsString, fs, io, path::Path};
 
-use model::{
-    CheckpointError,
-    checkpoint::{self, Checkpoint, SUMS, is_strewn},
-};
+use model::checkpoint::{Checkpoint, SUMS, is_strewn};
 
-use crate::ExchangeError;
+use crate::{ExchangeError, staging};
 
 /// Writes files as the folder `destination`, together with their `SHA256SUMS`: whole or not at all. What was
 /// written is read again. Where there is an export already, it is replaced only if `replace` says so.
@@ -21,12 +18,7 @@ pub fn write_folder(
     replace: bool,
 ) -> Result<(), ExchangeError> {
     check_free(destination, replace)?;
-    checkpoint::write(destination, files).map_err(|error| match error {
-        CheckpointError::Write { path, source, left } => {
-            ExchangeError::Write { path, source, left }
-        }
-        error => error.into(),
-    })?;
+    staging::write(destination, files)?;
     for (name, bytes) in files {
         let path = destination.join(name);
         let found = fs::read(&path).map_err(unreadable(&path))?;

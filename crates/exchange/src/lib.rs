@@ -15,6 +15,7 @@ mod network_py;
 pub mod onnx;
 mod safetensors;
 pub mod signature;
+mod staging;
 
 pub use architecture::{Architecture, CONFIG_JSON, ClassNames};
 pub use check::IMAGES as CHECK_IMAGES;

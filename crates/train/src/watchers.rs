@@ -134,7 +134,10 @@ impl Watchers {
     pub fn end(&mut self, how: Result<Stop, &TrainingError>) {
         let Some(watching) = &mut self.0 else { return };
         if let Some(events) = &mut watching.events {
-            events.flush();
+            match how {
+                Ok(Stop::Interrupted) => events.flush(),
+                _ => events.end(how.is_ok()),
+            }
         }
         match how {
             Ok(Stop::Interrupted) => watching.page.end(State::Interrupted),

@@ -3,8 +3,10 @@
 //! Nothing is guessed: each tensor of the network is found under a name that follows from a rule
 //! (`names.rs`), in the shape that the architecture gives it, or the import fails and names each that isn't.
 
+mod digest;
 mod file;
 mod names;
+mod order;
 mod values;
 
 use std::{
@@ -20,7 +22,7 @@ use burn::{
 use data::SplitDigest;
 use model::{
     CheckpointError, Manifest, Network, Provenance,
-    checkpoint::{self, Checkpoint, DataDigests, MANIFEST, SUMS, Versions, model_file},
+    checkpoint::{self, Checkpoint, DataDigests, MANIFEST, Versions, model_file},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -29,6 +31,7 @@ use crate::ExchangeError;
 use crate::architecture::Architecture;
 use crate::layers::{layers_of, prefix};
 use crate::safetensors::{Path as TensorPath, transposed};
+use digest::check_digest;
 use file::Weights;
 use names::Names;
 
@@ -81,52 +84,6 @@ pub fn check_place(destination: &Path, replace: bool) -> Result<(), ExchangeErro
     }
 }
 
-/// Compares a file with what a `SHA256SUMS` beside it says of it, as exports have one: nothing else would show that
-/// a weight has changed.
-fn check_digest(path: &Path) -> Result<(), ExchangeError> {
-    const MOST: u64 = 1 << 20;
-    let beside = path.with_file_name(SUMS);
-    let regular = fs::metadata(&beside).is_ok_and(|found| found.is_file() && found.len() <= MOST);
-    let Some(name) = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .filter(|_| regular)
-    else {
-        return Ok(());
-    };
-    let sums = fs::read_to_string(&beside).unwrap_or_default();
-    let mut lines = sums.lines().filter_map(|line| line.split_once("  "));
-    let Some((stated, _)) = lines.find(|(_, listed)| *listed == name) else {
-        return Ok(());
-    };
-    let failed = |source| ExchangeError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut piece).map_err(failed)?;
-        if read == 0 {
-            break;
-        }
-        digest.update(&piece[..read]);
-    }
-    let found: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    match found == stated {
-        true => Ok(()),
-        false => Err(invalid(
-            path,
-            "its SHA-256 is not the one in the SHA256SUMS beside it; export it anew, or remove SHA256SUMS if it was \
-             changed on purpose",
-        )),
-    }
-}
-
 /// Makes a checkpoint of the safetensors file `weights` and the file `architecture`, computing on `device`.
 ///
 /// # Errors
@@ -151,18 +108,18 @@ pub fn import(
             "not a regular file; name a safetensors file",
         ));
     }
-    for path in [weights, architecture] {
-        check_digest(path)?;
-    }
+    let unlisted = [check_digest(weights)?, check_digest(architecture)?];
     let file = File::open(weights).map_err(unreadable(weights))?;
-    import_from(
+    let mut imported = import_from(
         file,
         metadata.len(),
         weights,
         &described,
         architecture,
         device,
-    )
+    )?;
+    imported.notes.extend(unlisted.into_iter().flatten());
+    Ok(imported)
 }
 
 /// [`import`] of what is already open: `length` bytes of `source`. The paths are named in errors.

@@ -1,16 +1,18 @@
 //! Which tensor of a file is which of the network. In this order:
 //!
 //! 1. as the table `[names]` says, where there is one: a layer's name or a tensor's;
-//! 2. by our own names, where the file has any of them;
+//! 2. by our own names, where the file has any of them, behind what all names begin with (`module.`);
 //! 3. by position, where all layers are numbered, as in an `nn.Sequential` or two (convolutions in one, dense
-//!    layers in the other), and are the architecture's, kind by kind;
-//! 4. by shape, where each layer of the architecture has the shape of exactly one of the file.
+//!    layers in the other): they have to be the architecture's, kind by kind;
+//! 4. by shape, where each layer of the architecture has the shape of exactly one of the file, and where
+//!    several are alike by the numbers in their names (`conv2`, `conv3`).
 //!
 //! What none of these decides is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::layers::{Kind, Layer};
+use super::order::{Theirs, by_position, by_shape};
+use crate::layers::Layer;
 
 /// The shapes of tensors by their names.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
@@ -32,10 +34,11 @@ impl Names {
         table: &BTreeMap<String, String>,
     ) -> Result<Self, String> {
         check_table(layers, table)?;
-        let ours = |layer: &Layer| layer.name.clone();
+        let before = wrapper(layers, file).filter(|_| table.is_empty());
+        let ours = |layer: &Layer| format!("{}{}", before.unwrap_or_default(), layer.name);
         let known = |layer: &Layer| {
             let mut tensors = layer.tensors.iter();
-            tensors.any(|(leaf, _)| file.contains_key(&format!("{}.{leaf}", layer.name)))
+            tensors.any(|(leaf, _)| file.contains_key(&format!("{}.{leaf}", ours(layer))))
         };
         let prefixes: Vec<String> = if !table.is_empty() || layers.iter().any(known) {
             let named = |layer: &Layer| table.get(&layer.name).cloned();
@@ -45,7 +48,7 @@ impl Names {
                 .collect()
         } else {
             let theirs = Theirs::all(file);
-            match by_position(layers, &theirs) {
+            match by_position(layers, &theirs)? {
                 Some(prefixes) => prefixes,
                 None => by_shape(layers, &theirs)?,
             }
@@ -108,6 +111,14 @@ impl Names {
             .filter(|(name, shape)| !used.contains(*name) && !is_counter(name, shape))
             .map(|(name, shape)| format!("{} {shape:?}", quoted(name)))
             .collect();
+        let biases = missing.iter().all(|name| name.contains(".bias` "));
+        let hint = match (&missing[..], &misshapen[..], &unexpected[..]) {
+            ([], [], _) => "; leave out of the file what the network doesn't compute with",
+            ([_, ..], _, _) if biases => {
+                "; a layer without a bias is one with zeros: add them in Python"
+            }
+            _ => "",
+        };
         let problems = [
             ("missing: ", missing),
             ("of another shape: ", misshapen),
@@ -121,17 +132,32 @@ impl Names {
         match problems.is_empty() {
             true => Ok(names),
             false => Err(format!(
-                "its tensors are not those of the architecture; {}",
+                "its tensors are not those of the architecture; {}{hint}",
                 problems.join("; ")
             )),
         }
     }
 }
 
-/// PyTorch counts the batches that a normalization has seen; nothing is computed with it.
-fn is_counter(name: &str, shape: &[usize]) -> bool {
+/// PyTorch counts the batches that a normalization has seen, and the networks in an average of weights
+/// (`torch.optim.swa_utils.AveragedModel`); nothing is computed with either.
+pub(super) fn is_counter(name: &str, shape: &[usize]) -> bool {
     let leaf = name.rsplit('.').next().unwrap_or(name);
-    leaf == "num_batches_tracked" && shape.iter().all(|&size| size == 1)
+    let known = leaf == "num_batches_tracked" || name == "n_averaged";
+    known && shape.iter().all(|&size| size == 1)
+}
+
+/// What all names begin with where ours come after it: `module.` of a `DataParallel`, `_orig_mod.` of
+/// `torch.compile`, or both.
+fn wrapper<'a>(layers: &[Layer], file: &'a Shapes) -> Option<&'a str> {
+    let last = format!("{}.weight", layers.last()?.name);
+    let before = file.keys().find_map(|name| {
+        let before = name.strip_suffix(&last)?;
+        before.ends_with('.').then_some(before)
+    })?;
+    let all =
+        |(name, shape): (&String, &Vec<usize>)| name.starts_with(before) || is_counter(name, shape);
+    file.iter().all(all).then_some(before)
 }
 
 fn check_table(layers: &[Layer], table: &BTreeMap<String, String>) -> Result<(), String> {
@@ -161,116 +187,6 @@ fn check_table(layers: &[Layer], table: &BTreeMap<String, String>) -> Result<(),
     }
 }
 
-/// A layer of a file.
-struct Theirs<'a> {
-    /// What the names of its tensors begin with.
-    prefix: &'a str,
-    kind: Option<Kind>,
-    weight: &'a [usize],
-}
-
-impl<'a> Theirs<'a> {
-    fn all(file: &'a Shapes) -> Vec<Self> {
-        let mut layers: BTreeMap<&str, BTreeMap<&str, &[usize]>> = BTreeMap::new();
-        for (name, shape) in file {
-            let (prefix, leaf) = name.rsplit_once('.').unwrap_or(("", name));
-            layers.entry(prefix).or_default().insert(leaf, shape);
-        }
-        let layers = layers.into_iter();
-        layers
-            .map(|(prefix, tensors)| {
-                let weight = tensors.get("weight").copied().unwrap_or_default();
-                let kind = match weight.len() {
-                    _ if tensors.contains_key("running_mean") => Some(Kind::Norm),
-                    2 => Some(Kind::Dense),
-                    4 => Some(Kind::Convolution),
-                    _ => None,
-                };
-                Theirs {
-                    prefix,
-                    kind,
-                    weight,
-                }
-            })
-            .collect()
-    }
-
-    /// What it is in, and its place there.
-    fn place(&self) -> Option<(&'a str, u64)> {
-        let (parent, number) = self.prefix.rsplit_once('.').unwrap_or(("", self.prefix));
-        Some((parent, number.parse().ok()?))
-    }
-}
-
-/// The file's names of the layers, where their numbers tell.
-fn by_position(layers: &[Layer], theirs: &[Theirs]) -> Option<Vec<String>> {
-    let mut places = Vec::with_capacity(theirs.len());
-    for layer in theirs {
-        let (parent, number) = layer.place()?;
-        places.push((parent, number, layer.kind?, layer.prefix));
-    }
-    let with = |kind| {
-        let of_kind = places.iter().filter(move |(_, _, found, _)| *found == kind);
-        of_kind.map(|(parent, ..)| *parent).collect::<BTreeSet<_>>()
-    };
-    let [convolutions, dense] = [with(Kind::Convolution), with(Kind::Dense)];
-    let parents: BTreeSet<_> = places.iter().map(|(parent, ..)| *parent).collect();
-    let in_two = convolutions.len() == 1 && dense.len() == 1 && parents.len() == 2;
-    if parents.len() != 1 && !(in_two && convolutions != dense) {
-        return None;
-    }
-    places.sort_by_key(|&(parent, number, ..)| (dense.contains(parent), number));
-    let kinds = places.iter().map(|(_, _, kind, _)| *kind);
-    let distinct = places
-        .windows(2)
-        .all(|pair| (pair[0].0, pair[0].1) != (pair[1].0, pair[1].1));
-    (distinct && kinds.eq(layers.iter().map(|layer| layer.kind))).then(|| {
-        let prefixes = places.iter().map(|(.., prefix)| (*prefix).to_owned());
-        prefixes.collect()
-    })
-}
-
-/// The file's names of the layers, where their shapes tell.
-fn by_shape(layers: &[Layer], theirs: &[Theirs]) -> Result<Vec<String>, String> {
-    let mut prefixes = Vec::with_capacity(layers.len());
-    let mut open = Vec::new();
-    for layer in layers {
-        let shape = layer.tensors.first().map(|(_, shape)| &shape[..]);
-        let shape = shape.unwrap_or_default();
-        let fits = |found: &&Theirs| found.kind == Some(layer.kind) && found.weight == shape;
-        let fitting: Vec<_> = theirs.iter().filter(fits).collect();
-        match fitting[..] {
-            [only] => prefixes.push(only.prefix.to_owned()),
-            [] => open.push(format!("none is a {} {shape:?}", layer.kind.name())),
-            _ => {
-                let several: Vec<_> = fitting.iter().map(|found| quoted(found.prefix)).collect();
-                open.push(format!(
-                    "{} are {} {shape:?}",
-                    listed(&several),
-                    layer.kind.name()
-                ));
-            }
-        }
-    }
-    open.sort();
-    open.dedup();
-    // Two layers that are alike have found the same one.
-    let found: BTreeSet<_> = prefixes.iter().collect();
-    if open.is_empty() && found.len() == layers.len() {
-        return Ok(prefixes);
-    }
-    if open.is_empty() {
-        open.push("layers of the network are alike".to_owned());
-    }
-    let all: Vec<_> = theirs.iter().map(|found| quoted(found.prefix)).collect();
-    Err(format!(
-        "nothing tells which layer of the file is which: it has {}, of which {}; say so under [names] in the \
-         architecture, or correct its layers",
-        listed(&all),
-        listed(&open)
-    ))
-}
-
 fn joined(prefix: &str, leaf: &str) -> String {
     match prefix {
         "" => leaf.to_owned(),
@@ -281,7 +197,7 @@ fn joined(prefix: &str, leaf: &str) -> String {
 /// So many are named in an error: more than any network that is likely to be imported has.
 const NAMED: usize = 100;
 
-fn listed(items: &[String]) -> String {
+pub(super) fn listed(items: &[String]) -> String {
     let named = items[..items.len().min(NAMED)].join(", ");
     match items.len().saturating_sub(NAMED) {
         0 => named,
@@ -290,7 +206,7 @@ fn listed(items: &[String]) -> String {
 }
 
 /// A name from a file, in an error of one line.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let short: String = name.chars().take(100).collect();
     format!("`{}`", short.escape_debug())
 }

@@ -9,13 +9,13 @@ use serde_json::json;
 use super::decision::REASONS;
 use super::proto::StringStringEntryProto;
 
-/// What the whole file is, for people.
+/// What the whole file is, for people: a sentence a line, as viewers show it.
 pub fn doc(classifier: &Classifier) -> String {
     let manifest = classifier.manifest();
     format!(
-        "Classifies images of {} into {} classes. Raw bytes go in; normalization, {} on {}, calibration and the \
-         decision whether a machine may keep the answer are in the graph. accepted holds where a person need not \
-         look; reason says why one should: {}. {}",
+        "Classifies images of {} into {} classes.\nRaw bytes go in; normalization, {} on {}, calibration and the \
+         decision whether a machine may keep the answer are in the graph.\naccepted holds where a person need not \
+         look; reason says why one should: {}.\n{}",
         manifest.input,
         manifest.classes.len(),
         count(manifest.members, "network"),

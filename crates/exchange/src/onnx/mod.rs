@@ -187,9 +187,8 @@ fn said(graph: &mut Graph, classifier: &Classifier, views: &Value) -> Said {
     let count = manifest.views.count() as i64;
     let networks = classifier.networks();
     for (member, network) in networks.iter().enumerate() {
-        graph.part(format!("network{}", member + 1));
-        let config = &manifest.architecture;
-        let (logits, found) = network::network(graph, network, config, views, wanted);
+        let (part, config) = (format!("network{}", member + 1), &manifest.architecture);
+        let (logits, found) = network::network(graph, &part, network, config, views, wanted);
         rows.push(graph.reshape(&logits, &[count, -1, manifest.classes.len() as i64]));
         features.extend(found.map(|found| {
             let channels = config.blocks.last().map(|block| block.channels);

@@ -46,22 +46,26 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 }
 
 /// Nodes that compute a network's logits of normalized images and, if wanted, its features: see
-/// [`Network::forward_with_features`].
+/// [`Network::forward_with_features`]. Their names begin with that of the part, and of the layer as the checkpoint
+/// has it.
 ///
 /// # Shapes
 /// - images: `[batch, channels, height, width]`
 /// - output: `[batch, classes]` and `[batch, channels of the last block]`
 pub fn network(
     graph: &mut Graph,
+    part: &str,
     network: &Network,
     config: &NetworkConfig,
     images: &Value,
     features: bool,
 ) -> (Value, Option<Value>) {
     let mut x = images.clone();
-    for (layer, config_of) in network.blocks.iter().zip(&config.blocks) {
+    for (at, (layer, config_of)) in network.blocks.iter().zip(&config.blocks).enumerate() {
+        graph.part(format!("{part}/blocks.{at}"));
         x = block(graph, layer, config_of, config.order, &x);
     }
+    graph.part(part);
     let features = features.then(|| {
         let means = graph.reduce("ReduceMean", &x, &[2, 3], false);
         // Without a block these are pixels, which may lie below 0.
@@ -69,11 +73,15 @@ pub fn network(
         graph.node("Sqrt", &[&means])
     });
     x = graph.node("Flatten", &[&x]);
-    for Dense { linear, norm } in &network.dense {
+    for (at, Dense { linear, norm }) in network.dense.iter().enumerate() {
+        graph.part(format!("{part}/dense.{at}"));
         x = dense(graph, linear, norm.as_ref(), &x);
         x = graph.node("Relu", &[&x]);
     }
-    (dense(graph, &network.output, None, &x), features)
+    graph.part(format!("{part}/output"));
+    let logits = dense(graph, &network.output, None, &x);
+    graph.part(part);
+    (logits, features)
 }
 
 fn block(graph: &mut Graph, block: &Block, config: &BlockConfig, order: Order, x: &Value) -> Value {

@@ -186,6 +186,18 @@ pub fn parameters(seconds: f64, parameters: &[(String, Parameter)]) -> Message {
         .message(9, plugin("hparams", data))
 }
 
+/// How a session ended, for the plugin that compares runs: a reader takes one that has no end for running.
+pub fn ended(seconds: f64, well: bool) -> Message {
+    const SUCCESS: u64 = 1;
+    const FAILURE: u64 = 2;
+    let status = if well { SUCCESS } else { FAILURE };
+    let session = Message::default().int(1, status).double(2, seconds);
+    let data = Message::default().message(4, session);
+    Message::default()
+        .bytes(1, "_hparams_/session_end_info")
+        .message(9, plugin("hparams", data))
+}
+
 /// A `SummaryMetadata`: which plugin a value is for.
 fn plugin(name: &str, data: Message) -> Message {
     let plugin = Message::default().bytes(1, name).message(2, data);

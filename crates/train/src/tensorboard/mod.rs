@@ -36,6 +36,8 @@ pub struct Events {
     file: Option<File>,
     pending: Vec<u8>,
     flushed: Instant,
+    /// The latest step.
+    step: usize,
 }
 
 impl Events {
@@ -67,6 +69,7 @@ impl Events {
             file: Some(file),
             pending: Vec::new(),
             flushed: Instant::now(),
+            step: done,
         };
         events.note(message::version(now));
         if done > 0 {
@@ -87,6 +90,7 @@ impl Events {
             ("step/learning_rate", rate),
             ("step/images_per_second", speed),
         ];
+        self.step = step;
         self.scalars(step, &values);
         if self.flushed.elapsed() > DELAY {
             self.flush();
@@ -126,6 +130,15 @@ impl Events {
             ],
         );
         self.look(step, seen);
+        self.flush();
+    }
+
+    /// Notes that training ended, well or by an error. It stands after the latest step, so that it goes with what is
+    /// void should the run go on.
+    pub fn end(&mut self, well: bool) {
+        let now = seconds();
+        let ended = message::ended(now, well);
+        self.note(message::summary(now, self.step + 1, vec![ended]));
         self.flush();
     }
 

@@ -89,7 +89,7 @@ fn time(name: &str, net: &Net, loss: impl Fn(&Net) -> Tensor<1>) {
     for _ in 0..20 {
         let started = Instant::now();
         let gradients = GradientsParams::from_grads(loss(&net).backward(), &net);
-        net = optimizer.step(1e-3.into(), net, gradients);
+        net = optimizer.step(1e-3, net, gradients);
         seconds.push(started.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

@@ -37,6 +37,51 @@ fn thirty_steps_on_wgpu_reach_the_loss_that_ndarray_reaches() {
 }
 
 #[test]
+fn every_step_is_measured_once_and_in_order_though_steps_are_read_together() {
+    let sandbox = Sandbox::new();
+    let more = ["--backend", "wgpu", "--set", "training.epochs=2"];
+    sandbox.train("run", &more);
+    let text = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<Value> = lines.filter(|line| !line["step"].is_null()).collect();
+    for name in ["loss", "accuracy", "learning_rate"] {
+        let of_name = lines.iter().filter(|line| line["name"] == name);
+        let steps: Vec<u64> = of_name.map(|line| line["step"].as_u64().unwrap()).collect();
+        assert!(steps.len() > 2, "{name}: {steps:?}");
+        assert!(
+            steps.iter().copied().eq(1..=steps.len() as u64),
+            "{name}: {steps:?}"
+        );
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_names_the_step_that_ndarray_names() {
+    let sandbox = Sandbox::new();
+    let smoke = tests::smoke();
+    let what = |backend: &str| {
+        let args = [
+            "--config",
+            &smoke,
+            "--run-dir",
+            backend,
+            "--backend",
+            backend,
+            "--set",
+            "optimizer.learning_rate=1e30",
+            "--set",
+            "network.norm=false",
+        ];
+        let error = sandbox.fail("train", &args);
+        let (what, _) = error.split_once(" (epoch").unwrap();
+        what.rsplit(" at ").next().unwrap().to_owned()
+    };
+    assert_eq!(what("wgpu"), what("ndarray"));
+}
+
+#[test]
 fn a_checkpoint_gives_the_same_digits_on_every_backend() {
     let sandbox = Sandbox::new();
     let model = pretrained().display().to_string();

@@ -11,7 +11,7 @@ use burn::{
 
 use crate::{Order, conv_block, dense_block};
 
-/// `conv.forward(x)`, and what follows it.
+/// `conv.forward(x)`, and what follows it. `x` is `[batch, in_channels, height, width]`.
 ///
 /// ```
 /// use burn::{nn::{BatchNormConfig, conv::Conv2dConfig}, tensor::{Device, Tensor}};
@@ -35,7 +35,7 @@ pub fn conv2d(x: Tensor<4>, conv: &Conv2d) -> Conv<'_> {
     }
 }
 
-/// `linear.forward(x)`, and what follows it.
+/// `linear.forward(x)`, and what follows it. `x` is `[batch, inputs]`.
 pub fn linear(x: Tensor<2>, linear: &Linear) -> Dense<'_> {
     Dense {
         x,

@@ -49,7 +49,8 @@
 //! # Features
 //!
 //! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients, and `optim`
-//! `AdamW`, Burn's optimizer in one pass over memory.
+//! `AdamW`, Burn's optimizer in one pass over memory. Without any of them (`default-features = false`) there are the
+//! kernels on slices, and Burn isn't compiled.
 
 // What only a feature that is left out would use.
 #![cfg_attr(not(all(feature = "autodiff", feature = "optim")), allow(dead_code))]
@@ -69,9 +70,11 @@ mod chunks;
 pub mod conv;
 pub mod dense;
 mod error;
+#[cfg(feature = "burn")]
 mod layers;
 mod layout;
 mod norm;
+#[cfg(feature = "burn")]
 mod ops;
 #[cfg(feature = "optim")]
 mod optim;
@@ -81,9 +84,16 @@ mod scratch;
 mod simd;
 
 pub use error::Error;
+#[cfg(feature = "burn")]
 pub use layers::{Conv, Dense, conv2d, linear};
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
+#[cfg(feature = "burn")]
 pub use ops::{NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
 pub use simd::Isa;
+
+/// The examples of the README are tests.
+#[cfg(all(doctest, feature = "flex", feature = "autodiff"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -70,7 +70,8 @@ impl Run<'_> {
             }
             let batch = batch.map_err(|error| failed(&error))?;
             let logits = network.0.forward(batch.images);
-            let result = BatchResult::read(logits, &batch.labels, |answer| answers.push(answer));
+            let logits = logits.try_into_data().map_err(|error| failed(&error))?;
+            let result = BatchResult::read(&logits, &batch.labels, |answer| answers.push(answer));
             total += result;
             iteration += 1;
             let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);

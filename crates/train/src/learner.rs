@@ -1,10 +1,10 @@
 //! The network as Burn's `Learner` sees it: one step of training, one of validation.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor},
-    tensor::{Device, ExecutionError, Tensor},
+    tensor::{Device, ExecutionError, Tensor, TensorData, Transaction},
     train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
 };
 use data::Batch;
@@ -30,14 +30,14 @@ pub struct BatchResult {
 
 impl BatchResult {
     /// Compares `[batch, classes]` logits with the classes of the images; those of no class don't count.
-    pub fn measure(logits: Tensor<2>, labels: &[u16]) -> Self {
+    pub fn measure(logits: &TensorData, labels: &[u16]) -> Self {
         Self::read(logits, labels, |_| ())
     }
 
     /// The same, and tells what the answer to each image is.
-    pub fn read(logits: Tensor<2>, labels: &[u16], mut tell: impl FnMut(Answer)) -> Self {
-        let classes = logits.dims()[1];
-        let values: Vec<f64> = logits.into_data().iter::<f64>().collect();
+    pub fn read(logits: &TensorData, labels: &[u16], mut tell: impl FnMut(Answer)) -> Self {
+        let classes = logits.shape().last().copied().unwrap_or(0);
+        let values: Vec<f64> = logits.iter::<f64>().collect();
         let mut result = BatchResult::default();
         let rows = values.chunks_exact(classes.max(1)).zip(labels);
         for (row, &label) in rows.filter(|(_, label)| **label != kernels::NO_CLASS) {
@@ -83,14 +83,57 @@ impl ItemLazy for BatchResult {
     }
 }
 
+/// What a step of training did to its batch, left on the device until it is asked for: whoever reads it waits
+/// for all that the device was given before.
+#[derive(Clone, Debug)]
+pub enum StepResult {
+    /// Not read yet: `[batch, classes]` logits, and the classes of the images.
+    Logits(Tensor<2>, Arc<[u16]>),
+    /// Read.
+    Read(BatchResult),
+}
+
+impl StepResult {
+    /// Reads many with one wait.
+    ///
+    /// # Errors
+    /// If the device failed in anything that it was given before.
+    pub fn read_all<'a>(
+        results: impl Iterator<Item = &'a StepResult> + Clone,
+    ) -> Result<Vec<BatchResult>, ExecutionError> {
+        let unread = results.clone().filter_map(|result| match result {
+            StepResult::Logits(logits, _) => Some(logits.clone()),
+            StepResult::Read(_) => None,
+        });
+        let transaction = unread.fold(Transaction::default(), Transaction::register);
+        let mut logits = transaction.try_execute()?.into_iter();
+        let results = results.filter_map(|result| match result {
+            StepResult::Logits(_, labels) => Some(BatchResult::measure(&logits.next()?, labels)),
+            StepResult::Read(result) => Some(*result),
+        });
+        Ok(results.collect())
+    }
+}
+
+impl ItemLazy for StepResult {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        Ok(match self {
+            StepResult::Logits(logits, labels) => {
+                StepResult::Read(BatchResult::measure(&logits.try_into_data()?, &labels))
+            }
+            read => read,
+        })
+    }
+}
+
 impl TrainStep for Trainee {
     type Input = Batch;
-    type Output = BatchResult;
+    type Output = StepResult;
 
-    fn step(&self, batch: Batch) -> TrainOutput<BatchResult> {
+    fn step(&self, batch: Batch) -> TrainOutput<StepResult> {
         let logits = self.0.forward(batch.images);
         let loss = kernels::cross_entropy(logits.clone(), &batch.labels);
-        let result = BatchResult::measure(logits.inner(), &batch.labels);
+        let result = StepResult::Logits(logits.inner(), batch.labels);
         TrainOutput::new(self, loss.backward(), result)
     }
 }
@@ -100,7 +143,8 @@ impl InferenceStep for Trainee {
     type Output = BatchResult;
 
     fn step(&self, batch: Batch) -> BatchResult {
-        BatchResult::measure(self.0.forward(batch.images), &batch.labels)
+        let logits = self.0.forward(batch.images).into_data();
+        BatchResult::measure(&logits, &batch.labels)
     }
 }
 

@@ -4,6 +4,7 @@
 // The types of wgpu nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+pub mod agreement;
 mod also;
 mod args;
 pub mod average;
@@ -27,6 +28,7 @@ mod member;
 mod more;
 mod outcome;
 mod paths;
+mod pending;
 mod plan;
 mod progress;
 mod recipe;

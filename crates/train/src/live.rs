@@ -16,7 +16,7 @@ use burn::{
     },
 };
 
-use crate::learner::{BatchResult, Trainee};
+use crate::learner::{BatchResult, StepResult, Trainee};
 
 /// What a live metric shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,15 @@ impl Live {
 impl Adaptor<BatchResult> for BatchResult {
     fn adapt(&self) -> BatchResult {
         *self
+    }
+}
+
+impl Adaptor<BatchResult> for StepResult {
+    fn adapt(&self) -> BatchResult {
+        match self {
+            StepResult::Read(result) => *result,
+            StepResult::Logits(logits, labels) => BatchResult::measure(&logits.to_data(), labels),
+        }
     }
 }
 

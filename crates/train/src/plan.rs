@@ -9,7 +9,7 @@ use model::{
 };
 
 use crate::{
-    Args, Config, Failure,
+    Args, Config, Failure, agreement,
     config::CalibrateOn,
     failure::usage,
     inputs::{self, Reading},
@@ -60,6 +60,9 @@ impl Plan {
         if !args.quiet {
             // Before anything that takes a moment: who starts it sees at once that it runs.
             announce(&source, &config)?;
+        }
+        if backend == Backend::Wgpu {
+            agreement::check(&device)?;
         }
         let reading = Reading::new("training", args.quiet);
         let images = source.train(&reading).map_err(inputs::unreadable)?;

@@ -146,6 +146,7 @@ impl Plan {
         let watchers = self.watchers((number, member), done, train.num_batches());
         let plan = Arc::new(Loop {
             device,
+            backend: self.backend,
             seed: config.seed,
             config: config.training.clone(),
             schedule: schedule.clone(),

@@ -19,24 +19,26 @@ use burn::{
 };
 use data::Random;
 use indicatif::ProgressBar;
-use model::Manifest;
+use model::{Backend, Manifest};
 
 use crate::{
     average::Average,
     checkpointer::CheckpointSet,
     config::TrainingConfig,
     interrupt::Interrupt,
-    learner::{BatchResult, Trainee},
+    learner::{BatchResult, StepResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
+    pending::{Pending, Step},
     run_dir::RunDir,
     schedule::Schedule,
-    terminal,
 };
 
 /// What the training loop works with; [`Outcome`] is left in it when the loop ends.
 pub struct Loop {
     /// The device with automatic differentiation.
     pub device: Device,
+    /// Whose device it is.
+    pub backend: Backend,
     /// The seed of the run, for what the device draws (dropout).
     pub seed: u64,
     /// How long.
@@ -189,45 +191,36 @@ impl Run<'_> {
         let train = Arc::clone(&self.train);
         let mut batches = train.iter();
         let mut total = BatchResult::default();
+        let mut pending = Pending::new(self.plan.backend);
         let mut iteration = 0;
         while let Some(batch) = batches.next() {
             let batch = batch.map_err(|error| TrainingError::Burn(error.to_string()))?;
             let output = learner.train_step(batch);
-            let step = outcome.state.step + 1;
-            if !output.item.loss.is_finite() {
-                let what = format!("the loss became {}", output.item.mean_loss());
-                return Err(self.diverged(what, step, epoch, step - 1));
-            }
             learner.lr_step();
             learner.optimizer_step(output.grads);
-            outcome.state.step = step;
+            outcome.state.step += 1;
+            let number = outcome.state.step;
             self.average = self
                 .average
                 .take()
-                .map(|average| average.updated(&learner.model(), step));
+                .map(|average| average.updated(&learner.model(), number));
             iteration += 1;
-            total += output.item;
-            let rate = learner.lr_current().base();
-            let seconds = self.seconds();
-            outcome
-                .journal
-                .step(epoch, step, &output.item, rate, seconds);
-            outcome.watchers.step(epoch, step, &output.item, rate);
-            let item = TrainingItem::new(
-                output.item,
-                batches.progress(),
-                Some(iteration),
-                Some(learner.lr_current()),
-            );
-            self.send(LearnerEvent::ProcessedItem(item))?;
-            if self.plan.dashboard {
-                // It takes the terminal at a time of its own.
-                terminal::ctrl_c_is_a_signal();
+            let (progress, rate) = (batches.progress(), learner.lr_current());
+            pending.push(Step {
+                number,
+                rate: rate.base(),
+                seconds: self.seconds(),
+                item: TrainingItem::new(output.item, progress, Some(iteration), Some(rate)),
+            });
+            let interrupted = self.interrupted();
+            if pending.due() || interrupted {
+                total += self.read(&mut pending, outcome, epoch)?;
             }
-            if self.interrupted() {
+            if interrupted {
                 return Ok(None);
             }
         }
+        total += self.read(&mut pending, outcome, epoch)?;
         let rate = total.count as f64 / started.elapsed().as_secs_f64().max(1e-9);
         outcome
             .journal
@@ -263,7 +256,7 @@ impl Run<'_> {
         interrupted(&self.plan.interrupt, &self.components.interrupter)
     }
 
-    pub(crate) fn send(&mut self, event: LearnerEvent<BatchResult>) -> Result<(), TrainingError> {
+    pub(crate) fn send(&mut self, event: LearnerEvent<StepResult>) -> Result<(), TrainingError> {
         self.components
             .event_processor
             .process_train(event)

@@ -85,20 +85,28 @@ impl Watchers {
         watching.last_step = Instant::now();
     }
 
-    /// A step was made with a learning rate.
-    pub fn step(&mut self, epoch: usize, step: usize, result: &BatchResult, rate: f64) {
+    /// Steps were made since the last ones: of each its number, its learning rate and what it did.
+    pub fn steps<'a>(
+        &mut self,
+        epoch: usize,
+        steps: impl Iterator<Item = (usize, f64, &'a BatchResult)> + Clone,
+    ) {
         let Some(watching) = &mut self.0 else { return };
         let seconds = watching.last_step.elapsed().as_secs_f64();
         watching.last_step = Instant::now();
-        let pace = seconds.max(1e-9) / result.count.max(1) as f64;
-        if let Some(events) = &mut watching.events {
-            events.step(step, result, rate, 1.0 / pace);
+        // They were read together: what each of them took is not known.
+        let images: usize = steps.clone().map(|(_, _, result)| result.count).sum();
+        let pace = seconds.max(1e-9) / images.max(1) as f64;
+        for (step, rate, result) in steps {
+            if let Some(events) = &mut watching.events {
+                events.step(step, result, rate, 1.0 / pace);
+            }
+            let smooth = watching
+                .pace
+                .map_or(pace, |before| 0.9 * before + 0.1 * pace);
+            watching.pace = Some(smooth);
+            watching.page.step(epoch, step, result, 1.0 / smooth);
         }
-        let smooth = watching
-            .pace
-            .map_or(pace, |before| 0.9 * before + 0.1 * pace);
-        watching.pace = Some(smooth);
-        watching.page.step(epoch, step, result, 1.0 / smooth);
     }
 
     /// All images were trained on, so many in a second.

@@ -43,14 +43,15 @@ impl Kept {
     }
 }
 
-/// Gradients of the parameters of a block.
+/// Gradients of the parameters of a block or of a dense layer, summed over the batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
-    /// By the weight, `[out_channels, in_channels, kernel, kernel]`.
+    /// By the weight, in its order: `[out_channels, in_channels, kernel, kernel]`, or `[inputs, outputs]` of a
+    /// dense layer.
     pub weight: Vec<f32>,
-    /// By the bias, or by `beta`.
+    /// By the bias, or by `beta`: one per output channel.
     pub shift: Vec<f32>,
-    /// By `gamma`; empty without a normalization.
+    /// By `gamma`, one per output channel; empty without a normalization.
     pub scale: Vec<f32>,
 }
 
@@ -72,10 +73,18 @@ impl ConvBlock {
         Self { geometry, isa }
     }
 
-    /// Convolution, max-pool if the geometry has one, then a map per channel.
+    /// Convolution, max-pool if the geometry has one, then a map per channel: a bias where its scale is one, or a
+    /// normalization by running statistics.
     ///
-    /// `input` is `[batch, height, width, in_channels]`, `output` the same of the block's output; `chosen`,
-    /// if given, receives the window position of each pooled value for [`backward`](Self::backward).
+    /// # Shapes
+    ///
+    /// - `input`: `[batch, height, width, in_channels]`; its length says what the batch is
+    /// - `weight`: `[out_channels, in_channels, kernel, kernel]`
+    /// - `map`: `[out_channels]` each
+    /// - `output`: `[batch, height', width', out_channels]`, of the geometry's [`output_size`](Geometry::output_size);
+    ///   overwritten
+    /// - `chosen`, if given: that of `output`; receives the window position of each pooled value, 0 to 3 row by row,
+    ///   for [`backward`](Self::backward)
     ///
     /// # Errors
     ///
@@ -103,6 +112,9 @@ impl ConvBlock {
 
     /// Convolution, max-pool and batch normalization by the statistics of the batch, in the order that
     /// `statistics` says. Returns what the backward pass needs.
+    ///
+    /// The shapes are those of [`forward`](Self::forward); `gamma` and `beta` are `[out_channels]`. A bias of the
+    /// convolution changes nothing here, as the normalization subtracts the mean.
     ///
     /// # Errors
     ///
@@ -154,7 +166,13 @@ impl ConvBlock {
     }
 
     /// Gradients of [`forward`](Self::forward) with a scale of one. `relu_output` is what it returned if
-    /// a ReLU ended it; `input_grad`, if given, is overwritten.
+    /// a ReLU ended it, `chosen` what it noted, empty without a pool.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`, `weight`, `relu_output`, `chosen`: as in the forward pass
+    /// - `output_grad`: that of the output
+    /// - `input_grad`, if given: that of the input; overwritten
     ///
     /// # Errors
     ///
@@ -182,7 +200,9 @@ impl ConvBlock {
         self.run_backward(input, weight, chosen, (tail, &[]), output_grad, input_grad)
     }
 
-    /// Gradients of [`forward_train`](Self::forward_train); `input_grad`, if given, is overwritten.
+    /// Gradients of [`forward_train`](Self::forward_train), of which `kept` is the result for the same `input`,
+    /// `weight` and `norm`; `output_grad` has the shape of the output, and `input_grad`, if given, that of the input,
+    /// and is overwritten.
     ///
     /// # Errors
     ///

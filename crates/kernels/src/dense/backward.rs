@@ -19,7 +19,8 @@ const INPUTS: usize = 55;
 
 impl Dense {
     /// Gradients of [`forward`](Self::forward) with a scale of one. `relu_output` is what it returned if
-    /// a ReLU ended it; `input_grad`, if given, is overwritten.
+    /// a ReLU ended it; `output_grad` is `[batch, outputs]`; `input_grad`, if given, is `[batch, inputs]` and
+    /// overwritten.
     ///
     /// # Errors
     ///
@@ -45,7 +46,8 @@ impl Dense {
         self.gradients(input, weight, tail, output_grad, input_grad)
     }
 
-    /// Gradients of [`forward_train`](Self::forward_train); `input_grad`, if given, is overwritten.
+    /// Gradients of [`forward_train`](Self::forward_train), of which `kept` is the result for the same `input`,
+    /// `weight` and `norm`. The shapes are those of [`backward`](Self::backward).
     ///
     /// # Errors
     ///

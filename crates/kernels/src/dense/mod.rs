@@ -68,7 +68,15 @@ impl Dense {
         })
     }
 
-    /// Matrix product, then a map per output.
+    /// Matrix product, then a map per output: a bias where its scale is one, or a normalization by running
+    /// statistics.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[batch, inputs]`; its length says what the batch is
+    /// - `weight`: `[inputs, outputs]`
+    /// - `map`: `[outputs]` each
+    /// - `output`: `[batch, outputs]`; overwritten
     ///
     /// # Errors
     ///
@@ -90,7 +98,7 @@ impl Dense {
     }
 
     /// Matrix product and batch normalization by the statistics of the batch. Returns what the backward
-    /// pass needs.
+    /// pass needs. The shapes are those of [`forward`](Self::forward); `gamma` and `beta` are `[outputs]`.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub enum Order {
 /// One block of a convolutional network: `conv`, `norm` if given, ReLU, and a 2x2 max-pool of stride 2
 /// if `pool` is set, in the given order.
 ///
-/// `x` is `[batch, in_channels, height, width]`. As in Burn, a normalization uses and updates the
+/// `x` is `[batch, in_channels, height, width]`; returns `[batch, out_channels, height', width']`. As in Burn, a normalization uses and updates the
 /// statistics of the batch if `x` is on an autodiff device and the layer is not frozen, else the running
 /// statistics. Without a normalization both orders are the same.
 pub fn conv_block(

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, deprecated)]
 
+#[cfg(feature = "burn")]
 use burn::{
     module::RunningState,
     nn::{BatchNorm, BatchNormConfig},
@@ -271,6 +272,7 @@ pub fn assert_close(name: &str, actual: &[f32], expected: &[f64], tolerance: f64
 }
 
 /// The devices of the backends that have kernels.
+#[cfg(feature = "burn")]
 pub fn devices() -> Vec<Device> {
     vec![
         #[cfg(feature = "ndarray")]
@@ -280,15 +282,18 @@ pub fn devices() -> Vec<Device> {
     ]
 }
 
+#[cfg(feature = "burn")]
 pub fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(to_f32(values), shape), device)
 }
 
+#[cfg(feature = "burn")]
 pub fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
 /// A normalization with the given `gamma` and `beta`, of which the kernels cover those of `f32`.
+#[cfg(feature = "burn")]
 pub fn batch_norm(gamma: &[f64], beta: &[f64], device: &Device, dtype: DType) -> BatchNorm {
     let channels = gamma.len();
     let mut norm = BatchNormConfig::new(channels)

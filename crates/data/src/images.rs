@@ -21,6 +21,8 @@ struct Content {
     digits: bool,
     pixels: Vec<u8>,
     labels: Vec<u16>,
+    /// Of the images alone, where it came with them.
+    images_digest: Option<String>,
     digest: OnceLock<SplitDigest>,
 }
 
@@ -70,6 +72,16 @@ impl LabelledImages {
         Ok(Self::checked(shape, classes, pixels, labels))
     }
 
+    /// The same where the SHA-256 of the file of these images is known already, as
+    /// [`digest`](Self::digest) would compute it. Images that are shared stay as they are.
+    #[cfg(feature = "files")]
+    pub(crate) fn with_digest_of_images(mut self, digest: String) -> Self {
+        if let Some(content) = Arc::get_mut(&mut self.content) {
+            content.images_digest = Some(digest);
+        }
+        self
+    }
+
     /// The images of several sets, one set after the other; none if there is no set, or their shapes or the
     /// number of their classes differ. The classes are called as in the first.
     pub fn joined(sets: &[&Self]) -> Option<Self> {
@@ -107,6 +119,7 @@ impl LabelledImages {
             classes,
             pixels,
             labels,
+            images_digest: None,
             digest: OnceLock::new(),
         });
         Self { content }
@@ -217,6 +230,7 @@ impl LabelledImages {
             classes,
             pixels,
             labels,
+            images_digest,
             digest,
             ..
         } = &*self.content;
@@ -230,8 +244,9 @@ impl LabelledImages {
                 true => labels.flat_map(u16::to_be_bytes).collect(),
                 false => labels.map(|label| label as u8).collect(),
             };
+            let images = || sha256(&[&header::images(count, *shape), pixels]);
             SplitDigest {
-                images: sha256(&[&header::images(count, *shape), pixels]),
+                images: images_digest.clone().unwrap_or_else(images),
                 labels: sha256(&[&header::labels(count, wide), &bytes]),
             }
         })
@@ -292,9 +307,11 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> String {
     for part in parts {
         hasher.update(part);
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(hasher)
+}
+
+/// What a hasher has come to.
+pub(crate) fn hexadecimal(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -29,25 +29,27 @@ impl Plan {
     pub(crate) fn finish(
         &self,
         args: &Args,
-        outcomes: &[Outcome],
+        outcomes: &mut [Outcome],
         began: Instant,
     ) -> Result<(), Failure> {
         let mut members = Vec::with_capacity(outcomes.len());
         let mut checkpoints = Vec::with_capacity(outcomes.len());
-        for (member, outcome) in self.members.iter().zip(outcomes) {
+        let mut latest = 0;
+        for (member, outcome) in self.members.iter().zip(&*outcomes) {
             let (epoch, checkpoint) = restore::best(&member.run, &outcome.state)?;
             members.push(MemberResult::new(member, outcome, epoch));
             checkpoints.push(checkpoint);
+            latest = epoch;
         }
         let (first, others) = checkpoints.split_first().context("a run has a member")?;
         // Before anything is replaced: only what can be loaded is published.
         let classifier = Classifier::committee(first, others, &self.device)?;
         let mut manifest = classifier.manifest().clone();
         manifest.training = None;
-        let held_out = self.held_out(&classifier)?;
-        let judged = self.judged(&classifier)?;
+crate::mark::mark("classifier");        let held_out = self.held_out((&classifier, latest), outcomes)?;
+crate::mark::mark("held out seen");        let judged = self.judged(&classifier)?;
         manifest.calibration = self.calibrate(&classifier, held_out.as_ref(), judged.as_ref())?;
-        let validation = together(&members, held_out.as_ref());
+crate::mark::mark("calibrate");        let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
             manifest.metrics.clear();
             manifest.provenance.config = serde_json::to_value(&self.config)?;
@@ -78,7 +80,7 @@ impl Plan {
             let same = |(name, bytes): &(String, &[u8])| known.file(name) == Some(bytes);
             known.manifest().members == weights.len() && weights.iter().all(same)
         });
-        self.run.check()?;
+crate::mark::mark("known");        self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
         // From here on they speak of another model.
         let outdated = match known {
@@ -91,10 +93,10 @@ impl Plan {
                 }
             }),
         };
-        // The examination goes the way that every other crate goes: it loads what was published.
+crate::mark::mark("published");        // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let test = Examination::new(&classifier, &self.test)?;
-        let histories = self.members.iter();
+crate::mark::mark("examination");        let histories = self.members.iter();
         let histories: Vec<History> = histories
             .filter_map(|member| History::of(&member.run).ok())
             .collect();
@@ -118,7 +120,7 @@ impl Plan {
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
-        // The result is told even if it can't be written down.
+crate::mark::mark("summary");        // The result is told even if it can't be written down.
         let written = self.write_result(&json, &classifier, &summary.test, histories.first());
         if args.json {
             io::stdout().write_all(&json)
@@ -126,7 +128,7 @@ impl Plan {
             self.print(&summary, classifier.calibration().augmented)
         }
         .context("can't write to standard output")?;
-        written.and(outdated.map_err(Failure::from))
+crate::mark::mark("printed");        written.and(outdated.map_err(Failure::from))
     }
 
     /// `summary.json` and `report.html`.
@@ -138,7 +140,7 @@ impl Plan {
         history: Option<&History>,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
-        let page = Page {
+crate::mark::mark("summary written");        let page = Page {
             classifier,
             images: &self.test,
             examination: test,

@@ -61,17 +61,27 @@ impl Plan {
             // Before anything that takes a moment: who starts it sees at once that it runs.
             announce(&source, &config)?;
         }
-        let reading = Reading::new("training", args.quiet);
-        let images = source.train(&reading).map_err(inputs::unreadable)?;
-        let spec = images.spec();
+        let read_train = || source.train(&Reading::new("training", args.quiet));
+        let read_test = |spec: &Spec| source.test(spec, &Reading::new("test", args.quiet));
+        let (images, test) = match &source {
+            Source::Bundled => {
+                // What they have to be like is known before the others are read.
+                let spec = mnist::spec()?;
+                let (images, test) = rayon::join(read_train, || read_test(&spec));
+                (images, Some(test))
+            }
+            _ => (read_train(), None),
+        };
+        let images = images.map_err(inputs::unreadable)?;
+        crate::mark::mark("train images");let spec = images.spec();
         let shapes = inputs::shapes(&config, &spec)?;
         if !args.quiet && source != Source::Bundled {
             say(Summary::new(&config.network, &shapes));
         }
         // What is wrong with them is said now and not when the training is done.
-        let reading = Reading::new("test", args.quiet);
-        let test = source.test(&spec, &reading).map_err(inputs::unreadable)?;
-        let split = inputs::split(&config, &images)?;
+        let test = test.unwrap_or_else(|| read_test(&spec));
+        let test = test.map_err(inputs::unreadable)?;
+        crate::mark::mark("test images");let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
         let more = More::read(args, &mut config, &images, &split)?;
         let recipe = config.to_toml()?;
@@ -82,7 +92,7 @@ impl Plan {
         if let Some(start) = &start {
             start.check_unseen(&images, &split)?;
         }
-        let run = Arc::new(open_run(args)?);
+        crate::mark::mark("split, more");let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let picture = inputs::picture(&config, &images);
         let write = || run.write(&run.config(), recipe.as_bytes());
@@ -94,13 +104,13 @@ impl Plan {
         if members.iter().any(|member| member.restored.is_none()) && start.is_none() {
             start = Start::open(&config, &spec, &device)?;
         }
-        let restored = members.iter().find_map(|member| member.restored.as_ref());
+        crate::mark::mark("run folder");let restored = members.iter().find_map(|member| member.restored.as_ref());
         let normalization = match (restored, &start) {
             (Some(restored), _) => restored.checkpoint.manifest().normalization.clone(),
             (None, Some(start)) => start.normalization(),
             (None, None) => Normalization::of(&images),
         };
-        write()?;
+crate::mark::mark("normalization");        write()?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
             more,

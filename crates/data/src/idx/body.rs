@@ -1,13 +1,22 @@
 use std::io::{ErrorKind, Read};
+use std::sync::mpsc;
+use std::thread;
+
+use sha2::{Digest, Sha256};
 
 use super::limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
-use crate::header::{BYTES, INTS, SHORTS};
+use crate::header::{self, BYTES, INTS, SHORTS};
+use crate::images::hexadecimal;
 use crate::{DataError, ImageShape};
 
 /// No deflate stream expands further (RFC 1951: 258 bytes out of two bits).
 const GZIP_LIMIT: u64 = 1032;
 /// Reserved in one piece; what promises more grows as its bytes arrive.
 const RESERVE: u64 = 48 << 20;
+/// So many bytes are handed to the thread that computes a digest at a time.
+const PORTION: u64 = 1 << 19;
+/// So many portions wait for it at most.
+const PORTIONS: usize = 8;
 
 /// What a file is to hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +42,17 @@ impl Content {
     }
 }
 
+/// What follows a header.
+pub(super) struct Items {
+    /// Channels, height and width of an image; 1, 1 and the bytes of a label.
+    pub(super) item: [u32; 3],
+    /// All of them.
+    pub(super) bytes: Vec<u8>,
+    /// The SHA-256 of images with the header that [`header::images`] gives them, where it was computed
+    /// beside the reading.
+    pub(super) digest: Option<String>,
+}
+
 /// What a header says.
 struct Header {
     count: u32,
@@ -52,31 +72,44 @@ pub(super) struct Body<R> {
 }
 
 impl<R: Read> Body<R> {
-    /// Reads and checks the header, lets `accept` see the number of items, and reads them: the shape of
-    /// an item and the items.
+    /// Reads and checks the header, lets `accept` see the number of items, and reads them.
     pub(super) fn read(
         mut self,
         content: Content,
         accept: impl FnOnce(u32) -> Result<(), DataError>,
-    ) -> Result<([u32; 3], Vec<u8>), DataError> {
+    ) -> Result<Items, DataError> {
         let Header {
             count,
             item,
             length,
         } = self.header(content)?;
         let sizes = [count, item[0], item[1], item[2]].map(u64::from);
-        let content = sizes.into_iter().fold(1, u64::saturating_mul);
-        let promised = content.saturating_add(length);
+        let size = sizes.into_iter().fold(1, u64::saturating_mul);
+        let promised = size.saturating_add(length);
         self.check_size(promised)?;
         accept(count)?;
-        let mut items = Vec::new();
-        items.reserve_exact(content.min(RESERVE) as usize);
-        self.fill(&mut items, content)?;
-        if (items.len() as u64) < content {
+        let mut bytes = Vec::new();
+        bytes.reserve_exact(size.min(RESERVE) as usize);
+        let digest = match content {
+            Content::Images if size > 4 * PORTION => {
+                let [channels, height, width] = item.map(|side| side as usize);
+                let shape = ImageShape {
+                    channels,
+                    height,
+                    width,
+                };
+                self.fill_and_digest(&mut bytes, size, &header::images(count, shape))?
+            }
+            _ => {
+                self.fill(&mut bytes, size)?;
+                None
+            }
+        };
+        if (bytes.len() as u64) < size {
             return Err(DataError::Truncated {
                 file: self.origin,
                 promised,
-                present: length + items.len() as u64,
+                present: length + bytes.len() as u64,
             });
         }
         // One byte more must not be there; asking for it also makes gzip check its checksum.
@@ -86,7 +119,41 @@ impl<R: Read> Body<R> {
                 promised,
             });
         }
-        Ok((item, items))
+        Ok(Items {
+            item,
+            bytes,
+            digest,
+        })
+    }
+
+    /// Appends up to `limit` bytes to `out`, while another thread computes the SHA-256 of `before` and
+    /// them, if there can be one.
+    fn fill_and_digest(
+        &mut self,
+        out: &mut Vec<u8>,
+        limit: u64,
+        before: &[u8],
+    ) -> Result<Option<String>, DataError> {
+        thread::scope(|scope| {
+            let (sender, portions) = mpsc::sync_channel::<Vec<u8>>(PORTIONS);
+            let digest = thread::Builder::new().spawn_scoped(scope, move || {
+                let mut hasher = Sha256::new_with_prefix(before);
+                portions.iter().for_each(|portion| hasher.update(portion));
+                hexadecimal(hasher)
+            });
+            let (mut read, mut left) = (1, limit);
+            while read > 0 && left > 0 {
+                let start = out.len();
+                read = self.fill(out, left.min(PORTION))?;
+                left -= read;
+                if digest.is_ok() {
+                    // Without a receiver there is no digest, and whoever wants it computes it.
+                    let _ = sender.send(out[start..].to_vec());
+                }
+            }
+            drop(sender);
+            Ok(digest.ok().and_then(|digest| digest.join().ok()))
+        })
     }
 
     fn header(&mut self, content: Content) -> Result<Header, DataError> {

@@ -18,6 +18,7 @@
 //! - decompression stops one byte after what the header promises.
 
 mod body;
+mod content;
 mod limits;
 
 use std::fs::File;
@@ -26,7 +27,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use body::{Body, Content, Items};
+use body::{Body, Items};
+use content::Content;
 pub use limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
 
 use crate::{Classes, DataError, ImageShape, LabelledImages};

@@ -1,12 +1,11 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::data::dataset::{Dataset, DatasetError};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::augmentation::{Digit, negative};
+use crate::digest::sha256;
 use crate::random::{Purpose, Random};
-use crate::{Classes, DataError, ImageShape, header};
+use crate::{Classes, DataError, ImageShape, SplitDigest, header};
 
 /// Images of one shape and the class of each, at least one, checked and kept once as bytes: a clone
 /// shares them.
@@ -89,10 +88,10 @@ impl LabelledImages {
         let alike = |set: &&Self| {
             (set.shape(), set.classes().len()) == (first.shape(), first.classes().len())
         };
-        let pixels = sets.iter().flat_map(|set| set.pixels()).copied();
+        let parts = |part: fn(&Self) -> &[u8]| sets.iter().map(|set| part(set)).collect::<Vec<_>>();
         let labels = sets.iter().flat_map(|set| set.labels()).copied();
         let alike = sets.iter().all(alike);
-        alike.then(|| first.with(pixels.collect(), labels.collect()))
+        alike.then(|| first.with(parts(Self::pixels).concat(), labels.collect()))
     }
 
     /// The images at `indices`, in that order; none if there is no index.
@@ -101,10 +100,15 @@ impl LabelledImages {
     ///
     /// If an index is not below [`len`](Self::len), like a slice.
     pub fn chosen(&self, indices: &[u32]) -> Option<Self> {
-        let images = indices.iter().flat_map(|&index| self.image(index as usize));
+        if indices.is_empty() {
+            return None;
+        }
+        let mut pixels = Vec::with_capacity(indices.len() * self.shape().len());
+        for &index in indices {
+            pixels.extend_from_slice(self.image(index as usize));
+        }
         let labels = indices.iter().map(|&index| self.label(index as usize));
-        let none = indices.is_empty();
-        (!none).then(|| self.with(images.copied().collect(), labels.collect()))
+        Some(self.with(pixels, labels.collect()))
     }
 
     /// Other images of the same shape and classes.
@@ -268,17 +272,6 @@ pub struct Spec {
     pub classes: Classes,
 }
 
-/// The SHA-256 digests (hexadecimal) of the uncompressed IDX files of a split: which data a number
-/// was measured on.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct SplitDigest {
-    /// Digest of the file of images.
-    pub images: String,
-    /// Digest of the file of labels.
-    pub labels: String,
-}
-
 /// One image and its class, as Burn's dataset tools see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -299,19 +292,4 @@ impl Dataset<Item> for LabelledImages {
     fn len(&self) -> usize {
         LabelledImages::len(self)
     }
-}
-
-/// The SHA-256 of the parts one after another, hexadecimal.
-pub(crate) fn sha256(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hexadecimal(hasher)
-}
-
-/// What a hasher has come to.
-pub(crate) fn hexadecimal(hasher: Sha256) -> String {
-    let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -31,13 +31,15 @@ impl Normalization {
             let sums = |image: &[u8]| {
                 let plane = &image[channel * shape.plane()..][..shape.plane()];
                 // The sums of 256 pixels fit 32 bits, which vectorizes.
-                plane.chunks(256).fold((0_u64, 0_u64), |(sum, squares), part| {
-                    let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
-                    (
-                        sum + u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>()),
-                        squares + u64::from(part.iter().map(square).sum::<u32>()),
-                    )
-                })
+                plane
+                    .chunks(256)
+                    .fold((0_u64, 0_u64), |(sum, squares), part| {
+                        let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
+                        (
+                            sum + u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>()),
+                            squares + u64::from(part.iter().map(square).sum::<u32>()),
+                        )
+                    })
             };
             let (sum, squares) = images
                 .pixels()

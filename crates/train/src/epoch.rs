@@ -156,7 +156,7 @@ impl Run<'_> {
         ] {
             outcome.journal.epoch(epoch, split, name, value, seconds);
         }
-crate::mark::mark("finite");        self.plan.run.check()?;
+        self.plan.run.check()?;
         let journal = self.plan.run.metrics();
         outcome
             .journal
@@ -165,12 +165,12 @@ crate::mark::mark("finite");        self.plan.run.check()?;
                 path: journal,
                 source,
             })?;
-crate::mark::mark("journal");        outcome
+        outcome
             .watchers
             .epoch((epoch, step), &record, &network, answers);
         self.send(LearnerEvent::EndEpoch(epoch))?;
 
-crate::mark::mark("watchers");        let run = &self.plan.run;
+        let run = &self.plan.run;
         let mut manifest = self.plan.manifest.clone();
         manifest.metrics = metrics(&record);
         let state = serde_json::to_value(&outcome.state);
@@ -187,7 +187,7 @@ crate::mark::mark("watchers");        let run = &self.plan.run;
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);
             self.plan.checkpoints.wait()?;
         }
-crate::mark::mark("checkpoint");        let best = outcome.state.best().unwrap_or(epoch);
+        let best = outcome.state.best().unwrap_or(epoch);
         if best == epoch {
             outcome.held_out = Some((epoch, outputs));
         }

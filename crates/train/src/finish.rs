@@ -46,10 +46,10 @@ impl Plan {
         let classifier = Classifier::committee(first, others, &self.device)?;
         let mut manifest = classifier.manifest().clone();
         manifest.training = None;
-crate::mark::mark("classifier");        let held_out = self.held_out((&classifier, latest), outcomes)?;
-crate::mark::mark("held out seen");        let judged = self.judged(&classifier)?;
+        let held_out = self.held_out((&classifier, latest), outcomes)?;
+        let judged = self.judged(&classifier)?;
         manifest.calibration = self.calibrate(&classifier, held_out.as_ref(), judged.as_ref())?;
-crate::mark::mark("calibrate");        let validation = together(&members, held_out.as_ref());
+        let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
             manifest.metrics.clear();
             manifest.provenance.config = serde_json::to_value(&self.config)?;
@@ -80,7 +80,7 @@ crate::mark::mark("calibrate");        let validation = together(&members, held_
             let same = |(name, bytes): &(String, &[u8])| known.file(name) == Some(bytes);
             known.manifest().members == weights.len() && weights.iter().all(same)
         });
-crate::mark::mark("known");        self.run.check()?;
+        self.run.check()?;
         checkpoint::write(&self.run.model(), &published)?;
         // From here on they speak of another model.
         let outdated = match known {
@@ -93,10 +93,10 @@ crate::mark::mark("known");        self.run.check()?;
                 }
             }),
         };
-crate::mark::mark("published");        // The examination goes the way that every other crate goes: it loads what was published.
+        // The examination goes the way that every other crate goes: it loads what was published.
         let classifier = Classifier::load(self.run.model(), &self.device)?;
         let test = Examination::new(&classifier, &self.test)?;
-crate::mark::mark("examination");        let histories = self.members.iter();
+        let histories = self.members.iter();
         let histories: Vec<History> = histories
             .filter_map(|member| History::of(&member.run).ok())
             .collect();
@@ -120,7 +120,7 @@ crate::mark::mark("examination");        let histories = self.members.iter();
         };
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
-crate::mark::mark("summary");        // The result is told even if it can't be written down.
+        // The result is told even if it can't be written down.
         let written = self.write_result(&json, &classifier, &summary.test, histories.first());
         if args.json {
             io::stdout().write_all(&json)
@@ -128,7 +128,7 @@ crate::mark::mark("summary");        // The result is told even if it can't be w
             self.print(&summary, classifier.calibration().augmented)
         }
         .context("can't write to standard output")?;
-crate::mark::mark("printed");        written.and(outdated.map_err(Failure::from))
+        written.and(outdated.map_err(Failure::from))
     }
 
     /// `summary.json` and `report.html`.
@@ -140,7 +140,7 @@ crate::mark::mark("printed");        written.and(outdated.map_err(Failure::from)
         history: Option<&History>,
     ) -> Result<(), Failure> {
         self.run.write(&self.run.summary(), json)?;
-crate::mark::mark("summary written");        let page = Page {
+        let page = Page {
             classifier,
             images: &self.test,
             examination: test,

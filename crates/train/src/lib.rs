@@ -18,7 +18,7 @@ mod finish;
 mod inputs;
 mod interrupt;
 pub mod journal;
-pub mod mark;
+
 mod keys;
 mod latest;
 pub mod learner;

@@ -9,7 +9,7 @@ use train::{Args, Failure, say};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    train::mark::mark("main"); let args = Args::parse();
+    let args = Args::parse();
     if let Err(error) = rayon::ThreadPoolBuilder::new().build_global() {
         say(format_args!(
             "error: can't start threads to compute on: {error}"
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     // On a thread of the pool a parallel section begins and ends without waking another thread and
     // being woken by it, which a training step of a few milliseconds would feel a dozen times.
     match rayon::scope(|_| train::run(&args)) {
-        Ok(code) => {train::mark::mark("end"); ExitCode::from(code)},
+        Ok(code) => ExitCode::from(code),
         Err(Failure { error, usage }) => {
             say(format_args!("error: {}", one_line(&error)));
             ExitCode::from(if usage { 2 } else { 1 })

@@ -73,7 +73,7 @@ impl Plan {
             _ => (read_train(), None),
         };
         let images = images.map_err(inputs::unreadable)?;
-        crate::mark::mark("train images");let spec = images.spec();
+        let spec = images.spec();
         let shapes = inputs::shapes(&config, &spec)?;
         if !args.quiet && source != Source::Bundled {
             say(Summary::new(&config.network, &shapes));
@@ -81,7 +81,7 @@ impl Plan {
         // What is wrong with them is said now and not when the training is done.
         let test = test.unwrap_or_else(|| read_test(&spec));
         let test = test.map_err(inputs::unreadable)?;
-        crate::mark::mark("test images");let split = inputs::split(&config, &images)?;
+        let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
         let more = More::read(args, &mut config, &images, &split)?;
         let recipe = config.to_toml()?;
@@ -92,7 +92,7 @@ impl Plan {
         if let Some(start) = &start {
             start.check_unseen(&images, &split)?;
         }
-        crate::mark::mark("split, more");let run = Arc::new(open_run(args)?);
+        let run = Arc::new(open_run(args)?);
         let quiet = args.quiet;
         let picture = inputs::picture(&config, &images);
         let write = || run.write(&run.config(), recipe.as_bytes());
@@ -104,13 +104,13 @@ impl Plan {
         if members.iter().any(|member| member.restored.is_none()) && start.is_none() {
             start = Start::open(&config, &spec, &device)?;
         }
-        crate::mark::mark("run folder");let restored = members.iter().find_map(|member| member.restored.as_ref());
+        let restored = members.iter().find_map(|member| member.restored.as_ref());
         let normalization = match (restored, &start) {
             (Some(restored), _) => restored.checkpoint.manifest().normalization.clone(),
             (None, Some(start)) => start.normalization(),
             (None, None) => Normalization::of(&images),
         };
-crate::mark::mark("normalization");        write()?;
+        write()?;
         run.point_latest(Path::new(ARTIFACTS));
         Ok(Plan {
             more,

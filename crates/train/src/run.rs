@@ -161,7 +161,7 @@ impl Plan {
                 ..Outcome::default()
             }),
         });
-        crate::mark::mark("network etc");let mut training = SupervisedTraining::new(run.path(), Arc::new(train), Arc::new(valid))
+        let mut training = SupervisedTraining::new(run.path(), Arc::new(train), Arc::new(valid))
             .num_epochs(config.training.epochs)
             .with_training_strategy(TrainingStrategy::Custom(plan.clone()));
         training = plan.checkpoints.register(live::register(training));
@@ -173,7 +173,7 @@ impl Plan {
         }
         let optimizer = optimizer(&config.optimizer);
         let result = training.launch(Learner::new(Trainee(network), optimizer, schedule));
-crate::mark::mark("loop ended");        drop(result.renderer);
+        drop(result.renderer);
         if let Some(error) = result.error {
             // The loop's own error says more than what followed from it.
             if let Some(first) = lock(&plan).error.take() {

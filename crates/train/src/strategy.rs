@@ -123,16 +123,16 @@ impl Run<'_> {
         outcome: &mut Outcome,
         first: usize,
     ) -> Result<Stop, TrainingError> {
-        crate::mark::mark("to the loop");self.average = self.plan.average(&learner.model())?;
+        self.average = self.plan.average(&learner.model())?;
         if first <= self.plan.config.epochs && self.should_stop(outcome).is_none() {
             outcome.watchers.begin(outcome.state.step);
         }
-crate::mark::mark("watchers begin");        if first == 1 && !self.plan.held.1.is_empty() {
+        if first == 1 && !self.plan.held.1.is_empty() {
             let Some(validated) = self.validate(learner, 0)? else {
                 return Ok(Stop::Interrupted);
             };
             let (before, answers) = (validated.result, validated.answers);
-            crate::mark::mark("validate before");self.log(format!(
+            self.log(format!(
                 "before training: {:.2} % of the validation images right, loss {:.4}",
                 100.0 * before.accuracy(),
                 before.mean_loss(),
@@ -146,14 +146,14 @@ crate::mark::mark("watchers begin");        if first == 1 && !self.plan.held.1.i
             let network = self.judged(learner).0;
             outcome.watchers.before(&network, &before, answers);
         }
-crate::mark::mark("watchers before");        for epoch in first..=self.plan.config.epochs {
+        for epoch in first..=self.plan.config.epochs {
             if let Some(stop) = self.should_stop(outcome) {
                 return Ok(stop);
             }
             let Some(trained) = self.train_epoch(learner, outcome, epoch)? else {
                 return Ok(Stop::Interrupted);
             };
-crate::mark::mark("trained");            // Also brings the running statistics of the batch normalization up to date, which the
+            // Also brings the running statistics of the batch normalization up to date, which the
             // checkpoint saves.
             let validated = match self.plan.held.1.is_empty() {
                 true => {
@@ -168,7 +168,7 @@ crate::mark::mark("trained");            // Also brings the running statistics o
                     None => return Ok(Stop::Interrupted),
                 },
             };
-crate::mark::mark("validated");            self.finish_epoch(learner, outcome, epoch, trained, validated)?;
+            self.finish_epoch(learner, outcome, epoch, trained, validated)?;
         }
         Ok(match self.should_stop(outcome) {
             Some(Stop::Interrupted) | None => Stop::Finished,

@@ -1,12 +1,9 @@
 use std::io::{ErrorKind, Read};
-use std::sync::mpsc;
-use std::thread;
 
-use sha2::{Digest, Sha256};
-
+use super::content::{Content, hint};
 use super::limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
-use crate::header::{self, BYTES, INTS, SHORTS};
-use crate::images::hexadecimal;
+use crate::digest::Beside;
+use crate::header::{self, INTS, SHORTS};
 use crate::{DataError, ImageShape};
 
 /// No deflate stream expands further (RFC 1951: 258 bytes out of two bits).
@@ -15,32 +12,6 @@ const GZIP_LIMIT: u64 = 1032;
 const RESERVE: u64 = 48 << 20;
 /// So many bytes are handed to the thread that computes a digest at a time.
 const PORTION: u64 = 1 << 19;
-/// So many portions wait for it at most.
-const PORTIONS: usize = 8;
-
-/// What a file is to hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    Images,
-    Labels,
-}
-
-impl Content {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::Labels => "labels",
-        }
-    }
-
-    /// Whether the third and fourth byte are those of such a file.
-    fn is(self, kind: u8, dimensions: u8) -> bool {
-        match self {
-            Self::Images => kind == BYTES && (3..=4).contains(&dimensions),
-            Self::Labels => [BYTES, SHORTS, INTS].contains(&kind) && dimensions == 1,
-        }
-    }
-}
 
 /// What follows a header.
 pub(super) struct Items {
@@ -134,26 +105,17 @@ impl<R: Read> Body<R> {
         limit: u64,
         before: &[u8],
     ) -> Result<Option<String>, DataError> {
-        thread::scope(|scope| {
-            let (sender, portions) = mpsc::sync_channel::<Vec<u8>>(PORTIONS);
-            let digest = thread::Builder::new().spawn_scoped(scope, move || {
-                let mut hasher = Sha256::new_with_prefix(before);
-                portions.iter().for_each(|portion| hasher.update(portion));
-                hexadecimal(hasher)
-            });
-            let (mut read, mut left) = (1, limit);
-            while read > 0 && left > 0 {
-                let start = out.len();
-                read = self.fill(out, left.min(PORTION))?;
-                left -= read;
-                if digest.is_ok() {
-                    // Without a receiver there is no digest, and whoever wants it computes it.
-                    let _ = sender.send(out[start..].to_vec());
-                }
-            }
-            drop(sender);
-            Ok(digest.ok().and_then(|digest| digest.join().ok()))
-        })
+        let Some(digest) = Beside::of(before) else {
+            return self.fill(out, limit).map(|_| None);
+        };
+        let (mut read, mut left) = (1, limit);
+        while read > 0 && left > 0 {
+            let start = out.len();
+            read = self.fill(out, left.min(PORTION))?;
+            left -= read;
+            digest.update(&out[start..]);
+        }
+        Ok(digest.finish())
     }
 
     fn header(&mut self, content: Content) -> Result<Header, DataError> {
@@ -291,42 +253,5 @@ impl<R: Read> Body<R> {
             }
         }
         Ok((out.len() - before) as u64)
-    }
-}
-
-/// What another magic number says that the file is.
-fn hint(content: Content, found: u32) -> &'static str {
-    let [zero, other_zero, kind, dimensions] = found.to_be_bytes();
-    let [.., swapped_zero, last_zero] = found.to_be_bytes();
-    let [reversed_dimensions, reversed_kind, ..] = found.to_be_bytes();
-    if (swapped_zero, last_zero) == (0, 0) && content.is(reversed_kind, reversed_dimensions) {
-        return "its numbers are little-endian, the format's are big-endian; convert it";
-    }
-    if (zero, other_zero) != (0, 0) || !(1..=4).contains(&dimensions) {
-        return "it is another kind of file, or damaged; fetch it again";
-    }
-    match (kind, dimensions) {
-        (0x08, 1) => "it is a file of labels; the two files may be swapped",
-        (0x08, 3 | 4) => "it is a file of images; the two files may be swapped",
-        (0x08, _) => {
-            "it is an IDX file of bytes in two dimensions; write labels as a plain list, images in \
-             three dimensions"
-        }
-        (0x0c, 2) => {
-            "it is an IDX file of 32-bit integers in two dimensions, as QMNIST's labels are; write its \
-             first column as a plain list"
-        }
-        (0x09, _) => {
-            "it is an IDX file of signed bytes; write its values as unsigned ones, 0 to 255"
-        }
-        (0x0b, _) => "it is an IDX file of 16-bit integers; write its values as bytes, 0 to 255",
-        (0x0c, _) => "it is an IDX file of 32-bit integers; write its values as bytes, 0 to 255",
-        (0x0d, _) => {
-            "it is an IDX file of 32-bit floating-point numbers; write its values as bytes, 0 to 255"
-        }
-        (0x0e, _) => {
-            "it is an IDX file of 64-bit floating-point numbers; write its values as bytes, 0 to 255"
-        }
-        _ => "it is another kind of file, or damaged; fetch it again",
     }
 }

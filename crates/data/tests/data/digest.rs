@@ -51,6 +51,23 @@ fn what_is_read_from_files_has_their_digests() {
 }
 
 #[test]
+fn large_files_have_the_digests_of_their_content_however_they_hold_it() {
+    let set = numbered(GREY, digits(), 3000);
+    let (images, labels) = idx_files(&set);
+    let mut rank_4 = vec![0, 0, 8, 4];
+    rank_4.extend([3000_u32, 1, 28, 28].map(u32::to_be_bytes).concat());
+    rank_4.extend(set.pixels());
+    for images in [gzip(&images), gzip(&rank_4), images, rank_4] {
+        let read = read_split(
+            Input::bytes(&images, "images"),
+            Input::bytes(&labels, "labels"),
+            |_| Ok(digits()),
+        );
+        assert_eq!(read.unwrap().digest(), set.digest());
+    }
+}
+
+#[test]
 fn the_width_of_labels_in_a_file_does_not_change_the_digest() {
     let set = numbered(GREY, digits(), 12);
     let (images, bytes) = idx_files(&set);

@@ -64,8 +64,7 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     }
     // What the first waits for is of all of them, where the disk takes them together.
     for (name, file) in written {
-        file.sync_all()
-            .map_err(failed(&destination.join(name)))?;
+        file.sync_all().map_err(failed(&destination.join(name)))?;
     }
     for folder in &inner {
         sync_folder(folder).map_err(failed(folder))?;

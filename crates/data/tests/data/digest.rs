@@ -2,7 +2,7 @@ use data::idx::{Input, read_split};
 use data::{Classes, ImageShape, LabelledImages, mnist};
 use sha2::{Digest, Sha256};
 
-use crate::{COLOUR, GREY, digits, idx_files, numbered};
+use crate::{COLOUR, GREY, digits, gzip, idx_files, numbered};
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);

@@ -46,6 +46,17 @@ def toml(value):
     return json.dumps(value)
 
 
+def output_and_cpu(command, environment):
+    """What a program prints, and the seconds of processor time that it took, whatever else the machine does."""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return output, usage.ru_utime + usage.ru_stime
+
+
 def attempt(args, target, plan, name, seed):
     """Trains one variant with one seed."""
     environment = dict(os.environ, RAYON_NUM_THREADS="1", MATMUL_NUM_THREADS="1")
@@ -56,13 +67,13 @@ def attempt(args, target, plan, name, seed):
         for key, value in changes.items():
             command += ["--set", f"{key}={toml(value)}"]
         started = time.perf_counter()
-        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        output, cpu = output_and_cpu(command, environment)
         seconds = time.perf_counter() - started
         summary = json.loads(output)
         manifest = json.loads((run / "model" / "checkpoint.json").read_text())
         deferral = manifest["calibration"]["deferral"]
         found = {
-            "try": name, "changes": changes, "seed": seed, "seconds": round(seconds, 1),
+            "try": name, "changes": changes, "seed": seed, "seconds": round(seconds, 1), "cpu": round(cpu, 2),
             "accuracy": summary["validation"]["accuracy"], "loss": summary["validation"]["loss"], "epoch": summary["validation"]["epoch"],
             "images_per_second": summary["train"]["images_per_second"] if summary["train"] else None,
             "certified": deferral["certified"], "coverage": deferral["coverage"], "errors": deferral["errors"],
@@ -90,6 +101,8 @@ def table(plan, log):
             if isinstance(other, dict) and label != "changes":
                 row.update({f"{label} {key}": value for key, value in other.items()})
         row["seconds"] = run["seconds"]
+        if "cpu" in run:
+            row["cpu"] = run["cpu"]
         flat.setdefault(run["try"], {})[run["seed"]] = row
     first = next(iter(plan["try"]))
     base = flat.get(first, {})
@@ -101,14 +114,14 @@ def table(plan, log):
             continue
         cells = []
         for key in keys:
-            scale, digits = (1, 4) if key == "loss" else (1, 1) if key == "seconds" else (100, 2)
+            scale, digits = {"loss": (1, 4), "seconds": (1, 1), "cpu": (1, 2)}.get(key, (100, 2))
             values = [scale * row[key] for row in runs.values() if key in row]
             if not values:
                 cells.append("")
                 continue
             text = f"{statistics.mean(values):.{digits}f}"
             pairs = [scale * (runs[seed][key] - base[seed][key]) for seed in runs if seed in base and key in runs[seed] and key in base[seed]]
-            if name != first and len(pairs) > 1 and key not in ("seconds", "certified"):
+            if name != first and len(pairs) > 1 and key not in ("seconds", "cpu", "certified"):
                 error = statistics.stdev(pairs) / len(pairs) ** 0.5
                 text += f" ({statistics.mean(pairs):+.{digits}f} ± {error:.{digits}f})"
             cells.append(text)

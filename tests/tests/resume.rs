@@ -195,6 +195,18 @@ fn a_finished_run_that_is_resumed_says_again_what_it_cost() {
 }
 
 #[test]
+fn a_finished_run_that_is_resumed_is_calibrated_to_the_same_bits() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]);
+    let manifest = "run/model/checkpoint.json";
+    let first = sandbox.bytes(manifest);
+    assert!(sandbox.json(manifest)["calibration"]["deferral"]["n"].as_u64() > Some(0));
+    fs::remove_dir_all(sandbox.path("run/model")).unwrap();
+    sandbox.succeed("train", &["--resume", "run"]);
+    assert_eq!(sandbox.bytes(manifest), first);
+}
+
+#[test]
 fn a_history_that_can_not_have_happened_is_passed_over() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &[]);

@@ -7,7 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use crate::DataError;
-use crate::images::sha256;
+use crate::digest::sha256;
 use crate::mnist::{MIRRORS, PublishedFile};
 
 /// Fetches published files into a folder, and believes none without its digest. A file of MNIST may

@@ -18,6 +18,7 @@
 //! - decompression stops one byte after what the header promises.
 
 mod body;
+mod content;
 mod limits;
 
 use std::fs::File;
@@ -26,7 +27,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use body::{Body, Content};
+use body::{Body, Items};
+use content::Content;
 pub use limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
 
 use crate::{Classes, DataError, ImageShape, LabelledImages};
@@ -84,7 +86,8 @@ impl<'a> Input<'a> {
 /// A [`DataError`] that names `origin` and what is wrong.
 pub fn read_images(bytes: &[u8], origin: &str) -> Result<(ImageShape, Vec<u8>), DataError> {
     let input = Input::bytes(bytes, origin);
-    images(input, |_| Ok(()))
+    let (shape, pixels, _) = images(input, |_| Ok(()))?;
+    Ok((shape, pixels))
 }
 
 /// Reads a file of labels as they stand in it: `[count]`.
@@ -121,7 +124,7 @@ pub fn read_split(
             known: ranges(classes.labels()),
         })?);
     }
-    let (shape, pixels) = images(image_file, |count| {
+    let (shape, pixels, digest) = images(image_file, |count| {
         if count as usize == labels.len() {
             return Ok(());
         }
@@ -132,7 +135,11 @@ pub fn read_split(
             label_count: labels.len(),
         })
     })?;
-    LabelledImages::new(shape, classes, pixels, labels)
+    let images = LabelledImages::new(shape, classes, pixels, labels)?;
+    Ok(match digest {
+        Some(digest) => images.with_digest_of_images(digest),
+        None => images,
+    })
 }
 
 /// The labels that are there, ascending.
@@ -186,17 +193,25 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 fn images(
     input: Input,
     accept: impl FnOnce(u32) -> Result<(), DataError>,
-) -> Result<(ImageShape, Vec<u8>), DataError> {
+) -> Result<(ImageShape, Vec<u8>, Option<String>), DataError> {
     let file = input.origin.clone();
-    let (shape, pixels) = read(input, Content::Images, accept)?;
-    let [channels, height, width] = shape;
-    let shape = ImageShape::new(channels as usize, height as usize, width as usize);
-    Ok((shape.map_err(|error| error.of_file(file))?, pixels))
+    let Items {
+        item,
+        bytes,
+        digest,
+    } = read(input, Content::Images, accept)?;
+    let [channels, height, width] = item.map(|side| side as usize);
+    let shape = ImageShape::new(channels, height, width);
+    Ok((shape.map_err(|error| error.of_file(file))?, bytes, digest))
 }
 
 fn labels(input: Input) -> Result<Vec<u16>, DataError> {
     let file = input.origin.clone();
-    let ([_, _, size], bytes) = read(input, Content::Labels, |_| Ok(()))?;
+    let Items {
+        item: [_, _, size],
+        bytes,
+        ..
+    } = read(input, Content::Labels, |_| Ok(()))?;
     let number = |bytes: &[u8]| {
         bytes
             .iter()
@@ -214,13 +229,12 @@ fn labels(input: Input) -> Result<Vec<u16>, DataError> {
         .collect()
 }
 
-/// Reads what follows the header, after `accept` has seen the number of items: what the header says of
-/// the shape of an item, and the items.
+/// Reads what follows the header, after `accept` has seen the number of items.
 fn read(
     input: Input,
     content: Content,
     accept: impl FnOnce(u32) -> Result<(), DataError>,
-) -> Result<([u32; 3], Vec<u8>), DataError> {
+) -> Result<Items, DataError> {
     let Input {
         mut reader,
         present,

@@ -1,12 +1,11 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::data::dataset::{Dataset, DatasetError};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::augmentation::{Digit, negative};
+use crate::digest::sha256;
 use crate::random::{Purpose, Random};
-use crate::{Classes, DataError, ImageShape, header};
+use crate::{Classes, DataError, ImageShape, SplitDigest, header};
 
 /// Images of one shape and the class of each, at least one, checked and kept once as bytes: a clone
 /// shares them.
@@ -21,6 +20,8 @@ struct Content {
     digits: bool,
     pixels: Vec<u8>,
     labels: Vec<u16>,
+    /// Of the images alone, where it came with them.
+    images_digest: Option<String>,
     digest: OnceLock<SplitDigest>,
 }
 
@@ -70,6 +71,16 @@ impl LabelledImages {
         Ok(Self::checked(shape, classes, pixels, labels))
     }
 
+    /// The same where the SHA-256 of the file of these images is known already, as
+    /// [`digest`](Self::digest) would compute it. Images that are shared stay as they are.
+    #[cfg(feature = "files")]
+    pub(crate) fn with_digest_of_images(mut self, digest: String) -> Self {
+        if let Some(content) = Arc::get_mut(&mut self.content) {
+            content.images_digest = Some(digest);
+        }
+        self
+    }
+
     /// The images of several sets, one set after the other; none if there is no set, or their shapes or the
     /// number of their classes differ. The classes are called as in the first.
     pub fn joined(sets: &[&Self]) -> Option<Self> {
@@ -77,10 +88,10 @@ impl LabelledImages {
         let alike = |set: &&Self| {
             (set.shape(), set.classes().len()) == (first.shape(), first.classes().len())
         };
-        let pixels = sets.iter().flat_map(|set| set.pixels()).copied();
+        let parts = |part: fn(&Self) -> &[u8]| sets.iter().map(|set| part(set)).collect::<Vec<_>>();
         let labels = sets.iter().flat_map(|set| set.labels()).copied();
         let alike = sets.iter().all(alike);
-        alike.then(|| first.with(pixels.collect(), labels.collect()))
+        alike.then(|| first.with(parts(Self::pixels).concat(), labels.collect()))
     }
 
     /// The images at `indices`, in that order; none if there is no index.
@@ -89,10 +100,15 @@ impl LabelledImages {
     ///
     /// If an index is not below [`len`](Self::len), like a slice.
     pub fn chosen(&self, indices: &[u32]) -> Option<Self> {
-        let images = indices.iter().flat_map(|&index| self.image(index as usize));
+        if indices.is_empty() {
+            return None;
+        }
+        let mut pixels = Vec::with_capacity(indices.len() * self.shape().len());
+        for &index in indices {
+            pixels.extend_from_slice(self.image(index as usize));
+        }
         let labels = indices.iter().map(|&index| self.label(index as usize));
-        let none = indices.is_empty();
-        (!none).then(|| self.with(images.copied().collect(), labels.collect()))
+        Some(self.with(pixels, labels.collect()))
     }
 
     /// Other images of the same shape and classes.
@@ -107,6 +123,7 @@ impl LabelledImages {
             classes,
             pixels,
             labels,
+            images_digest: None,
             digest: OnceLock::new(),
         });
         Self { content }
@@ -217,6 +234,7 @@ impl LabelledImages {
             classes,
             pixels,
             labels,
+            images_digest,
             digest,
             ..
         } = &*self.content;
@@ -230,8 +248,9 @@ impl LabelledImages {
                 true => labels.flat_map(u16::to_be_bytes).collect(),
                 false => labels.map(|label| label as u8).collect(),
             };
+            let images = || sha256(&[&header::images(count, *shape), pixels]);
             SplitDigest {
-                images: sha256(&[&header::images(count, *shape), pixels]),
+                images: images_digest.clone().unwrap_or_else(images),
                 labels: sha256(&[&header::labels(count, wide), &bytes]),
             }
         })
@@ -251,17 +270,6 @@ pub struct Spec {
     pub shape: ImageShape,
     /// The classes.
     pub classes: Classes,
-}
-
-/// The SHA-256 digests (hexadecimal) of the uncompressed IDX files of a split: which data a number
-/// was measured on.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct SplitDigest {
-    /// Digest of the file of images.
-    pub images: String,
-    /// Digest of the file of labels.
-    pub labels: String,
 }
 
 /// One image and its class, as Burn's dataset tools see it.
@@ -284,17 +292,4 @@ impl Dataset<Item> for LabelledImages {
     fn len(&self) -> usize {
         LabelledImages::len(self)
     }
-}
-
-/// The SHA-256 of the parts one after another, hexadecimal.
-pub(crate) fn sha256(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -35,6 +35,7 @@
 mod augmentation;
 mod batcher;
 mod classes;
+mod digest;
 #[cfg(feature = "download")]
 mod download;
 mod drawn;
@@ -67,10 +68,11 @@ mod tree;
 pub use augmentation::{Augmentation, Draw, Scratch};
 pub use batcher::Batch;
 pub use classes::Classes;
+pub use digest::SplitDigest;
 #[cfg(feature = "download")]
 pub use download::Downloader;
 pub use error::DataError;
-pub use images::{Item, LabelledImages, Spec, SplitDigest};
+pub use images::{Item, LabelledImages, Spec};
 pub use loader::{Batches, Loader};
 pub use normalization::Normalization;
 pub use random::Random;

@@ -1,3 +1,4 @@
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{DataError, ImageShape, LabelledImages};
@@ -27,16 +28,25 @@ impl Normalization {
         let shape = images.shape();
         let (mut mean, mut std) = (Vec::new(), Vec::new());
         for channel in 0..shape.channels {
-            let (mut sum, mut squares) = (0_u64, 0_u64);
-            let planes = images.pixels().chunks_exact(shape.plane());
-            for plane in planes.skip(channel).step_by(shape.channels) {
+            let sums = |image: &[u8]| {
+                let plane = &image[channel * shape.plane()..][..shape.plane()];
                 // The sums of 256 pixels fit 32 bits, which vectorizes.
-                for part in plane.chunks(256) {
-                    sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
-                    let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
-                    squares += u64::from(part.iter().map(square).sum::<u32>());
-                }
-            }
+                plane
+                    .chunks(256)
+                    .fold((0_u64, 0_u64), |(sum, squares), part| {
+                        let square = |&p: &u8| u32::from(u16::from(p) * u16::from(p));
+                        (
+                            sum + u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>()),
+                            squares + u64::from(part.iter().map(square).sum::<u32>()),
+                        )
+                    })
+            };
+            let (sum, squares) = images
+                .pixels()
+                .par_chunks_exact(shape.len())
+                .with_min_len(IMAGES_PER_TASK)
+                .map(sums)
+                .reduce(|| (0, 0), |one, other| (one.0 + other.0, one.1 + other.1));
             let n = images.len() * shape.plane();
             let scale = n as f64 * 255.0;
             let (wide_n, wide_sum) = (n as u128, u128::from(sum));
@@ -73,6 +83,9 @@ impl Normalization {
         }
     }
 }
+
+/// Fewer images than this are not worth handing to another thread.
+const IMAGES_PER_TASK: usize = 1000;
 
 fn number_or_list<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
     match values {

@@ -91,11 +91,17 @@ impl Calibration {
         space: impl Into<FeatureSpace<'a>>,
         config: &CalibrationConfig,
     ) -> Result<Self, Error> {
-        let share = config.in_distribution_share;
-        let energy = EnergyLimit::fit(validation, share)?;
-        let distance = space.into().fit(validation, features, share)?;
+        let (share, space) = (config.in_distribution_share, space.into());
+        let (distance, (energy, temperature)) = rayon::join(
+            || space.fit(validation, features, share),
+            || {
+                let energy = EnergyLimit::fit(validation, share);
+                (energy, Temperature::fit(validation))
+            },
+        );
+        // What is wrong with the share is said by the first that looks at it.
+        let (energy, distance) = (energy?, distance?);
         let sample = Sample(validation, features);
-        let temperature = Temperature::fit(validation);
         let risk = config.target_risk;
         Self::fit_within(sample, None, energy, distance, temperature, config, risk)
     }
@@ -117,13 +123,18 @@ impl Calibration {
     ) -> Result<Self, Error> {
         let ((logits, features), (others, their_features)) = (validation, augmented);
         let (sample, beside) = (Sample(logits, features), Sample(others, their_features));
-        let (energy, distance) = Self::limits_of_both(sample, beside, space.into(), config)?;
+        let space = space.into();
+        let (limits, temperature) = rayon::join(
+            || Self::limits_of_both(sample, beside, space, config),
+            || Temperature::fit(logits),
+        );
+        let (energy, distance) = limits?;
         let mut calibration = Self::fit_within(
             sample,
             Some(beside),
             energy,
             distance,
-            Temperature::fit(logits),
+            temperature,
             config,
             config.target_risk,
         )?;
@@ -207,29 +218,37 @@ impl Calibration {
             distance: distance.as_ref(),
             pixels: None,
         };
-        let within = validation.within(limits);
-        let floor = augmented.map_or(0.0, |others| {
-            let (predictions, within) = (others.0.predictions(temperature), others.within(limits));
-            least_confidence(&predictions, |row| within[row], config.target_risk)
-        });
+        let (within, floor) = rayon::join(
+            || validation.within(limits),
+            || {
+                augmented.map_or(0.0, |others| {
+                    let predictions = others.0.predictions(temperature);
+                    let within = others.within(limits);
+                    least_confidence(&predictions, |row| within[row], config.target_risk)
+                })
+            },
+        );
         let target = RiskTarget {
             target_risk: risk,
             confidence_level: config.confidence_level,
         };
-        let conformal = config
+        let rules = config
             .conformal_levels
             .iter()
             .flat_map(|level| [(Method::Lac, *level), (Method::Aps, *level)])
-            .map(|(method, level)| Conformal::fit(&predictions, method, level))
-            .collect::<Result<_, _>>()?;
+            .map(|(method, level)| Conformal::fit(&predictions, method, level));
+        let (conformal, deferral) = rayon::join(
+            || rules.collect::<Result<_, _>>(),
+            || Deferral::fit_above(&predictions, |row| within[row], &target, floor),
+        );
         Ok(Self {
             classes: logits.classes(),
             temperature,
-            deferral: Deferral::fit_above(&predictions, |row| within[row], &target, floor)?,
+            conformal: conformal?,
+            deferral: deferral?,
             energy,
             distance,
             pixels: None,
-            conformal,
             augmented: None,
         })
     }

@@ -7,6 +7,7 @@ use evaluation::{
 use thiserror::Error;
 
 use crate::classifier::{Classifier, ShapeError};
+use crate::output::Output;
 
 /// Labelled images, and what a classifier makes of them.
 #[derive(Clone, Debug)]
@@ -46,8 +47,20 @@ impl Seen {
     /// # Errors
     /// If they are of another shape, or a label is no class of the classifier's.
     pub fn new(classifier: &Classifier, images: LabelledImages) -> Result<Self, CalibrationError> {
-        let (logits, features): (Vec<_>, Vec<_>) = classifier
-            .outputs(images.pixels())?
+        let outputs = classifier.outputs(images.pixels())?;
+        Self::known(classifier, images, outputs)
+    }
+
+    /// The same where the [`outputs`](Classifier::outputs) for the images are known already.
+    ///
+    /// # Errors
+    /// If they are not as many as the images, or a label is no class of the classifier's.
+    pub fn known(
+        classifier: &Classifier,
+        images: LabelledImages,
+        outputs: Vec<Output>,
+    ) -> Result<Self, CalibrationError> {
+        let (logits, features): (Vec<_>, Vec<_>) = outputs
             .into_iter()
             .map(|output| (output.logits, output.features))
             .unzip();
@@ -99,7 +112,7 @@ impl Seen {
         let members = self.members;
         let space = FeatureSpace { members, known };
         let own = (&self.logits, &self.features[..]);
-        let mut calibration = match beside {
+        let fit = || match beside {
             Beside::Nothing => Calibration::fit_with_features(own.0, own.1, space, config),
             Beside::Augmented(others) => {
                 let others = (&others.logits, &others.features[..]);
@@ -109,13 +122,15 @@ impl Seen {
                 let others = (&others.logits, &others.features[..]);
                 Calibration::fit_with_others(own, others, space, config, risk)
             }
-        }?;
+        };
         let others = match beside {
             Beside::Nothing => None,
             Beside::Augmented(others) | Beside::Others(others, _) => Some(&others.images),
         };
         let images = [Some(&self.images), others].into_iter().flatten();
-        calibration.pixels = PixelLimits::of(images.flat_map(pixels));
+        let (calibration, limits) = rayon::join(fit, || PixelLimits::of(images.flat_map(pixels)));
+        let mut calibration = calibration?;
+        calibration.pixels = limits;
         Ok(calibration)
     }
 }

@@ -118,8 +118,23 @@ impl Classifier {
             manifest.calibrated_on = None;
         }
         manifest.members = networks.len();
+        Ok(Self::new(networks, manifest, device))
+    }
+
+    /// A classifier of a network in memory, for instance one that is being trained, on the device on which
+    /// its weights are, and of what a checkpoint of it would state. It answers as one that is loaded from
+    /// that checkpoint, but for the calibration, which it doesn't have.
+    pub fn of(network: Network, mut manifest: Manifest) -> Self {
+        manifest.calibration = None;
+        manifest.calibrated_on = None;
+        manifest.members = 1;
+        let device = network.output.weight.device();
+        Self::new(vec![network], manifest, &device)
+    }
+
+    fn new(networks: Vec<Network>, manifest: Manifest, device: &Device) -> Self {
         let calibration = manifest.calibration.clone();
-        Ok(Classifier {
+        Classifier {
             networks,
             calibration: calibration
                 .unwrap_or_else(|| Calibration::unfitted(manifest.classes.len())),
@@ -130,7 +145,7 @@ impl Classifier {
                 .collect(),
             manifest,
             device: device.clone().without_autodiff(),
-        })
+        }
     }
 
     /// The networks themselves, at least one, for those who want to look at their weights.

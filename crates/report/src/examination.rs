@@ -3,6 +3,7 @@
 use data::{LabelledImages, mnist};
 use evaluation::{Classification, Evaluation, Logits, Promise};
 use model::Classifier;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{ExaminationError, Misread, Origin};
@@ -35,6 +36,9 @@ pub struct Examination {
     answers: Vec<Classification>,
 }
 
+/// Fewer images than this are not worth handing to another thread.
+const IMAGES_PER_TASK: usize = 100;
+
 impl Examination {
     /// Examines a classifier through the same calls that other crates use.
     ///
@@ -48,8 +52,9 @@ impl Examination {
         }
         let outputs = classifier.outputs(images.pixels()).map_err(|_| other())?;
         let answers: Vec<Classification> = outputs
-            .iter()
+            .par_iter()
             .enumerate()
+            .with_min_len(IMAGES_PER_TASK)
             .map(|(index, output)| classifier.decide(images.image(index), output))
             .map(|answer| answer.classification)
             .collect();
@@ -57,17 +62,22 @@ impl Examination {
         let logits = outputs.into_iter().flat_map(|output| output.logits);
         let logits = Logits::new(classes.len(), logits.collect(), images.labels().to_vec())?;
         let calibration = classifier.calibration();
-        let evaluation = calibration.evaluate_answers(&logits, &answers)?;
-        let without_mislabelled = mnist::is_test(images)
-            .then(|| {
-                let kept = answers.iter().enumerate();
-                let kept: Vec<_> = kept
-                    .filter(|(index, _)| !mnist::MISLABELLED.contains(index))
-                    .map(|(_, answer)| answer.clone())
-                    .collect();
-                calibration.evaluate_answers(&logits.without(&mnist::MISLABELLED)?, &kept)
-            })
-            .transpose()?;
+        let without_mislabelled = || {
+            let kept = answers.iter().enumerate();
+            let kept: Vec<_> = kept
+                .filter(|(index, _)| !mnist::MISLABELLED.contains(index))
+                .map(|(_, answer)| answer.clone())
+                .collect();
+            calibration.evaluate_answers(&logits.without(&mnist::MISLABELLED)?, &kept)
+        };
+        let (evaluation, without_mislabelled) = rayon::join(
+            || calibration.evaluate_answers(&logits, &answers),
+            || {
+                let is_test = mnist::is_test(images);
+                is_test.then(without_mislabelled).transpose()
+            },
+        );
+        let (evaluation, without_mislabelled) = (evaluation?, without_mislabelled?);
         let accuracy = evaluation.after.accuracy.value;
         Ok(Examination {
             accuracy,

@@ -1,17 +1,29 @@
 //! The calibration of what was trained, on images that it was not trained on.
 
 use evaluation::{Calibration, RiskTarget};
-use model::{Beside, Classifier, Seen};
+use model::{Beside, Classifier, Seen, Views};
 
-use crate::{Failure, config::CalibrateOn, plan::Plan, progress::say};
+use crate::{Failure, config::CalibrateOn, outcome::Outcome, plan::Plan, progress::say};
 
 impl Plan {
-    /// What the classifier makes of the validation images; none where there are none.
-    pub(crate) fn held_out(&self, classifier: &Classifier) -> Result<Option<Seen>, Failure> {
-        let images = self.images.chosen(&self.split.validation);
-        Ok(images
-            .map(|images| Seen::new(classifier, images))
-            .transpose()?)
+    /// What the classifier makes of the validation images; none where there are none. A single network, that
+    /// of `epoch`, that looks at an image as it is has been asked already, if this process trained it.
+    pub(crate) fn held_out(
+        &self,
+        (classifier, epoch): (&Classifier, usize),
+        outcomes: &mut [Outcome],
+    ) -> Result<Option<Seen>, Failure> {
+        let Some(images) = self.images.chosen(&self.split.validation) else {
+            return Ok(None);
+        };
+        let known = match outcomes {
+            [only] if classifier.manifest().views == Views::default() => only.held_out.take(),
+            _ => None,
+        };
+        Ok(Some(match known.filter(|(asked, _)| *asked == epoch) {
+            Some((_, outputs)) => Seen::known(classifier, images, outputs)?,
+            None => Seen::new(classifier, images)?,
+        }))
     }
 
     /// What it makes of the images of `data.also` that judge, if there are any.

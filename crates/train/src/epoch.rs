@@ -1,12 +1,11 @@
 //! The end of an epoch: what it achieved is measured, noted and saved.
 
-use std::sync::Arc;
-
 use burn::{
+    data::dataloader::Progress,
     module::Module,
     train::{EventProcessorTraining, Learner, LearnerEvent, TrainingItem},
 };
-use model::Manifest;
+use model::{Classifier, Manifest, Output, Views};
 use report::Answer;
 
 use crate::{
@@ -18,6 +17,20 @@ use crate::{
     strategy::{Run, interrupted},
     terminal,
 };
+
+/// Images per batch where nothing is learned: more than a training step, for speed.
+pub(crate) const EVALUATION_BATCH: usize = 500;
+
+/// What a network makes of the validation images.
+#[derive(Default)]
+pub(crate) struct Validated {
+    /// Loss and accuracy.
+    pub(crate) result: BatchResult,
+    /// The answer to each image.
+    pub(crate) answers: Vec<Answer>,
+    /// What the answers follow from.
+    pub(crate) outputs: Vec<Output>,
+}
 
 impl Run<'_> {
     /// Prints a line about the run, unless it is quiet.
@@ -40,16 +53,21 @@ impl Run<'_> {
         }
     }
 
-    /// Loss and accuracy on the validation images, and the answers to them, or `None` if it was interrupted.
+    /// Shows the validation images to the network, each as it is, whatever views the recipe averages;
+    /// `None` if it was interrupted.
     pub(crate) fn validate(
         &mut self,
         learner: &Learner<Trainee>,
         epoch: usize,
-    ) -> Result<Option<(BatchResult, Vec<Answer>)>, TrainingError> {
+    ) -> Result<Option<Validated>, TrainingError> {
         let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
-        let network = self.judged(learner);
-        let total_items = self.valid.num_items();
-        let valid = Arc::clone(&self.valid);
+        let manifest = Manifest {
+            views: Views::default(),
+            ..self.plan.manifest.clone()
+        };
+        let classifier = Classifier::of(self.judged(learner).0, manifest);
+        let (images, rows) = &self.plan.held;
+        let total_items = rows.len();
         let events = &mut self.components.event_processor;
         events
             .process_valid(LearnerEvent::StartSplit {
@@ -57,24 +75,31 @@ impl Run<'_> {
                 total_items,
             })
             .map_err(|error| failed(&error))?;
-        let mut batches = valid.iter();
-        let mut total = BatchResult::default();
-        let mut answers = Vec::with_capacity(total_items);
-        let mut iteration = 0;
-        while let Some(batch) = batches.next() {
+        let mut validated = Validated::default();
+        for (iteration, rows) in (1..).zip(rows.chunks(EVALUATION_BATCH)) {
             if self.plan.dashboard {
                 terminal::ctrl_c_is_a_signal();
             }
             if interrupted(&self.plan.interrupt, &self.components.interrupter) {
                 return Ok(None);
             }
-            let batch = batch.map_err(|error| failed(&error))?;
-            let logits = network.0.forward(batch.images);
-            let logits = logits.try_into_data().map_err(|error| failed(&error))?;
-            let result = BatchResult::read(&logits, &batch.labels, |answer| answers.push(answer));
-            total += result;
-            iteration += 1;
-            let item = TrainingItem::new(result, batches.progress(), Some(iteration), None);
+            let Some(batch) = images.chosen(rows) else {
+                continue;
+            };
+            let outputs = classifier
+                .outputs(batch.pixels())
+                .map_err(|error| failed(&error))?;
+            let Validated {
+                result: total,
+                answers,
+                outputs: all,
+            } = &mut validated;
+            let rows = outputs.iter().map(|output| &output.logits[..]);
+            let result = BatchResult::of(rows, batch.labels(), |answer| answers.push(answer));
+            *total += result;
+            all.extend(outputs);
+            let progress = Progress::new(all.len(), total_items, Some("items".into()));
+            let item = TrainingItem::new(result, progress, Some(iteration), None);
             events
                 .process_valid(LearnerEvent::ProcessedItem(item))
                 .map_err(|error| failed(&error))?;
@@ -82,7 +107,7 @@ impl Run<'_> {
         events
             .process_valid(LearnerEvent::EndSplit(epoch))
             .map_err(|error| failed(&error))?;
-        Ok(Some((total, answers)))
+        Ok(Some(validated))
     }
 
     /// Notes what the epoch achieved and saves it.
@@ -92,13 +117,17 @@ impl Run<'_> {
         outcome: &mut Outcome,
         epoch: usize,
         trained: BatchResult,
-        (validated, answers): (BatchResult, Vec<Answer>),
+        Validated {
+            result,
+            answers,
+            outputs,
+        }: Validated,
     ) -> Result<(), TrainingError> {
         let record = EpochRecord {
             train_loss: trained.mean_loss(),
             train_accuracy: trained.accuracy(),
-            validation_loss: validated.mean_loss(),
-            validation_accuracy: validated.accuracy(),
+            validation_loss: result.mean_loss(),
+            validation_accuracy: result.accuracy(),
         };
         let step = outcome.state.step;
         if !record.validation_loss.is_finite() {
@@ -159,6 +188,9 @@ impl Run<'_> {
             self.plan.checkpoints.wait()?;
         }
         let best = outcome.state.best().unwrap_or(epoch);
+        if best == epoch {
+            outcome.held_out = Some((epoch, outputs));
+        }
         run.keep_only(&[epoch, best])?;
         self.log(format!(
             "epoch {epoch:>3}/{}  train loss {:.4}, accuracy {:.2} %  validation loss {:.4}, accuracy {:.2} %{}",

@@ -29,22 +29,24 @@ impl Plan {
     pub(crate) fn finish(
         &self,
         args: &Args,
-        outcomes: &[Outcome],
+        outcomes: &mut [Outcome],
         began: Instant,
     ) -> Result<(), Failure> {
         let mut members = Vec::with_capacity(outcomes.len());
         let mut checkpoints = Vec::with_capacity(outcomes.len());
-        for (member, outcome) in self.members.iter().zip(outcomes) {
+        let mut latest = 0;
+        for (member, outcome) in self.members.iter().zip(&*outcomes) {
             let (epoch, checkpoint) = restore::best(&member.run, &outcome.state)?;
             members.push(MemberResult::new(member, outcome, epoch));
             checkpoints.push(checkpoint);
+            latest = epoch;
         }
         let (first, others) = checkpoints.split_first().context("a run has a member")?;
         // Before anything is replaced: only what can be loaded is published.
         let classifier = Classifier::committee(first, others, &self.device)?;
         let mut manifest = classifier.manifest().clone();
         manifest.training = None;
-        let held_out = self.held_out(&classifier)?;
+        let held_out = self.held_out((&classifier, latest), outcomes)?;
         let judged = self.judged(&classifier)?;
         manifest.calibration = self.calibrate(&classifier, held_out.as_ref(), judged.as_ref())?;
         let validation = together(&members, held_out.as_ref());

@@ -31,15 +31,19 @@ pub struct BatchResult {
 impl BatchResult {
     /// Compares `[batch, classes]` logits with the classes of the images; those of no class don't count.
     pub fn measure(logits: &TensorData, labels: &[u16]) -> Self {
-        Self::read(logits, labels, |_| ())
-    }
-
-    /// The same, and tells what the answer to each image is.
-    pub fn read(logits: &TensorData, labels: &[u16], mut tell: impl FnMut(Answer)) -> Self {
         let classes = logits.shape().last().copied().unwrap_or(0);
         let values: Vec<f64> = logits.iter::<f64>().collect();
+        Self::of(values.chunks_exact(classes.max(1)), labels, |_| ())
+    }
+
+    /// The same of rows of logits, and tells what the answer to each image is.
+    pub fn of<'a>(
+        rows: impl Iterator<Item = &'a [f64]>,
+        labels: &[u16],
+        mut tell: impl FnMut(Answer),
+    ) -> Self {
         let mut result = BatchResult::default();
-        let rows = values.chunks_exact(classes.max(1)).zip(labels);
+        let rows = rows.zip(labels);
         for (row, &label) in rows.filter(|(_, label)| **label != kernels::NO_CLASS) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|logit| (logit - highest).exp()).sum();

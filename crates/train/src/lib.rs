@@ -19,6 +19,7 @@ mod finish;
 mod inputs;
 mod interrupt;
 pub mod journal;
+
 mod keys;
 mod latest;
 pub mod learner;

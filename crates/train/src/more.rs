@@ -47,13 +47,12 @@ impl More {
         for set in &mut config.data.also {
             read.push(set.read(&spec, seed, args.quiet)?);
         }
-        let every: HashSet<&[u8]> = bytes(main).collect();
         let candidates: Vec<_> = read
             .iter()
             .filter_map(|(_, judge)| judge.as_ref())
             .collect();
         let judge = LabelledImages::joined(&candidates).and_then(|judge| {
-            let kept = others(&judge, &every);
+            let kept = others(&judge, &bytes(main).collect());
             told(
                 judge.len() - kept.len(),
                 "judge nothing: they are among the main images",
@@ -61,12 +60,10 @@ impl More {
             judge.chosen(&kept)
         });
         let mut apart: HashSet<&[u8]> = judge.iter().flat_map(bytes).collect();
-        apart.extend(
-            split
-                .validation
-                .iter()
-                .map(|&index| main.image(index as usize)),
-        );
+        if !read.is_empty() {
+            let held_out = split.validation.iter();
+            apart.extend(held_out.map(|&index| main.image(index as usize)));
+        }
         let (mut sets, mut first) = (Vec::new(), main.len());
         for ((train, _), config) in read.iter().zip(&config.data.also) {
             let kept = others(train, &apart);

@@ -1,6 +1,6 @@
 //! How training ended, and with what.
 
-use model::CheckpointError;
+use model::{CheckpointError, Output};
 use thiserror::Error;
 
 use crate::{journal::Journal, run_dir::RunDirError, state::TrainingState, watchers::Watchers};
@@ -72,6 +72,9 @@ pub struct Outcome {
     pub journal: Journal,
     /// Who follows it.
     pub watchers: Watchers,
+    /// The best epoch of those that this process trained, and what its network makes of the validation
+    /// images, each as it is.
+    pub held_out: Option<(usize, Vec<Output>)>,
     /// Why the loop ended.
     pub stop: Stop,
     /// What went wrong, if anything did.

@@ -64,16 +64,26 @@ impl Plan {
         if backend == Backend::Wgpu {
             agreement::check(&device)?;
         }
-        let reading = Reading::new("training", args.quiet);
-        let images = source.train(&reading).map_err(inputs::unreadable)?;
+        let read_train = || source.train(&Reading::new("training", args.quiet));
+        let read_test = |spec: &Spec| source.test(spec, &Reading::new("test", args.quiet));
+        let (images, test) = match &source {
+            Source::Bundled => {
+                // What they have to be like is known before the others are read.
+                let spec = mnist::spec()?;
+                let (images, test) = rayon::join(read_train, || read_test(&spec));
+                (images, Some(test))
+            }
+            _ => (read_train(), None),
+        };
+        let images = images.map_err(inputs::unreadable)?;
         let spec = images.spec();
         let shapes = inputs::shapes(&config, &spec)?;
         if !args.quiet && source != Source::Bundled {
             say(Summary::new(&config.network, &shapes));
         }
         // What is wrong with them is said now and not when the training is done.
-        let reading = Reading::new("test", args.quiet);
-        let test = source.test(&spec, &reading).map_err(inputs::unreadable)?;
+        let test = test.unwrap_or_else(|| read_test(&spec));
+        let test = test.map_err(inputs::unreadable)?;
         let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
         let more = More::read(args, &mut config, &images, &split)?;

@@ -21,6 +21,7 @@ use crate::{
     Args, Config, Failure,
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
+    epoch::EVALUATION_BATCH,
     failure::usage,
     inputs,
     interrupt::Interrupt,
@@ -40,9 +41,6 @@ use crate::{
     strategy::Loop,
     watchers::Watchers,
 };
-
-/// Images per batch where nothing is learned: more than a training step, for speed.
-const EVALUATION_BATCH: usize = 500;
 
 /// Does what the command line says and returns the exit code.
 ///
@@ -104,7 +102,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let examining = interrupt.leave_at_once(format!(
         "stopped after training, in the examination; go on with: {resume}"
     ));
-    plan.finish(args, &outcomes, began)?;
+    plan.finish(args, &mut outcomes, began)?;
     drop(examining);
     Ok(0)
 }
@@ -152,6 +150,7 @@ impl Plan {
             schedule: schedule.clone(),
             run: Arc::clone(run),
             manifest: self.manifest(member)?,
+            held: (self.images.clone(), self.split.validation.clone()),
             checkpoints: CheckpointSet::new(checkpoint, config.training.ema_decay.is_some()),
             interrupt: interrupt.clone(),
             dashboard: args.tui,

@@ -17,7 +17,7 @@ use burn::{
         ValidLoader,
     },
 };
-use data::Random;
+use data::{LabelledImages, Random};
 use indicatif::ProgressBar;
 use model::{Backend, Manifest};
 
@@ -25,6 +25,7 @@ use crate::{
     average::Average,
     checkpointer::CheckpointSet,
     config::TrainingConfig,
+    epoch::Validated,
     interrupt::Interrupt,
     learner::{BatchResult, StepResult, Trainee},
     outcome::{Outcome, Stop, TrainingError},
@@ -49,6 +50,8 @@ pub struct Loop {
     pub run: Arc<RunDir>,
     /// What every checkpoint states, but for metrics and training state.
     pub manifest: Manifest,
+    /// The images that the validation images are among, and their places.
+    pub held: (LabelledImages, Vec<u32>),
     /// Burn's checkpointers.
     pub checkpoints: CheckpointSet,
     /// Whether to stop.
@@ -67,7 +70,8 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
         components: TrainingComponents<Trainee>,
         mut learner: Learner<Trainee>,
         train: TrainLoader<Trainee>,
-        valid: ValidLoader<Trainee>,
+        // The loop shows the images to a classifier, as whoever uses the result does.
+        _: ValidLoader<Trainee>,
         first: usize,
     ) -> (Trainee, SupervisedTrainingEventProcessor<Trainee>) {
         let mut outcome = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +79,6 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
             plan: self,
             components,
             train: train.to_device(&self.device),
-            valid: valid.to_device(&self.device.clone().without_autodiff()),
             average: None,
             began: Instant::now(),
         };
@@ -110,7 +113,6 @@ pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Loop,
     pub(crate) components: TrainingComponents<Trainee>,
     train: TrainLoader<Trainee>,
-    pub(crate) valid: ValidLoader<Trainee>,
     /// If the recipe asks for it.
     pub(crate) average: Option<Average>,
     began: Instant,
@@ -127,10 +129,11 @@ impl Run<'_> {
         if first <= self.plan.config.epochs && self.should_stop(outcome).is_none() {
             outcome.watchers.begin(outcome.state.step);
         }
-        if first == 1 && self.valid.num_items() > 0 {
-            let Some((before, answers)) = self.validate(learner, 0)? else {
+        if first == 1 && !self.plan.held.1.is_empty() {
+            let Some(validated) = self.validate(learner, 0)? else {
                 return Ok(Stop::Interrupted);
             };
+            let (before, answers) = (validated.result, validated.answers);
             self.log(format!(
                 "before training: {:.2} % of the validation images right, loss {:.4}",
                 100.0 * before.accuracy(),
@@ -154,12 +157,15 @@ impl Run<'_> {
             };
             // Also brings the running statistics of the batch normalization up to date, which the
             // checkpoint saves.
-            let validated = match self.valid.num_items() {
-                0 => {
+            let validated = match self.plan.held.1.is_empty() {
+                true => {
                     self.judged(learner);
-                    (trained, Vec::new())
+                    Validated {
+                        result: trained,
+                        ..Validated::default()
+                    }
                 }
-                _ => match self.validate(learner, epoch)? {
+                false => match self.validate(learner, epoch)? {
                     Some(validated) => validated,
                     None => return Ok(Stop::Interrupted),
                 },

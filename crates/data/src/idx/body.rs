@@ -1,36 +1,27 @@
 use std::io::{ErrorKind, Read};
 
+use super::content::{Content, hint};
 use super::limits::{MAX_ITEMS, PLAUSIBLE_BYTES, PLAUSIBLE_RATIO};
-use crate::header::{BYTES, INTS, SHORTS};
+use crate::digest::Beside;
+use crate::header::{self, INTS, SHORTS};
 use crate::{DataError, ImageShape};
 
 /// No deflate stream expands further (RFC 1951: 258 bytes out of two bits).
 const GZIP_LIMIT: u64 = 1032;
 /// Reserved in one piece; what promises more grows as its bytes arrive.
 const RESERVE: u64 = 48 << 20;
+/// So many bytes are handed to the thread that computes a digest at a time.
+const PORTION: u64 = 1 << 19;
 
-/// What a file is to hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    Images,
-    Labels,
-}
-
-impl Content {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::Labels => "labels",
-        }
-    }
-
-    /// Whether the third and fourth byte are those of such a file.
-    fn is(self, kind: u8, dimensions: u8) -> bool {
-        match self {
-            Self::Images => kind == BYTES && (3..=4).contains(&dimensions),
-            Self::Labels => [BYTES, SHORTS, INTS].contains(&kind) && dimensions == 1,
-        }
-    }
+/// What follows a header.
+pub(super) struct Items {
+    /// Channels, height and width of an image; 1, 1 and the bytes of a label.
+    pub(super) item: [u32; 3],
+    /// All of them.
+    pub(super) bytes: Vec<u8>,
+    /// The SHA-256 of images with the header that [`header::images`] gives them, where it was computed
+    /// beside the reading.
+    pub(super) digest: Option<String>,
 }
 
 /// What a header says.
@@ -52,31 +43,44 @@ pub(super) struct Body<R> {
 }
 
 impl<R: Read> Body<R> {
-    /// Reads and checks the header, lets `accept` see the number of items, and reads them: the shape of
-    /// an item and the items.
+    /// Reads and checks the header, lets `accept` see the number of items, and reads them.
     pub(super) fn read(
         mut self,
         content: Content,
         accept: impl FnOnce(u32) -> Result<(), DataError>,
-    ) -> Result<([u32; 3], Vec<u8>), DataError> {
+    ) -> Result<Items, DataError> {
         let Header {
             count,
             item,
             length,
         } = self.header(content)?;
         let sizes = [count, item[0], item[1], item[2]].map(u64::from);
-        let content = sizes.into_iter().fold(1, u64::saturating_mul);
-        let promised = content.saturating_add(length);
+        let size = sizes.into_iter().fold(1, u64::saturating_mul);
+        let promised = size.saturating_add(length);
         self.check_size(promised)?;
         accept(count)?;
-        let mut items = Vec::new();
-        items.reserve_exact(content.min(RESERVE) as usize);
-        self.fill(&mut items, content)?;
-        if (items.len() as u64) < content {
+        let mut bytes = Vec::new();
+        bytes.reserve_exact(size.min(RESERVE) as usize);
+        let digest = match content {
+            Content::Images if size > 4 * PORTION => {
+                let [channels, height, width] = item.map(|side| side as usize);
+                let shape = ImageShape {
+                    channels,
+                    height,
+                    width,
+                };
+                self.fill_and_digest(&mut bytes, size, &header::images(count, shape))?
+            }
+            _ => {
+                self.fill(&mut bytes, size)?;
+                None
+            }
+        };
+        if (bytes.len() as u64) < size {
             return Err(DataError::Truncated {
                 file: self.origin,
                 promised,
-                present: length + items.len() as u64,
+                present: length + bytes.len() as u64,
             });
         }
         // One byte more must not be there; asking for it also makes gzip check its checksum.
@@ -86,7 +90,32 @@ impl<R: Read> Body<R> {
                 promised,
             });
         }
-        Ok((item, items))
+        Ok(Items {
+            item,
+            bytes,
+            digest,
+        })
+    }
+
+    /// Appends up to `limit` bytes to `out`, while another thread computes the SHA-256 of `before` and
+    /// them, if there can be one.
+    fn fill_and_digest(
+        &mut self,
+        out: &mut Vec<u8>,
+        limit: u64,
+        before: &[u8],
+    ) -> Result<Option<String>, DataError> {
+        let Some(digest) = Beside::of(before) else {
+            return self.fill(out, limit).map(|_| None);
+        };
+        let (mut read, mut left) = (1, limit);
+        while read > 0 && left > 0 {
+            let start = out.len();
+            read = self.fill(out, left.min(PORTION))?;
+            left -= read;
+            digest.update(&out[start..]);
+        }
+        Ok(digest.finish())
     }
 
     fn header(&mut self, content: Content) -> Result<Header, DataError> {
@@ -224,42 +253,5 @@ impl<R: Read> Body<R> {
             }
         }
         Ok((out.len() - before) as u64)
-    }
-}
-
-/// What another magic number says that the file is.
-fn hint(content: Content, found: u32) -> &'static str {
-    let [zero, other_zero, kind, dimensions] = found.to_be_bytes();
-    let [.., swapped_zero, last_zero] = found.to_be_bytes();
-    let [reversed_dimensions, reversed_kind, ..] = found.to_be_bytes();
-    if (swapped_zero, last_zero) == (0, 0) && content.is(reversed_kind, reversed_dimensions) {
-        return "its numbers are little-endian, the format's are big-endian; convert it";
-    }
-    if (zero, other_zero) != (0, 0) || !(1..=4).contains(&dimensions) {
-        return "it is another kind of file, or damaged; fetch it again";
-    }
-    match (kind, dimensions) {
-        (0x08, 1) => "it is a file of labels; the two files may be swapped",
-        (0x08, 3 | 4) => "it is a file of images; the two files may be swapped",
-        (0x08, _) => {
-            "it is an IDX file of bytes in two dimensions; write labels as a plain list, images in \
-             three dimensions"
-        }
-        (0x0c, 2) => {
-            "it is an IDX file of 32-bit integers in two dimensions, as QMNIST's labels are; write its \
-             first column as a plain list"
-        }
-        (0x09, _) => {
-            "it is an IDX file of signed bytes; write its values as unsigned ones, 0 to 255"
-        }
-        (0x0b, _) => "it is an IDX file of 16-bit integers; write its values as bytes, 0 to 255",
-        (0x0c, _) => "it is an IDX file of 32-bit integers; write its values as bytes, 0 to 255",
-        (0x0d, _) => {
-            "it is an IDX file of 32-bit floating-point numbers; write its values as bytes, 0 to 255"
-        }
-        (0x0e, _) => {
-            "it is an IDX file of 64-bit floating-point numbers; write its values as bytes, 0 to 255"
-        }
-        _ => "it is another kind of file, or damaged; fetch it again",
     }
 }

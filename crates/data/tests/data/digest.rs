@@ -2,7 +2,7 @@ use data::idx::{Input, read_split};
 use data::{Classes, ImageShape, LabelledImages, mnist};
 use sha2::{Digest, Sha256};
 
-use crate::{COLOUR, GREY, digits, idx_files, numbered};
+use crate::{COLOUR, GREY, digits, gzip, idx_files, numbered};
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
@@ -47,6 +47,23 @@ fn what_is_read_from_files_has_their_digests() {
         .unwrap();
         assert_eq!(read.digest(), set.digest());
         assert_eq!((read.shape(), read.pixels()), (set.shape(), set.pixels()));
+    }
+}
+
+#[test]
+fn large_files_have_the_digests_of_their_content_however_they_hold_it() {
+    let set = numbered(GREY, digits(), 3000);
+    let (images, labels) = idx_files(&set);
+    let mut rank_4 = vec![0, 0, 8, 4];
+    rank_4.extend([3000_u32, 1, 28, 28].map(u32::to_be_bytes).concat());
+    rank_4.extend(set.pixels());
+    for images in [gzip(&images), gzip(&rank_4), images, rank_4] {
+        let read = read_split(
+            Input::bytes(&images, "images"),
+            Input::bytes(&labels, "labels"),
+            |_| Ok(digits()),
+        );
+        assert_eq!(read.unwrap().digest(), set.digest());
     }
 }
 

@@ -38,10 +38,11 @@ pub(super) fn remove_any(path: &Path) -> io::Result<()> {
     }
 }
 
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file that isn't there yet; it is not on the disk before it is synced.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Makes the names in a folder durable, where the file system can: some can't sync a folder, and say

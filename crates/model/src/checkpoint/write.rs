@@ -51,6 +51,7 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
     let partial = builder.tempdir_in(&parent).map_err(failed(&parent))?;
     let sums = sums(files);
     let mut inner = BTreeSet::new();
+    let mut written = Vec::with_capacity(files.len() + 1);
     for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
         let path = partial.path().join(name);
         if let Some((folder, _)) = name.rsplit_once('/') {
@@ -58,7 +59,12 @@ pub fn write(destination: &Path, files: &[(&str, &[u8])]) -> Result<(), Checkpoi
             fs::create_dir_all(&folder).map_err(failed(&destination.join(name)))?;
             inner.insert(folder);
         }
-        write_file(&path, bytes).map_err(failed(&destination.join(name)))?;
+        let file = write_file(&path, bytes).map_err(failed(&destination.join(name)))?;
+        written.push((name, file));
+    }
+    // What the first waits for is of all of them, where the disk takes them together.
+    for (name, file) in written {
+        file.sync_all().map_err(failed(&destination.join(name)))?;
     }
     for folder in &inner {
         sync_folder(folder).map_err(failed(folder))?;

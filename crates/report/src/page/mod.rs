@@ -57,12 +57,14 @@ impl Page<'_> {
             return Err(PageError::Classifier { what });
         }
         let predictions = logits.predictions(self.classifier.calibration().temperature);
-        let mut sections = vec![
-            confusion::section(self),
-            trust::section(self, &predictions)?,
-            images::section(self, &predictions)?,
-            network::section(self, &predictions)?,
-        ];
+        let ((trust, images), network) = rayon::join(
+            || {
+                let trust = trust::section(self, &predictions);
+                (trust, images::section(self, &predictions))
+            },
+            || network::section(self, &predictions),
+        );
+        let mut sections = vec![confusion::section(self), trust?, images?, network?];
         if let Some(stress) = self.stress {
             sections.push(away::section(self, stress)?);
         }

@@ -85,16 +85,14 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         let train =
             |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, &normalization));
         let trained = contender(Some(Order::ConvNormReluPool))?;
+        let answering = trained.answering(test.shape(), &normalization);
         let speed = match name.as_str() {
             "train-norm" => train(Some(Order::ConvNormReluPool))?,
             "train-pool-norm" => train(Some(Order::ConvPoolNormRelu))?,
             "train-plain" => train(None)?,
-            "inference" => effort.inference(&trained, &test, &normalization),
+            "inference" => effort.inference(&answering, &test),
             "latency" => {
-                results.insert(
-                    name.clone(),
-                    effort.latency(&trained, &test, &normalization),
-                );
+                results.insert(name.clone(), effort.latency(&answering, &test));
                 continue;
             }
             "peak" => {

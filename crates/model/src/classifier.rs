@@ -11,6 +11,7 @@ use crate::{
     checkpoint::{Checkpoint, CheckpointError, MANIFEST, Manifest},
     network::Network,
     output::Output,
+    prepared::Prepared,
 };
 
 /// A trained network, or several whose probabilities are averaged, with the preprocessing that belongs
@@ -18,10 +19,10 @@ use crate::{
 #[derive(Debug)]
 pub struct Classifier {
     networks: Vec<Network>,
+    prepared: Vec<Prepared>,
     manifest: Manifest,
     calibration: Calibration,
     names: Vec<Arc<str>>,
-    device: Device,
 }
 
 /// Bytes that are no whole images of the shape that the network takes.
@@ -119,7 +120,11 @@ impl Classifier {
         }
         manifest.members = networks.len();
         let calibration = manifest.calibration.clone();
+        let device = device.clone().without_autodiff();
+        let prepare =
+            |network| Prepared::new(network, manifest.input, &manifest.normalization, &device);
         Ok(Classifier {
+            prepared: networks.iter().map(prepare).collect(),
             networks,
             calibration: calibration
                 .unwrap_or_else(|| Calibration::unfitted(manifest.classes.len())),
@@ -129,7 +134,6 @@ impl Classifier {
                 .map(|name| Arc::from(&**name))
                 .collect(),
             manifest,
-            device: device.clone().without_autodiff(),
         })
     }
 
@@ -138,8 +142,8 @@ impl Classifier {
         &self.networks
     }
 
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
+    pub(crate) fn prepared(&self) -> &[Prepared] {
+        &self.prepared
     }
 
     /// What the checkpoint says of itself.

@@ -8,7 +8,7 @@ use burn::{
 };
 use data::{ImageShape, Normalization, mnist};
 use kernels::{AdamW, cross_entropy};
-use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order, Prepared};
+use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order, Precision, Prepared};
 
 /// The ten digits.
 const CLASSES: usize = 10;
@@ -88,11 +88,23 @@ impl Contender {
     }
 
     /// The network as it answers when it learns no more.
-    pub fn answering(&self, shape: ImageShape, normalization: &Normalization) -> Answering {
+    pub fn answering(
+        &self,
+        shape: ImageShape,
+        normalization: &Normalization,
+        precision: Precision,
+    ) -> anyhow::Result<Answering> {
         let network = self.network.valid();
-        match self.layers {
-            Layers::Kernels => {
-                Answering::Prepared(Prepared::new(&network, shape, normalization, &self.device))
+        Ok(match self.layers {
+            Layers::Kernels => Answering::Prepared(Prepared::with_precision(
+                &network,
+                shape,
+                normalization,
+                &self.device,
+                precision,
+            )?),
+            Layers::Stock if precision == Precision::Int8 => {
+                anyhow::bail!("Burn alone has no int8 here")
             }
             Layers::Stock => Answering::Stock {
                 contender: Contender {
@@ -102,7 +114,7 @@ impl Contender {
                 shape,
                 normalization: normalization.clone(),
             },
-        }
+        })
     }
 
     /// `[batch, channels, height, width]` images to `[batch, classes]` logits.

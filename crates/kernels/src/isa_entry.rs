@@ -8,6 +8,8 @@
 
 #![allow(unsafe_code)]
 
+use crate::inference::int8::{self, Int8};
+
 /// Defines a token for a set of features, and its methods: `fn name(arguments) -> output = function;`, where
 /// `function` is safe and needs no feature beyond those of the token.
 macro_rules! instructions {
@@ -52,6 +54,15 @@ macro_rules! instructions {
 instructions! {
     /// AVX-512 with sums of products of bytes (VNNI).
     Vnni: ["avx512f", "avx512bw", "avx512vnni"];
+    /// See [`Int8::run`].
+    fn run(
+        network: &Int8,
+        shape: [usize; 3],
+        images: &[u8],
+        outputs: &mut [f32],
+        means: &mut [f32],
+        buffers: &mut int8::Buffers,
+    ) = Int8::run;
 }
 
 instructions! {

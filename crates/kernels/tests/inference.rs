@@ -14,7 +14,10 @@ use burn::{
     tensor::{DType, Device, Tensor},
 };
 use common::{assert_close, batch_norm, config, devices, list, random, tensor};
-use kernels::{Isa, Order, conv_block, dense_block, flatten, inference::Forward};
+use kernels::{
+    Isa, Order, conv_block, dense_block, flatten,
+    inference::{Forward, Layers, Precision},
+};
 use proptest::prelude::*;
 
 /// Channels, kernel, padding, whether there is a pool.
@@ -32,7 +35,7 @@ struct Case {
 }
 
 /// Its layers.
-struct Layers {
+struct Network {
     blocks: Vec<(Conv2d, Option<BatchNorm>, bool)>,
     dense: Vec<(Linear, Option<BatchNorm>)>,
     order: Order,
@@ -61,7 +64,7 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn layers(&self, device: &Device) -> Layers {
+    fn layers(&self, device: &Device) -> Network {
         let mut seed = self.seed;
         let mut next = |len: usize, scale: f64| {
             seed = seed.wrapping_add(1);
@@ -129,7 +132,7 @@ impl Case {
             true => Order::ConvNormReluPool,
             false => Order::ConvPoolNormRelu,
         };
-        Layers {
+        Network {
             blocks,
             dense,
             order,
@@ -146,7 +149,7 @@ impl Case {
     }
 }
 
-impl Layers {
+impl Network {
     fn prepared(&self, [height, width, _]: [usize; 3], isa: Isa) -> Forward {
         let mut forward = Forward::on(height, width, self.tables.clone(), isa);
         for (conv, norm, pool) in &self.blocks {
@@ -262,7 +265,9 @@ fn a_nan_on_the_way_shows() {
 
 #[test]
 fn bytes_that_are_no_whole_images_are_refused() {
-    let forward = Forward::new(2, 3, vec![[0.0; 256]; 2]);
+    let forward = Layers::new(2, 3, vec![[0.0; 256]; 2])
+        .prepare(Precision::F32)
+        .unwrap();
     let error = forward.run(&[0; 13]).unwrap_err().to_string();
     assert!(error.contains("13") && error.contains("12"), "{error}");
     assert_eq!(forward.run(&[]).unwrap().outputs, []);
@@ -270,17 +275,17 @@ fn bytes_that_are_no_whole_images_are_refused() {
 
 #[test]
 fn a_layer_that_does_not_fit_is_refused() {
-    let map = kernels::Affine {
+    let map = || kernels::Affine {
         scale: vec![1.0; 2],
         shift: vec![0.0; 2],
         relu: true,
     };
-    let forward = || Forward::new(4, 4, vec![[0.0; 256]]);
-    assert!(forward().conv(&[0.0; 18], [3, 0], true, &map).is_ok());
-    assert!(forward().conv(&[0.0; 17], [3, 0], true, &map).is_err());
-    assert!(forward().conv(&[0.0; 50], [5, 0], false, &map).is_err());
-    assert!(forward().dense(&[0.0; 32], &map).is_ok());
-    assert!(forward().dense(&[0.0; 30], &map).is_err());
+    let forward = || Layers::new(4, 4, vec![[0.0; 256]]);
+    assert!(forward().conv(&[0.0; 18], [3, 0], true, map()).is_ok());
+    assert!(forward().conv(&[0.0; 17], [3, 0], true, map()).is_err());
+    assert!(forward().conv(&[0.0; 50], [5, 0], false, map()).is_err());
+    assert!(forward().dense(&[0.0; 32], map()).is_ok());
+    assert!(forward().dense(&[0.0; 30], map()).is_err());
     let device = devices().remove(0);
     let strided = Conv2dConfig::new([1, 2], [3, 3])
         .with_stride([2, 2])

@@ -5,13 +5,14 @@ use std::{ops::Deref, path::Path, sync::Arc};
 use burn::tensor::Device;
 use data::{ImageShape, Normalization};
 use evaluation::{Calibration, Classification, Evidence, Pixels};
+use kernels::inference::Precision;
 use thiserror::Error;
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, MANIFEST, Manifest},
     network::Network,
     output::Output,
-    prepared::Prepared,
+    prepared::{PrecisionError, Prepared},
 };
 
 /// A trained network, or several whose probabilities are averaged, with the preprocessing that belongs
@@ -23,6 +24,8 @@ pub struct Classifier {
     manifest: Manifest,
     calibration: Calibration,
     names: Vec<Arc<str>>,
+    device: Device,
+    precision: Precision,
 }
 
 /// Bytes that are no whole images of the shape that the network takes.
@@ -134,7 +137,37 @@ impl Classifier {
                 .map(|name| Arc::from(&**name))
                 .collect(),
             manifest,
+            device,
+            precision: Precision::F32,
         })
+    }
+
+    /// The same classifier, computing in a precision. Its calibration stays as it is.
+    ///
+    /// # Errors
+    /// If it is another than `f32`, and the processor has no instructions or the network no kernel for it. There is no
+    /// fallback to another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self, PrecisionError> {
+        let Manifest {
+            input,
+            normalization,
+            ..
+        } = &self.manifest;
+        let prepare = |network| {
+            Prepared::with_precision(network, *input, normalization, &self.device, precision)
+        };
+        self.prepared = self
+            .networks
+            .iter()
+            .map(prepare)
+            .collect::<Result<_, _>>()?;
+        self.precision = precision;
+        Ok(self)
+    }
+
+    /// What its networks compute in: `f32` unless it was told otherwise.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The networks themselves, at least one, for those who want to look at their weights.

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use data::{ImageShape, Normalization};
-use kernels::{conv2d, flatten, inference::Forward, linear};
+use kernels::{conv2d, flatten, inference::Layers, linear};
 
 use crate::config::{BlockConfig, ConfigError, NetworkConfig, Order};
 use crate::init::Initializer;
@@ -128,18 +128,18 @@ impl Network {
         (self.head(flat), features)
     }
 
-    /// The network in evaluation mode, ready to run on bytes; none where its device or a layer has no kernel.
-    pub(crate) fn prepared(
+    /// The network in evaluation mode on raw bytes; none where its device or a layer has no kernel.
+    pub(crate) fn layers(
         &self,
         input: ImageShape,
         normalization: &Normalization,
         device: &Device,
-    ) -> Option<Forward> {
+    ) -> Option<Layers> {
         if !kernels::has_kernels(device) {
             return None;
         }
         let ImageShape { height, width, .. } = input;
-        let mut forward = Forward::new(height, width, normalization.tables());
+        let mut layers = Layers::new(height, width, normalization.tables());
         for Block {
             conv,
             norm,
@@ -151,12 +151,12 @@ impl Network {
                 Order::ConvNormReluPool => kernels::Order::ConvNormReluPool,
                 Order::ConvPoolNormRelu => kernels::Order::ConvPoolNormRelu,
             };
-            forward = forward.conv_block(conv, norm.as_ref(), order, *pool)?;
+            layers = layers.conv_block(conv, norm.as_ref(), order, *pool)?;
         }
         for Dense { linear, norm } in &self.dense {
-            forward = forward.dense_block(linear, norm.as_ref(), true)?;
+            layers = layers.dense_block(linear, norm.as_ref(), true)?;
         }
-        forward.dense_block(&self.output, None, false)
+        layers.dense_block(&self.output, None, false)
     }
 
     /// Whether the network, in evaluation mode, computes finite numbers: all weights and running

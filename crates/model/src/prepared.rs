@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use data::{ImageShape, Normalization};
-use kernels::inference::Forward;
+use kernels::inference::{Forward, Precision};
+use thiserror::Error;
 
 use crate::network::Network;
 
@@ -23,6 +24,11 @@ enum Way {
     Network(Box<(Network, Normalization, Device)>),
 }
 
+/// A precision that can't be had here.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(transparent)]
+pub struct PrecisionError(#[from] kernels::Error);
+
 /// What a network says of images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
@@ -33,14 +39,15 @@ pub struct Response {
 }
 
 impl Prepared {
-    /// Prepares a network for images of a shape, on a device.
+    /// Prepares a network for images of a shape, on a device, to compute in `f32`.
     pub fn new(
         network: &Network,
         shape: ImageShape,
         normalization: &Normalization,
         device: &Device,
     ) -> Self {
-        let way = match network.prepared(shape, normalization, device) {
+        let layers = network.layers(shape, normalization, device);
+        let way = match layers.and_then(|layers| layers.prepare(Precision::F32).ok()) {
             Some(forward) => Way::Kernels(forward),
             None => Way::Network(Box::new((
                 network.clone(),
@@ -49,6 +56,28 @@ impl Prepared {
             ))),
         };
         Self { way, shape }
+    }
+
+    /// Prepares a network to compute in a precision.
+    ///
+    /// # Errors
+    /// If it is another than `f32`, and the processor has no instructions or the network no kernel for it.
+    pub fn with_precision(
+        network: &Network,
+        shape: ImageShape,
+        normalization: &Normalization,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, PrecisionError> {
+        if precision == Precision::F32 {
+            return Ok(Self::new(network, shape, normalization, device));
+        }
+        let layers = network.layers(shape, normalization, device);
+        let layers = layers.ok_or(kernels::Error::Int8("this backend has no such kernel"))?;
+        Ok(Self {
+            way: Way::Kernels(layers.prepare(precision)?),
+            shape,
+        })
     }
 
     /// What the network says of whole images, `[images, channels, height, width]` bytes; what is left over after them

@@ -1,4 +1,4 @@
-//! A whole network's forward pass, prepared once: bytes in, logits out.
+//! A whole network's forward pass, prepared once: bytes in, what the last layer says out.
 //!
 //! [`conv_block`](crate::conv_block) and [`dense_block`](crate::dense_block) start from Burn's tensors at
 //! every layer of every call. Here weights are packed once, an image goes through all convolutions while it is in
@@ -8,6 +8,10 @@
 mod block;
 mod dense;
 mod direct;
+mod f32s;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod int8;
+mod precision;
 mod tail;
 mod winograd;
 
@@ -17,14 +21,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use pulp::{Simd, WithSimd};
-
-use self::{
-    block::{Block, Workspace},
-    dense::Dense,
-    tail::Place,
-};
-use crate::{Affine, Error, Isa, conv::Geometry, error::check_len, scratch::Buffer};
+use self::f32s::{Chunk, F32};
+#[cfg(target_arch = "x86_64")]
+use self::int8::Int8;
+pub use self::precision::Precision;
+#[cfg(target_arch = "x86_64")]
+use crate::isa_entry::Vnni;
+use crate::{Affine, Error, Isa, conv::Geometry, error::check_len};
 
 /// Most images that go through the network together: as many rows as two tiles of a dense layer have.
 const MOST: usize = 22;
@@ -32,37 +35,38 @@ const MOST: usize = 22;
 /// Fewest images that are worth another thread.
 const LEAST: usize = 4;
 
-/// A network of convolution blocks and dense layers, ready to run on bytes.
-pub struct Forward {
-    isa: Isa,
+/// The layers of a network on bytes, first to last.
+#[derive(Clone, Debug)]
+pub struct Layers {
     /// Height, width and channels of an image.
     shape: [usize; 3],
     /// What each byte of a channel stands for.
     tables: Vec<[f32; 256]>,
-    blocks: Vec<Block>,
-    dense: Vec<Dense>,
+    blocks: Vec<Convolution>,
+    dense: Vec<Product>,
 }
 
-/// What a forward pass makes of images.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    /// What the last layer says, `[images, outputs]`.
-    pub outputs: Vec<f32>,
-    /// The mean of each channel after the last block, `[images, channels]`.
-    pub means: Vec<f32>,
+/// A convolution, a max-pool if the geometry has one, and a map.
+#[derive(Clone, Debug)]
+struct Convolution {
+    geometry: Geometry,
+    /// `[out_channels, in_channels, kernel, kernel]`
+    weight: Vec<f32>,
+    map: Affine,
 }
 
-impl Forward {
-    /// A network without layers on images `[channels, height, width]`, whose channels' bytes stand for what the
-    /// tables say.
+/// A matrix product and a map.
+#[derive(Clone, Debug)]
+struct Product {
+    /// `[inputs, outputs]`; inputs of the first one are `[height, width, channels]`.
+    weight: Vec<f32>,
+    map: Affine,
+}
+
+impl Layers {
+    /// No layers, on images `[channels, height, width]` whose channels' bytes stand for what the tables say.
     pub fn new(height: usize, width: usize, tables: Vec<[f32; 256]>) -> Self {
-        Self::on(height, width, tables, Isa::best())
-    }
-
-    /// The same on a given instruction set.
-    pub fn on(height: usize, width: usize, tables: Vec<[f32; 256]>, isa: Isa) -> Self {
         Self {
-            isa,
             shape: [height, width, tables.len()],
             tables,
             blocks: Vec::new(),
@@ -89,48 +93,119 @@ impl Forward {
         weight: &[f32],
         [kernel, padding]: [usize; 2],
         pool: bool,
-        map: &Affine,
+        map: Affine,
     ) -> Result<Self, Error> {
         let channels = map.scale.len();
         let geometry = Geometry::new(self.seen(), channels, kernel, padding, pool)?;
         check_len("weight", weight.len(), geometry.weight_len())?;
         check_len("shift", map.shift.len(), channels)?;
-        let block = Block::new(geometry, weight, map, self.isa.lanes());
-        self.blocks.push(block);
+        self.blocks.push(Convolution {
+            geometry,
+            weight: weight.to_vec(),
+            map,
+        });
         Ok(self)
     }
 
     /// Adds a dense layer: matrix product, then a map per output. The weight is `[inputs, outputs]`; inputs of
-    /// the first one after a block are `[channels, height, width]`, as Burn flattens them.
+    /// the first one are `[channels, height, width]`, as Burn flattens them.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if the weight doesn't fit, [`Error::Dense`] without outputs.
-    pub fn dense(mut self, weight: &[f32], map: &Affine) -> Result<Self, Error> {
+    pub fn dense(mut self, weight: &[f32], map: Affine) -> Result<Self, Error> {
         let outputs = map.scale.len();
         let [height, width, channels] = self.seen();
         let seen = height * width * channels;
-        let inputs = self.dense.last().map_or(seen, |layer| layer.outputs);
+        let inputs = self
+            .dense
+            .last()
+            .map_or(seen, |layer| layer.map.scale.len());
         if outputs == 0 {
             return Err(Error::Dense { inputs, outputs });
         }
         check_len("weight", weight.len(), inputs * outputs)?;
         check_len("shift", map.shift.len(), outputs)?;
-        let layer = if self.dense.is_empty() {
+        let weight = if self.dense.is_empty() {
             // Values lie with the channels last.
             let place = |input| input % channels * (height * width) + input / channels;
             let rows = (0..inputs).flat_map(|input| &weight[place(input) * outputs..][..outputs]);
-            let ordered: Vec<f32> = rows.copied().collect();
-            Dense::new(&ordered, map, self.isa.lanes())
+            rows.copied().collect()
         } else {
-            Dense::new(weight, map, self.isa.lanes())
+            weight.to_vec()
         };
-        self.dense.push(layer);
+        self.dense.push(Product { weight, map });
         Ok(self)
     }
 
-    /// Runs images, `[count, channels, height, width]`, with one thread of rayon's pool beside the calling one for
-    /// each that the pool has more than one.
+    /// The forward pass of these layers on the best instructions of this processor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Int8`] if that is asked for, and the processor has no instructions for it or a layer no kernel.
+    pub fn prepare(&self, precision: Precision) -> Result<Forward, Error> {
+        match precision {
+            Precision::F32 => Ok(self.prepare_on(Isa::best())),
+            #[cfg(target_arch = "x86_64")]
+            Precision::Int8 => {
+                let token =
+                    Vnni::detect().ok_or(Error::Int8("this processor has no AVX-512 VNNI"))?;
+                let layers = Int8::new(self)
+                    .ok_or(Error::Int8("a layer of this network has no such kernel"))?;
+                Ok(self.forward(Way::Int8(token, layers)))
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Precision::Int8 => Err(Error::Int8("this processor has no AVX-512 VNNI")),
+        }
+    }
+
+    /// The forward pass in `f32` on a given instruction set.
+    pub fn prepare_on(&self, isa: Isa) -> Forward {
+        self.forward(Way::F32(isa, F32::new(self, isa)))
+    }
+
+    fn forward(&self, way: Way) -> Forward {
+        let [height, width, channels] = self.seen();
+        let last = self.dense.last();
+        Forward {
+            shape: self.shape,
+            channels,
+            outputs: last.map_or(height * width * channels, |layer| layer.map.scale.len()),
+            way,
+        }
+    }
+}
+
+/// A network ready to run.
+pub struct Forward {
+    /// Height, width and channels of an image.
+    shape: [usize; 3],
+    /// Channels after the last block.
+    channels: usize,
+    /// Values that the last layer makes of an image.
+    outputs: usize,
+    way: Way,
+}
+
+enum Way {
+    F32(Isa, F32),
+    #[cfg(target_arch = "x86_64")]
+    Int8(Vnni, Int8),
+}
+
+/// What a forward pass makes of images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// What the last layer says, `[images, outputs]`.
+    pub outputs: Vec<f32>,
+    /// The mean of each channel after the last block, `[images, channels]`.
+    pub means: Vec<f32>,
+}
+
+impl Forward {
+    /// Runs images, `[count, channels, height, width]`: on the calling thread, and where there are enough of them
+    /// on the others of rayon's pool, too. What it says of an image does not depend on the others, nor on the number
+    /// of threads.
     ///
     /// # Errors
     ///
@@ -139,11 +214,7 @@ impl Forward {
         let image_len: usize = self.shape.iter().product();
         let count = images.len() / image_len;
         check_len("images", images.len(), count * image_len)?;
-        let [height, width, channels] = self.seen();
-        let outputs = self
-            .dense
-            .last()
-            .map_or(height * width * channels, |layer| layer.outputs);
+        let (outputs, channels) = (self.outputs, self.channels);
         let mut found = Found {
             outputs: vec![0.0; count * outputs],
             means: vec![0.0; count * channels],
@@ -160,15 +231,7 @@ impl Forward {
         let work = || {
             let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some(((images, outputs), means)) = next() {
-                with_buffers(|buffers| {
-                    self.isa.run(Chunk {
-                        network: self,
-                        images,
-                        outputs,
-                        means,
-                        buffers,
-                    });
-                });
+                with_buffers(|buffers| self.run_some(images, outputs, means, buffers));
             }
         };
         if workers <= 1 {
@@ -182,15 +245,38 @@ impl Forward {
         }
         Ok(found)
     }
+
+    fn run_some(
+        &self,
+        images: &[u8],
+        outputs: &mut [f32],
+        means: &mut [f32],
+        buffers: &mut Buffers,
+    ) {
+        match &self.way {
+            Way::F32(isa, network) => isa.run(Chunk {
+                network,
+                shape: self.shape,
+                images,
+                outputs,
+                means,
+                buffers: &mut buffers.f32s,
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Way::Int8(token, network) => {
+                let buffers = &mut buffers.int8;
+                token.run(network, self.shape, images, outputs, means, buffers);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Forward")
-            .field("isa", &self.isa)
             .field("shape", &self.shape)
-            .field("blocks", &self.blocks.len())
-            .field("dense", &self.dense.len())
+            .field("channels", &self.channels)
+            .field("outputs", &self.outputs)
             .finish_non_exhaustive()
     }
 }
@@ -198,11 +284,9 @@ impl fmt::Debug for Forward {
 /// What one thread computes with.
 #[derive(Default)]
 struct Buffers {
-    /// What goes into a block, and what comes out.
-    images: [Buffer; 2],
-    /// What goes into a dense layer, and what comes out.
-    rows: [Buffer; 2],
-    workspace: Workspace,
+    f32s: f32s::Buffers,
+    #[cfg(target_arch = "x86_64")]
+    int8: int8::Buffers,
 }
 
 fn with_buffers<T>(f: impl FnOnce(&mut Buffers) -> T) -> T {
@@ -210,104 +294,4 @@ fn with_buffers<T>(f: impl FnOnce(&mut Buffers) -> T) -> T {
         static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::default());
     }
     BUFFERS.with(|buffers| f(&mut buffers.borrow_mut()))
-}
-
-/// Some images, all the way.
-struct Chunk<'a> {
-    network: &'a Forward,
-    images: &'a [u8],
-    outputs: &'a mut [f32],
-    means: &'a mut [f32],
-    buffers: &'a mut Buffers,
-}
-
-impl WithSimd for Chunk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Chunk {
-            network,
-            images,
-            outputs,
-            means,
-            buffers,
-        } = self;
-        let [height, width, channels] = network.shape;
-        let seen = network.seen();
-        let seen_len: usize = seen.iter().product();
-        let image_len = height * width * channels;
-        let count = images.len() / image_len;
-        let Buffers {
-            images: [from, to],
-            rows: [rows, next_rows],
-            workspace,
-        } = buffers;
-        let (mut rows, mut next_rows) = (rows, next_rows);
-        let values = rows.slice(count * seen_len);
-        let each = images
-            .chunks_exact(image_len)
-            .zip(values.chunks_exact_mut(seen_len));
-        for ((image, row), means) in each.zip(means.chunks_exact_mut(seen[2])) {
-            let (mut from, mut to) = (&mut *from, &mut *to);
-            match network.blocks.first() {
-                Some(first) => network.read(image, first.input(from)),
-                None => network.read(image, (row, Place::plain(width, channels))),
-            }
-            for (i, block) in network.blocks.iter().enumerate() {
-                let input = from.slice(block.bordered_len());
-                let output = match network.blocks.get(i + 1) {
-                    Some(next) => next.input(to),
-                    None => (&mut *row, Place::plain(seen[1], seen[2])),
-                };
-                block.run(simd, input, output, workspace);
-                std::mem::swap(&mut from, &mut to);
-            }
-            tail::means(simd, row, means);
-        }
-        let Some((last, hidden)) = network.dense.split_last() else {
-            outputs.copy_from_slice(values);
-            return;
-        };
-        let mut len = count * seen_len;
-        for layer in hidden {
-            let next_len = count * layer.outputs;
-            layer.run(
-                simd,
-                rows.slice(len),
-                next_rows.slice(next_len),
-                &mut workspace.products,
-            );
-            len = next_len;
-            std::mem::swap(&mut rows, &mut next_rows);
-        }
-        last.run(simd, rows.slice(len), outputs, &mut workspace.products);
-    }
-}
-
-impl Forward {
-    /// Brings the bytes of one image into their place, with the channels last.
-    #[inline(always)]
-    fn read(&self, image: &[u8], (values, place): (&mut [f32], Place)) {
-        let [height, width, channels] = self.shape;
-        let planes = image.chunks_exact(height * width).zip(&self.tables);
-        for (channel, (plane, table)) in planes.enumerate() {
-            for (row, bytes) in plane.chunks_exact(width).enumerate() {
-                let values = &mut values[place.start + row * place.row_len + channel..];
-                let of = |byte: &u8| table[usize::from(*byte)];
-                // One channel is worth a loop without steps.
-                if channels == 1 {
-                    values
-                        .iter_mut()
-                        .zip(bytes)
-                        .for_each(|(value, byte)| *value = of(byte));
-                } else {
-                    let values = values.iter_mut().step_by(channels);
-                    values
-                        .zip(bytes)
-                        .for_each(|(value, byte)| *value = of(byte));
-                }
-            }
-        }
-    }
 }

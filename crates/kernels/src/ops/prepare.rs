@@ -1,4 +1,4 @@
-//! Burn's layers, prepared for [`Forward`].
+//! Burn's layers, as [`Layers`] of a forward pass.
 
 use burn::{
     nn::{BatchNorm, Linear, conv::Conv2d},
@@ -9,9 +9,9 @@ use super::{
     Order,
     conv::{common_padding, orient},
 };
-use crate::{Affine, inference::Forward};
+use crate::{Affine, inference::Layers};
 
-impl Forward {
+impl Layers {
     /// Adds what [`conv_block`](crate::conv_block) computes with running statistics, if there is a kernel for it.
     pub fn conv_block(
         self,
@@ -29,7 +29,7 @@ impl Forward {
             orient(&mut map, &mut weight);
         }
         let sizes = [conv.kernel_size[0], padding];
-        self.conv(&weight, sizes, pool, &map).ok()
+        self.conv(&weight, sizes, pool, map).ok()
     }
 
     /// Adds what [`dense_block`](crate::dense_block) computes with running statistics, if there is a kernel for it.
@@ -42,7 +42,7 @@ impl Forward {
         let [_, outputs] = linear.weight.dims();
         let bias = linear.bias.as_ref().map(|bias| bias.val());
         let map = map(outputs, bias, norm, with_relu)?;
-        self.dense(&values(linear.weight.val())?, &map).ok()
+        self.dense(&values(linear.weight.val())?, map).ok()
     }
 }
 

@@ -142,7 +142,7 @@ impl Evaluate {
             outln!("{}", serde_json::to_string_pretty(&json)?);
         } else {
             if classifier.precision() != Precision::F32 {
-                outln!("computed in {}", classifier.precision());
+                outln!("computed in {}, calibrated in f32", classifier.precision());
             }
             out!("{examination}");
             if let Some(found) = &resplits {

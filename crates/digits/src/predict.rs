@@ -111,7 +111,10 @@ impl Predict {
             );
         }
         if classifier.precision() != Precision::F32 && !self.quiet {
-            errln!("note: computed in {}", classifier.precision());
+            errln!(
+                "note: computed in {}, calibrated in f32",
+                classifier.precision()
+            );
         }
         let names = Names::of(classifier.classes());
         let review = self

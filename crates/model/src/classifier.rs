@@ -142,7 +142,7 @@ impl Classifier {
         })
     }
 
-    /// The same classifier, computing in a precision. Its calibration stays as it is.
+    /// The same classifier, computing in a precision. Its calibration stays as it is, which speaks of `f32`.
     ///
     /// # Errors
     /// If it is another than `f32`, and the processor has no instructions or the network no kernel for it. There is no

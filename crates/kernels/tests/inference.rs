@@ -8,12 +8,12 @@ mod common;
 use burn::{
     module::RunningState,
     nn::{
-        BatchNorm, Linear, LinearConfig, PaddingConfig2d,
+        BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{DType, Device, Tensor},
+    tensor::{Device, Tensor},
 };
-use common::{assert_close, batch_norm, config, devices, list, random, tensor};
+use common::{assert_close, config, devices, list, random, tensor};
 use kernels::{
     Isa, Order, conv_block, dense_block, flatten,
     inference::{Forward, Layers, Precision},
@@ -74,10 +74,12 @@ impl Case {
                 .map(|value| scale * value)
                 .collect::<Vec<f64>>()
         };
-        let mut norm = |channels: usize, next: &mut dyn FnMut(usize, f64) -> Vec<f64>| {
+        let norm = |channels: usize, next: &mut dyn FnMut(usize, f64) -> Vec<f64>| {
             self.norm.then(|| {
                 let (gamma, beta) = (next(channels, 2.0), next(channels, 0.5));
-                let mut norm = batch_norm(&gamma, &beta, device, DType::F32);
+                let mut norm = BatchNormConfig::new(channels).init(device);
+                norm.gamma = norm.gamma.map(|_| tensor(&gamma, [channels], device));
+                norm.beta = norm.beta.map(|_| tensor(&beta, [channels], device));
                 let variance: Vec<f64> = next(channels, 0.5).iter().map(|v| 1.0 + v).collect();
                 norm.running_mean =
                     RunningState::new(tensor(&next(channels, 0.5), [channels], device));
@@ -151,16 +153,16 @@ impl Case {
 
 impl Network {
     fn prepared(&self, [height, width, _]: [usize; 3], isa: Isa) -> Forward {
-        let mut forward = Forward::on(height, width, self.tables.clone(), isa);
+        let mut layers = Layers::new(height, width, self.tables.clone());
         for (conv, norm, pool) in &self.blocks {
-            forward = forward
+            layers = layers
                 .conv_block(conv, norm.as_ref(), self.order, *pool)
                 .unwrap();
         }
         for (linear, norm) in &self.dense {
-            forward = forward.dense_block(linear, norm.as_ref(), true).unwrap();
+            layers = layers.dense_block(linear, norm.as_ref(), true).unwrap();
         }
-        forward
+        layers.prepare_on(isa)
     }
 
     /// What the layers say one by one, and the means of the channels after the last block.
@@ -270,7 +272,7 @@ fn bytes_that_are_no_whole_images_are_refused() {
         .unwrap();
     let error = forward.run(&[0; 13]).unwrap_err().to_string();
     assert!(error.contains("13") && error.contains("12"), "{error}");
-    assert_eq!(forward.run(&[]).unwrap().outputs, []);
+    assert!(forward.run(&[]).unwrap().outputs.is_empty());
 }
 
 #[test]

@@ -89,12 +89,12 @@ pub(super) fn step(values: &[f32]) -> f32 {
     most / 255.0
 }
 
-/// Values as bytes of a step: rounded to the nearest, ties to even.
+/// Values as bytes of a step, at the front of `bytes`: rounded to the nearest, ties to even.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn quantize(values: &[f32], step: f32, bytes: &mut [u8]) {
     let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
     let (vectors, rest) = values.as_chunks::<LANES>();
-    let (groups, rest_bytes) = bytes.as_chunks_mut::<LANES>();
+    let (groups, rest_bytes) = bytes[..values.len()].as_chunks_mut::<LANES>();
     for (vector, group) in vectors.iter().zip(groups) {
         let scaled = _mm512_mul_ps(
             cast::<[f32; LANES], __m512>(*vector),

@@ -1,13 +1,14 @@
 //! The same network with the same initial weights, computed by the kernels or by Burn alone.
 
 use burn::{
+    module::Module,
     nn::{loss::CrossEntropyLossConfig, pool::MaxPool2dConfig},
     optim::{AdamWConfig, ModuleOptimizer},
     tensor::{Device, Tensor, TensorData, activation::relu},
 };
-use data::mnist;
+use data::{ImageShape, Normalization, mnist};
 use kernels::{AdamW, cross_entropy};
-use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
+use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order, Precision, Prepared};
 
 /// The ten digits.
 const CLASSES: usize = 10;
@@ -86,6 +87,36 @@ impl Contender {
         }
     }
 
+    /// The network as it answers when it learns no more.
+    pub fn answering(
+        &self,
+        shape: ImageShape,
+        normalization: &Normalization,
+        precision: Precision,
+    ) -> anyhow::Result<Answering> {
+        let network = self.network.valid();
+        Ok(match self.layers {
+            Layers::Kernels => Answering::Prepared(Prepared::with_precision(
+                &network,
+                shape,
+                normalization,
+                &self.device,
+                precision,
+            )?),
+            Layers::Stock if precision == Precision::Int8 => {
+                anyhow::bail!("Burn alone has no int8 here")
+            }
+            Layers::Stock => Answering::Stock {
+                contender: Contender {
+                    network,
+                    ..self.clone()
+                },
+                shape,
+                normalization: normalization.clone(),
+            },
+        })
+    }
+
     /// `[batch, channels, height, width]` images to `[batch, classes]` logits.
     pub fn forward(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
         match self.layers {
@@ -115,5 +146,43 @@ impl Contender {
             x = relu(x);
         }
         network.output.forward(x)
+    }
+}
+
+/// A network that learns no more.
+#[derive(Debug)]
+pub enum Answering {
+    /// As this project's classifier has it.
+    Prepared(Prepared),
+    /// As Burn alone computes it.
+    Stock {
+        /// The network.
+        contender: Contender,
+        /// Of the images.
+        shape: ImageShape,
+        /// Of their bytes.
+        normalization: Normalization,
+    },
+}
+
+impl Answering {
+    /// Bytes, `[images, channels, height, width]`, to logits, `[images, classes]`.
+    pub fn logits(&self, images: &[u8]) -> Vec<f32> {
+        match self {
+            Self::Prepared(network) => network.look(images).logits,
+            Self::Stock {
+                contender,
+                shape,
+                normalization,
+            } => {
+                let mut input = Vec::with_capacity(images.len());
+                normalization.apply(*shape, images, &mut input);
+                let count = images.len() / shape.len();
+                let dims = [count, shape.channels, shape.height, shape.width];
+                let images = Tensor::from_data(TensorData::new(input, dims), &contender.device);
+                let logits = contender.forward(&contender.network, images).into_data();
+                logits.iter::<f32>().collect()
+            }
+        }
     }
 }

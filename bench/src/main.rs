@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use data::{Normalization, Source};
-use model::{Backend, Order};
+use model::{Backend, Order, Precision};
 
 use crate::{
     contender::{Contender, Layers},
@@ -31,8 +31,8 @@ struct Args {
     /// Burn's own modules and optimizer instead of the kernels
     #[arg(long)]
     stock: bool,
-    /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak (a matrix
-    /// product), fma-peak (multiply-adds that wait for nothing: what the processor can do)
+    /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, inference-int8,
+    /// latency-int8 (both need AVX-512 VNNI), peak (a matrix product), fma-peak (multiply-adds that wait for nothing: what the processor can do)
     #[arg(
         long,
         value_delimiter = ',',
@@ -85,16 +85,18 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         let train =
             |norm| Ok::<_, anyhow::Error>(effort.train(contender(norm)?, &train, &normalization));
         let trained = contender(Some(Order::ConvNormReluPool))?;
+        let answering = |precision| trained.answering(test.shape(), &normalization, precision);
+        let precision = match name.strip_suffix("-int8") {
+            Some(_) => Precision::Int8,
+            None => Precision::F32,
+        };
         let speed = match name.as_str() {
             "train-norm" => train(Some(Order::ConvNormReluPool))?,
             "train-pool-norm" => train(Some(Order::ConvPoolNormRelu))?,
             "train-plain" => train(None)?,
-            "inference" => effort.inference(&trained, &test, &normalization),
-            "latency" => {
-                results.insert(
-                    name.clone(),
-                    effort.latency(&trained, &test, &normalization),
-                );
+            "inference" | "inference-int8" => effort.inference(&answering(precision)?, &test),
+            "latency" | "latency-int8" => {
+                results.insert(name.clone(), effort.latency(&answering(precision)?, &test));
                 continue;
             }
             "peak" => {

@@ -3,13 +3,15 @@
 use std::{hint::black_box, time::Instant};
 
 use burn::{
-    module::Module,
     optim::GradientsParams,
-    tensor::{Device, Distribution, Tensor, TensorData},
+    tensor::{Device, Distribution, Tensor},
 };
-use data::{ImageShape, LabelledImages, Loader, Normalization};
+use data::{LabelledImages, Loader, Normalization};
 
-use crate::{contender::Contender, fma};
+use crate::{
+    contender::{Answering, Contender},
+    fma,
+};
 
 /// Images per batch where nothing is learned, as in `train`.
 const EVALUATION_BATCH: usize = 500;
@@ -103,22 +105,11 @@ impl Effort {
     }
 
     /// Images per second from bytes to logits, in batches of 500.
-    pub fn inference(
-        &self,
-        contender: &Contender,
-        images: &LabelledImages,
-        normalization: &Normalization,
-    ) -> Speed {
-        let network = contender.network.valid();
-        let loader = Loader::whole(
-            images.clone(),
-            normalization,
-            EVALUATION_BATCH,
-            &contender.device,
-        );
+    pub fn inference(&self, answering: &Answering, images: &LabelledImages) -> Speed {
+        let batch_len = EVALUATION_BATCH * images.shape().len();
         let pass = || {
-            for batch in loader.epoch(1).flatten() {
-                black_box(contender.forward(&network, batch.images).into_data());
+            for batch in images.pixels().chunks(batch_len) {
+                black_box(answering.logits(batch));
             }
         };
         pass();
@@ -128,30 +119,10 @@ impl Effort {
     }
 
     /// Median milliseconds from the bytes of one image to its logits.
-    pub fn latency(
-        &self,
-        contender: &Contender,
-        images: &LabelledImages,
-        normalization: &Normalization,
-    ) -> f64 {
-        let network = contender.network.valid();
-        let mut input = Vec::new();
-        let mut answer = |index: usize| {
+    pub fn latency(&self, answering: &Answering, images: &LabelledImages) -> f64 {
+        let answer = |index: usize| {
             let started = Instant::now();
-            input.clear();
-            let ImageShape {
-                channels,
-                height,
-                width,
-            } = images.shape();
-            normalization.apply(
-                images.shape(),
-                images.image(index % images.len()),
-                &mut input,
-            );
-            let data = TensorData::new(input.clone(), [1, channels, height, width]);
-            let image = Tensor::from_data(data, &contender.device);
-            black_box(contender.forward(&network, image).into_data());
+            black_box(answering.logits(images.image(index % images.len())));
             1e3 * started.elapsed().as_secs_f64()
         };
         (0..self.answers / 4).for_each(|index| _ = answer(index));

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use data::LabelledImages;
 use evaluation::{Estimate, Paired, SelectiveReport, Verdict};
-use model::Classifier;
+use model::{Classification, Classifier, Precision};
 use report::{Examination, Origin};
 use serde::Serialize;
 
@@ -29,10 +29,10 @@ McNemar's exact one with mid-p (Fagerland and others 2013). B is called better o
 That no difference is shown doesn't say that there is none: B is called not worse where the interval lies above
 -MARGIN, which has to be chosen before looking.
 
-With --json the result is an object: a and b (each checkpoint, accuracy, accepted with n, coverage and risk, the
+With --json the result is an object: a and b (each checkpoint, precision, accuracy, accepted with n, coverage and risk, the
 errors among the accepted), paired (both, only_a, only_b, neither: images that are right), difference (B less A:
-value, lower, upper), mid_p, verdict (better, worse or no_difference_shown), not_worse (margin, shown), images and
-origin (source, trained_on, same, calibrated: of A). Shares are fractions."
+value, lower, upper), mid_p, verdict (better, worse or no_difference_shown), not_worse (margin, shown), images, changed
+(answered otherwise: classes, decisions) and origin (source, trained_on, same, calibrated: of A). Shares are fractions."
 )]
 pub struct Compare {
     /// Checkpoint folder of A, the one in use
@@ -46,6 +46,9 @@ pub struct Compare {
     /// A loss of accuracy that is still taken for not worse
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = margin)]
     margin: f64,
+    /// What B computes in: f32, or int8, which needs a processor with AVX-512 VNNI; A computes in f32
+    #[arg(long, value_name = "NAME", default_value_t)]
+    precision: Precision,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -67,6 +70,7 @@ struct Comparison {
     b: Side,
     images: u64,
     origin: Origin,
+    changed: Changed,
     paired: Paired,
     difference: Estimate,
     mid_p: f64,
@@ -77,8 +81,18 @@ struct Comparison {
 #[derive(Serialize)]
 struct Side {
     checkpoint: String,
+    precision: &'static str,
     accuracy: Estimate,
     accepted: SelectiveReport,
+}
+
+/// Images that are answered otherwise.
+#[derive(Serialize)]
+struct Changed {
+    /// With another class.
+    classes: usize,
+    /// Accepted by one, and left to a person by the other, or for another reason.
+    decisions: usize,
 }
 
 #[derive(Serialize)]
@@ -91,17 +105,26 @@ impl Compare {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let device = self.backend.device()?;
         let load = |path: &Path| Classifier::load(path, &device);
-        let (a, b) = (load(&self.a)?, load(&self.b)?);
+        let (a, b) = (
+            load(&self.a)?,
+            load(&self.b)?.with_precision(self.precision)?,
+        );
         self.check(&a, &b)?;
         let (images, origin) = test_images(a.manifest(), self.data_dir.as_deref())?;
-        let (a, right_a) = side(&self.a, &a, &images)?;
-        let (b, right_b) = side(&self.b, &b, &images)?;
+        let (a, answers_a, right_a) = side(&self.a, &a, &images)?;
+        let (b, answers_b, right_b) = side(&self.b, &b, &images)?;
+        let pairs = || answers_a.iter().zip(&answers_b);
+        let changed = Changed {
+            classes: pairs().filter(|(a, b)| a.class != b.class).count(),
+            decisions: pairs().filter(|(a, b)| a.decision != b.decision).count(),
+        };
         let paired = Paired::of(right_a.into_iter().zip(right_b));
         let comparison = Comparison {
             a,
             b,
             images: paired.n(),
             origin,
+            changed,
             paired,
             difference: paired.difference(LEVEL)?,
             mid_p: paired.mid_p()?,
@@ -167,17 +190,19 @@ fn side(
     path: &Path,
     classifier: &Classifier,
     images: &LabelledImages,
-) -> anyhow::Result<(Side, Vec<bool>)> {
+) -> anyhow::Result<(Side, Vec<Classification>, Vec<bool>)> {
     let examination = Examination::new(classifier, images)?;
     let answers = examination.answers().iter();
     let right = answers.zip(images.labels());
     let right = right.map(|(answer, label)| answer.class == *label);
     let side = Side {
         checkpoint: path.display().to_string(),
+        precision: classifier.precision().name(),
         accuracy: examination.evaluation.after.accuracy,
         accepted: examination.evaluation.selective,
     };
-    Ok((side, right.collect()))
+    let right = right.collect();
+    Ok((side, examination.answers().to_vec(), right))
 }
 
 impl Comparison {
@@ -198,7 +223,10 @@ impl Comparison {
                 risk,
                 ..
             } = side.accepted;
-            writeln!(text, "{name}: {}", side.checkpoint)?;
+            match side.precision {
+                "f32" => writeln!(text, "{name}: {}", side.checkpoint)?,
+                other => writeln!(text, "{name}: {}, computed in {other}", side.checkpoint)?,
+            }
             writeln!(text, "  right     {}", percent(&side.accuracy))?;
             writeln!(text, "  accepted  {}", percent(&coverage))?;
             match risk {
@@ -213,6 +241,11 @@ impl Comparison {
         writeln!(
             text,
             "both right {both}, only A {only_a}, only B {only_b}, neither {neither}"
+        )?;
+        let Changed { classes, decisions } = self.changed;
+        writeln!(
+            text,
+            "answered otherwise: {classes} with another class, {decisions} with another decision"
         )?;
         let Estimate {
             value,

@@ -9,13 +9,13 @@ use std::{
 
 use clap::Args;
 use data::LabelledImages;
-use model::Classifier;
+use model::{Classifier, Precision};
 use report::{Examination, Page};
 use runs::{History, Layout};
 use serde_json::json;
 
 use crate::{
-    BackendArg,
+    Computing,
     output::Output,
     resplits::{self, resplits},
     review::{Folder, Names, Review},
@@ -29,7 +29,8 @@ use crate::{
 Without --data-dir a checkpoint is examined on the test images of what it was trained on: MNIST's, or
 those in the folder that it records. Images of another data set are examined, too, and it is said.
 
-With --json the result is an object: checkpoint (path), classes (their names), test.accuracy and test.errors, and
+With --json the result is an object: checkpoint (path), classes (their names),
+precision (f32 or int8), test.accuracy and test.errors, and
 test.evaluation with every figure before and after calibration; shares are fractions. test.deferral is
 the threshold and its promise: certified, which validation decided on
 (test.deferral.certified_on_validation) unless these images contradict it (test.deferral.contradicted:
@@ -79,12 +80,12 @@ pub struct Evaluate {
     #[arg(long, value_name = "review.csv", conflicts_with = "review_dir")]
     review: Option<PathBuf>,
     #[command(flatten)]
-    backend: BackendArg,
+    computing: Computing,
 }
 
 impl Evaluate {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let classifier = self.computing.classifier(&self.checkpoint)?;
         let answers = self.review.as_deref().map(Review::read).transpose()?;
         // Pictures of one's own say nothing of the test images, nor those of them.
         if let Some(answers) = answers.as_ref().filter(|answers| !answers.is_test()) {
@@ -129,6 +130,7 @@ impl Evaluate {
             let mut json = json!({
                 "checkpoint": self.checkpoint.display().to_string(),
                 "classes": classifier.classes(),
+                "precision": classifier.precision().name(),
                 "test": examination,
             });
             if let Some(found) = &resplits {
@@ -139,6 +141,9 @@ impl Evaluate {
             }
             outln!("{}", serde_json::to_string_pretty(&json)?);
         } else {
+            if classifier.precision() != Precision::F32 {
+                outln!("computed in {}, calibrated in f32", classifier.precision());
+            }
             out!("{examination}");
             if let Some(found) = &resplits {
                 out!("{}", resplits::text(found));

@@ -42,12 +42,12 @@ mod table;
 mod test_images;
 mod verify;
 
-use std::{io, process::ExitCode};
+use std::{io, path::Path, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
 use exchange::ExchangeError;
-use model::{Backend, CheckpointError, Device};
+use model::{Backend, CheckpointError, Classifier, Device, Precision};
 use runs::Layout;
 
 /// Evaluates, applies and inspects trained digit classifiers.
@@ -95,6 +95,23 @@ enum Command {
     Verify(verify::Verify),
     /// Write a checkpoint as other programs have it
     Export(export::Export),
+}
+
+/// A classifier, and how it computes.
+#[derive(Args)]
+struct Computing {
+    /// What to compute in: f32, or int8, which is several times as fast and needs a processor with AVX-512 VNNI
+    #[arg(long, value_name = "NAME", default_value_t)]
+    precision: Precision,
+    #[command(flatten)]
+    backend: BackendArg,
+}
+
+impl Computing {
+    fn classifier(&self, checkpoint: &Path) -> anyhow::Result<Classifier> {
+        let classifier = Classifier::load(checkpoint, &self.backend.device()?)?;
+        Ok(classifier.with_precision(self.precision)?)
+    }
 }
 
 /// The backend to compute on.

@@ -9,10 +9,10 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use model::Classifier;
+use model::Precision;
 
 use crate::{
-    BackendArg,
+    Computing,
     review::{Folder, Names},
     table,
 };
@@ -86,7 +86,7 @@ pub struct Predict {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    backend: BackendArg,
+    computing: Computing,
 }
 
 /// Threads that classify: the network takes some MB on each of them, and with a few it is many times as
@@ -104,10 +104,16 @@ impl Predict {
 
     /// On a thread of the pool that classifies, with so many threads that read pictures.
     fn run_with(&self, threads: usize) -> anyhow::Result<ExitCode> {
-        let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let classifier = self.computing.classifier(&self.checkpoint)?;
         if classifier.manifest().calibration.is_none() && !self.quiet {
             errln!(
                 "note: this checkpoint is not calibrated: no answer is accepted (digits calibrate changes that)"
+            );
+        }
+        if classifier.precision() != Precision::F32 && !self.quiet {
+            errln!(
+                "note: computed in {}, calibrated in f32",
+                classifier.precision()
             );
         }
         let names = Names::of(classifier.classes());

@@ -13,7 +13,7 @@ use model::{Answer, Classifier, Decision};
 use report::{Examination, Misread, Page, View};
 use serde_json::json;
 
-use crate::{BackendArg, evaluate::history, output::Output, test_images::test_images};
+use crate::{Computing, evaluate::history, output::Output, test_images::test_images};
 
 /// So many images tell whether the network knows what a set shows.
 const TRIED: usize = 1000;
@@ -31,7 +31,7 @@ in the folder that it records.
 With --letters or --fashion, images whose label the network answers are left out where labels lie
 beside them: what it was trained on is no other thing.
 
-With --json the result is an object: checkpoint (path), seed, origin (source, trained_on, same), misread
+With --json the result is an object: checkpoint (path), precision (f32 or int8), seed, origin (source, trained_on, same), misread
 (a view of the images that is read, where they aren't as they are), and rows with name, images, accuracy
 (null where there is no digit), accepted, errors and risk among the accepted, deferral_rate,
 out_of_distribution, unreliable and low_confidence (why images go to a person),
@@ -64,12 +64,12 @@ pub struct Stress {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
     #[command(flatten)]
-    backend: BackendArg,
+    computing: Computing,
 }
 
 impl Stress {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let classifier = Classifier::load(&self.checkpoint, &self.backend.device()?)?;
+        let classifier = self.computing.classifier(&self.checkpoint)?;
         let (images, origin) = test_images(classifier.manifest(), self.data_dir.as_deref())?;
         let limit = self.limit as usize;
         let mut others = Vec::new();
@@ -106,6 +106,7 @@ impl Stress {
         if self.json {
             let mut json = json!({
                 "checkpoint": self.checkpoint.display().to_string(),
+                "precision": classifier.precision().name(),
                 "seed": stress.seed,
                 "origin": origin,
                 "rows": stress.rows,

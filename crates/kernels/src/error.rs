@@ -31,6 +31,12 @@ pub enum Error {
         /// Values of one row after the layer.
         outputs: usize,
     },
+    /// A precision that there is none of.
+    #[error("unknown precision `{0}`; known are f32 and int8")]
+    Precision(String),
+    /// No forward pass on bytes.
+    #[error("int8 is not possible: {0}; use f32")]
+    Int8(&'static str),
     /// A slice does not have the length that the geometry and the batch ask for.
     #[error(
         "`{name}` has {actual} values, but this geometry needs {expected}; pass a slice of that length"

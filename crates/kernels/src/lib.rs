@@ -33,6 +33,7 @@
 //!   recorded for autodiff. They decide whether the kernels cover a call. [`from_vec`] makes the tensors that
 //!   go in.
 //! - [`conv`], [`dense`]: the kernels, on slices, without Burn.
+//! - [`inference`]: a whole network that learns no more, prepared once, from bytes to what the last layer says.
 //!
 //! Tensors that come out of a block have Burn's shape `[batch, channels, height, width]`, but their values
 //! lie with the channels last, which the next block reads without a copy.
@@ -70,6 +71,9 @@ mod chunks;
 pub mod conv;
 pub mod dense;
 mod error;
+pub mod inference;
+#[cfg(target_arch = "x86_64")]
+mod isa_entry;
 #[cfg(feature = "burn")]
 mod layers;
 mod layout;
@@ -90,7 +94,9 @@ pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
 #[cfg(feature = "burn")]
-pub use ops::{NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
+pub use ops::{
+    NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec, has_kernels,
+};
 pub use simd::Isa;
 
 /// The examples of the README are tests.

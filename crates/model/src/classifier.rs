@@ -5,12 +5,14 @@ use std::{ops::Deref, path::Path, sync::Arc};
 use burn::tensor::Device;
 use data::{ImageShape, Normalization};
 use evaluation::{Calibration, Classification, Evidence, Pixels};
+use kernels::inference::Precision;
 use thiserror::Error;
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, MANIFEST, Manifest},
     network::Network,
     output::Output,
+    prepared::{PrecisionError, Prepared},
 };
 
 /// A trained network, or several whose probabilities are averaged, with the preprocessing that belongs
@@ -18,10 +20,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Classifier {
     networks: Vec<Network>,
+    prepared: Vec<Prepared>,
     manifest: Manifest,
     calibration: Calibration,
     names: Vec<Arc<str>>,
     device: Device,
+    precision: Precision,
 }
 
 /// Bytes that are no whole images of the shape that the network takes.
@@ -134,7 +138,11 @@ impl Classifier {
 
     fn new(networks: Vec<Network>, manifest: Manifest, device: &Device) -> Self {
         let calibration = manifest.calibration.clone();
+        let device = device.clone().without_autodiff();
+        let prepare =
+            |network| Prepared::new(network, manifest.input, &manifest.normalization, &device);
         Classifier {
+            prepared: networks.iter().map(prepare).collect(),
             networks,
             calibration: calibration
                 .unwrap_or_else(|| Calibration::unfitted(manifest.classes.len())),
@@ -144,8 +152,37 @@ impl Classifier {
                 .map(|name| Arc::from(&**name))
                 .collect(),
             manifest,
-            device: device.clone().without_autodiff(),
+            device,
+            precision: Precision::F32,
         }
+    }
+
+    /// The same classifier, computing in a precision. Its calibration stays as it is, which speaks of `f32`.
+    ///
+    /// # Errors
+    /// If it is another than `f32`, and the processor has no instructions or the network no kernel for it. There is no
+    /// fallback to another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self, PrecisionError> {
+        let Manifest {
+            input,
+            normalization,
+            ..
+        } = &self.manifest;
+        let prepare = |network| {
+            Prepared::with_precision(network, *input, normalization, &self.device, precision)
+        };
+        self.prepared = self
+            .networks
+            .iter()
+            .map(prepare)
+            .collect::<Result<_, _>>()?;
+        self.precision = precision;
+        Ok(self)
+    }
+
+    /// What its networks compute in: `f32` unless it was told otherwise.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The networks themselves, at least one, for those who want to look at their weights.
@@ -153,8 +190,8 @@ impl Classifier {
         &self.networks
     }
 
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
+    pub(crate) fn prepared(&self) -> &[Prepared] {
+        &self.prepared
     }
 
     /// What the checkpoint says of itself.

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use data::{ImageShape, Normalization};
-use kernels::{conv2d, flatten, linear};
+use kernels::{conv2d, flatten, inference::Layers, linear};
 
 use crate::config::{BlockConfig, ConfigError, NetworkConfig, Order};
 use crate::init::Initializer;
@@ -126,6 +126,37 @@ impl Network {
             .clamp_min(0.0)
             .sqrt();
         (self.head(flat), features)
+    }
+
+    /// The network in evaluation mode on raw bytes; none where its device or a layer has no kernel.
+    pub(crate) fn layers(
+        &self,
+        input: ImageShape,
+        normalization: &Normalization,
+        device: &Device,
+    ) -> Option<Layers> {
+        if !kernels::has_kernels(device) {
+            return None;
+        }
+        let ImageShape { height, width, .. } = input;
+        let mut layers = Layers::new(height, width, normalization.tables());
+        for Block {
+            conv,
+            norm,
+            order,
+            pool,
+        } in &self.blocks
+        {
+            let order = match order {
+                Order::ConvNormReluPool => kernels::Order::ConvNormReluPool,
+                Order::ConvPoolNormRelu => kernels::Order::ConvPoolNormRelu,
+            };
+            layers = layers.conv_block(conv, norm.as_ref(), order, *pool)?;
+        }
+        for Dense { linear, norm } in &self.dense {
+            layers = layers.dense_block(linear, norm.as_ref(), true)?;
+        }
+        layers.dense_block(&self.output, None, false)
     }
 
     /// Whether the network, in evaluation mode, computes finite numbers: all weights and running

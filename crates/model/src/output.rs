@@ -1,13 +1,7 @@
 //! What the networks of a classifier make of images, before any decision: every network looks at every
 //! view of an image, and what they say is put together.
 
-use burn::tensor::{Element, Tensor};
-use data::ImageShape;
-
-use crate::{
-    classifier::{Classifier, ShapeError},
-    network::Network,
-};
+use crate::classifier::{Classifier, ShapeError};
 
 /// How many bytes of images go through a network at once: enough to keep the cores busy, and few
 /// enough that the memory stays in the tens of megabytes.
@@ -32,7 +26,7 @@ impl Classifier {
     pub fn logits(&self, images: &[u8]) -> Result<Vec<Vec<f64>>, ShapeError> {
         let mut rows = Vec::new();
         for chunk in self.chunks(images)? {
-            let said = self.said(chunk, |network, input| (network.forward(input), None));
+            let said = self.said(chunk);
             rows.extend(said.iter().map(|said| evaluation::combine(&said.logits)));
         }
         Ok(rows)
@@ -45,39 +39,39 @@ impl Classifier {
     pub fn outputs(&self, images: &[u8]) -> Result<Vec<Output>, ShapeError> {
         let mut outputs = Vec::new();
         for chunk in self.chunks(images)? {
-            let said = self.said(chunk, |network, input| {
-                let (logits, features) = network.forward_with_features(input);
-                (logits, Some(features))
-            });
             let views = self.manifest().views.count();
-            outputs.extend(said.into_iter().map(|said| said.together(views)));
+            outputs.extend(
+                self.said(chunk)
+                    .into_iter()
+                    .map(|said| said.together(views)),
+            );
         }
         Ok(outputs)
     }
 
-    /// What every network says of every view of a portion of images, by image; `look` gives logits and,
-    /// where they are wanted, features.
-    fn said(
-        &self,
-        portion: &[u8],
-        look: impl Fn(&Network, Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>),
-    ) -> Vec<Said> {
-        let (images, members) = (self.count(portion), self.networks().len());
+    /// What every network says of every view of a portion of images, by image.
+    fn said(&self, portion: &[u8]) -> Vec<Said> {
+        let (images, members) = (self.count(portion), self.prepared().len());
         let views = self.manifest().views;
         let mut said = vec![Said::new(views.count(), members); images];
         // A single image keeps no core busy: as many views together as may go through a network at once.
         let together = (CHUNK / portion.len().max(1)).max(1);
         let shown: Vec<_> = views.of(portion, self.shape()).collect();
         for (group, shown) in shown.chunks(together).enumerate() {
-            let input = self.input(&shown.concat());
-            for (member, network) in self.networks().iter().enumerate() {
-                let (logits, features) = look(network, input.clone());
-                for (row, logits) in rows_of(logits).enumerate() {
+            let shown = shown.concat();
+            for (member, network) in self.prepared().iter().enumerate() {
+                let response = network.look(&shown);
+                let rows = shown.len() / self.shape().len();
+                let (classes, channels) =
+                    (response.logits.len() / rows, response.features.len() / rows);
+                let logits = response.logits.chunks_exact(classes);
+                let features = response.features.chunks_exact(channels);
+                for (row, (logits, features)) in logits.zip(features).enumerate() {
                     let view = group * together + row / images;
-                    said[row % images].logits[view * members + member] = logits;
-                }
-                for (row, features) in features.into_iter().flat_map(rows_of).enumerate() {
-                    said[row % images].add(member, features);
+                    let said = &mut said[row % images];
+                    said.logits[view * members + member] =
+                        logits.iter().map(|&logit| logit.into()).collect();
+                    said.add(member, features);
                 }
             }
         }
@@ -95,20 +89,6 @@ impl Classifier {
 
     fn count(&self, images: &[u8]) -> usize {
         images.len() / self.shape().len()
-    }
-
-    /// Bytes as the input of a network, `[images, channels, height, width]`.
-    fn input(&self, images: &[u8]) -> Tensor<4> {
-        let shape = self.shape();
-        let ImageShape {
-            channels,
-            height,
-            width,
-        } = shape;
-        let mut input = Vec::with_capacity(images.len());
-        self.normalization().apply(shape, images, &mut input);
-        let dims = [self.count(images), channels, height, width];
-        kernels::from_vec(input, dims, self.device())
     }
 }
 
@@ -129,9 +109,9 @@ impl Said {
         }
     }
 
-    fn add(&mut self, member: usize, features: Vec<f32>) {
+    fn add(&mut self, member: usize, features: &[f32]) {
         match &mut self.features[member] {
-            sums if sums.is_empty() => *sums = features,
+            sums if sums.is_empty() => *sums = features.to_vec(),
             sums => {
                 let pairs = sums.iter_mut().zip(features);
                 pairs.for_each(|(sum, feature)| *sum += feature);
@@ -146,12 +126,4 @@ impl Said {
             features: features.map(|sum| sum / views as f32).collect(),
         }
     }
-}
-
-/// The rows of a matrix.
-fn rows_of<T: Element>(matrix: Tensor<2>) -> impl Iterator<Item = Vec<T>> {
-    let width = matrix.dims()[1].max(1);
-    let values: Vec<T> = matrix.into_data().iter::<T>().collect();
-    let rows: Vec<Vec<T>> = values.chunks_exact(width).map(<[T]>::to_vec).collect();
-    rows.into_iter()
 }

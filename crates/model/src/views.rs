@@ -88,19 +88,21 @@ impl Views {
 
 fn shifted(images: &[u8], shape: ImageShape, [down, right]: [isize; 2]) -> Vec<u8> {
     let ImageShape { height, width, .. } = shape;
+    if [down, right] == [0, 0] {
+        return images.to_vec();
+    }
     let mut out = vec![0; images.len()];
+    let kept = width - right.unsigned_abs().min(width);
+    let (from_x, to_x) = ((-right).max(0) as usize, right.max(0) as usize);
     let planes = images.chunks_exact(height * width);
     for (from, to) in planes.zip(out.chunks_exact_mut(height * width)) {
         for (y, row) in to.chunks_exact_mut(width).enumerate() {
             let source = y
                 .checked_add_signed(-down)
                 .filter(|&source| source < height);
-            let Some(source) = source.map(|source| &from[source * width..][..width]) else {
-                continue;
-            };
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let source = x.checked_add_signed(-right).and_then(|x| source.get(x));
-                *pixel = source.copied().unwrap_or(0);
+            if let (Some(source), 1..) = (source, kept) {
+                let source = &from[source * width..][..width];
+                row[to_x..][..kept].copy_from_slice(&source[from_x..][..kept]);
             }
         }
     }

@@ -4,14 +4,15 @@
 
 mod common;
 
-use burn::tensor::{Bytes, DType, Distribution, Tensor};
+use burn::tensor::{Bytes, DType, Distribution, Tensor, TensorData};
 use common::{
     COLOUR, Folder, block, calibration, device, full_manifest, json_of, manifest, network, tiny,
     weights,
 };
 use data::{Random, mnist};
 use model::{
-    Backend, Classifier, Decision, ImageShape, Manifest, Network, NetworkConfig, Order, Summary,
+    Backend, Classifier, Decision, ImageShape, Manifest, Network, NetworkConfig, Normalization,
+    Order, Precision, Prepared, Summary,
     checkpoint::{Checkpoint, MANIFEST, MODEL},
 };
 
@@ -165,6 +166,67 @@ fn the_network_computes_what_its_shapes_say() {
         let (logits, features) = network.forward_with_features(images.clone());
         assert_eq!((logits.dims(), features.dims()), ([3, classes], [3, at[0]]));
         assert_eq!(network.forward(images).into_data(), logits.into_data());
+    }
+}
+
+#[test]
+fn a_prepared_network_says_what_the_network_says() {
+    for backend in Backend::available() {
+        let Ok(device) = backend.device() else {
+            continue;
+        };
+        for (config, shape, classes) in configs() {
+            let network = config.init(0, shape, classes, &device).unwrap();
+            let normalization = Normalization {
+                mean: vec![0.25; shape.channels],
+                std: vec![0.5; shape.channels],
+            };
+            let images = images(3, shape);
+            let mut input = Vec::new();
+            normalization.apply(shape, &images, &mut input);
+            let dims = [3, shape.channels, shape.height, shape.width];
+            let input = Tensor::from_data(TensorData::new(input, dims), &device);
+            let (logits, features) = network.forward_with_features(input);
+            let response = Prepared::new(&network, shape, &normalization, &device).look(&images);
+            for (found, expected) in [(response.logits, logits), (response.features, features)] {
+                let expected: Vec<f32> = expected.into_data().iter::<f32>().collect();
+                assert_eq!(found.len(), expected.len());
+                let scale = expected
+                    .iter()
+                    .fold(1.0, |most: f32, value| most.max(value.abs()));
+                for (found, expected) in found.iter().zip(&expected) {
+                    let near = (found - expected).abs() <= 1e-4 * scale;
+                    assert!(near, "{found} instead of {expected}: {config:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_precision_is_what_was_asked_for_or_an_error() {
+    let load = || classifier(&manifest_for(&tiny(), COLOUR, 3), Backend::default());
+    let exact = load();
+    assert_eq!(exact.precision(), Precision::F32);
+    let images = images(20, COLOUR);
+    let logits = exact.logits(&images).unwrap();
+    let same = load().with_precision(Precision::F32).unwrap();
+    assert_eq!(same.logits(&images).unwrap(), logits);
+    match load().with_precision(Precision::Int8) {
+        Ok(rough) => {
+            assert_eq!(rough.precision(), Precision::Int8);
+            let found = rough.logits(&images).unwrap();
+            assert_ne!(found, logits);
+            for (found, exact) in found.concat().iter().zip(logits.concat()) {
+                assert!((found - exact).abs() < 0.1, "{found} instead of {exact}");
+            }
+            let again = rough.with_precision(Precision::F32).unwrap();
+            assert_eq!(again.logits(&images).unwrap(), logits);
+        }
+        Err(error) => {
+            let line = error.to_string();
+            assert!(line.starts_with("int8 is not possible: "), "{line}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
+use model::Precision;
 use queue::Address;
 use tracing::level_filters::LevelFilter;
 
@@ -58,6 +59,9 @@ pub struct Args {
     /// first of these]
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
+    /// What to compute in: f32, or int8, which is several times as fast and needs a processor with AVX-512 VNNI
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub precision: Precision,
     /// Images that are computed together at most
     #[arg(long, value_name = "IMAGES", default_value_t = 256)]
     pub max_batch: usize,

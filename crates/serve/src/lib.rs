@@ -102,7 +102,8 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 fn tell(service: &Service, address: SocketAddr) {
     for (name, slot) in service.models.iter() {
         let model = slot.current();
-        info!(model = name, version = %model.version, "in service");
+        let precision = model.classifier.precision();
+        info!(model = name, version = %model.version, %precision, "in service");
     }
     let database = service.queue.database();
     println!("draw a digit:       http://{address}/");

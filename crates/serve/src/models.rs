@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use model::{Classifier, Device, checkpoint::Checkpoint};
+use model::{Classifier, Device, Precision, checkpoint::Checkpoint};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -15,6 +15,15 @@ use crate::{
     gate::{Gate, Verdict},
     replacement::{Replacement, Retry},
 };
+
+/// How all models compute.
+#[derive(Clone, Debug)]
+pub struct Computing {
+    /// Where.
+    pub device: Device,
+    /// In what.
+    pub precision: Precision,
+}
 
 /// A model as it answers: never changed, only replaced.
 #[derive(Debug)]
@@ -46,7 +55,7 @@ struct Past {
 pub struct Models {
     slots: BTreeMap<String, Arc<Slot>>,
     first: String,
-    device: Device,
+    computing: Computing,
 }
 
 impl Models {
@@ -54,12 +63,12 @@ impl Models {
     ///
     /// # Errors
     /// If one can't be loaded, or a name can't stand in an address or stands twice.
-    pub fn load(given: &[String], device: Device) -> anyhow::Result<Self> {
+    pub fn load(given: &[String], computing: Computing) -> anyhow::Result<Self> {
         let mut slots = BTreeMap::new();
         let mut first = None;
         for given in given {
             let (name, folder) = named(given)?;
-            let loaded = load(&folder, &device)?;
+            let loaded = load(&folder, &computing)?;
             let past = Past {
                 served: vec![loaded.version.clone()],
                 last: None,
@@ -77,7 +86,7 @@ impl Models {
         Ok(Models {
             slots,
             first: first.context("no model to serve")?,
-            device,
+            computing,
         })
     }
 
@@ -107,7 +116,7 @@ impl Models {
     /// if that is asked for.
     pub fn refresh(&self, gate: &Gate, again: bool) {
         for (name, slot) in &self.slots {
-            let Some(last) = slot.refresh(name, &self.device, gate, again) else {
+            let Some(last) = slot.refresh(name, &self.computing, gate, again) else {
                 continue;
             };
             let Replacement {
@@ -136,8 +145,8 @@ impl Slot {
     }
 
     /// What is in the folder, if it can take the place of what answers at present.
-    fn successor(&self, current: &Loaded, device: &Device) -> anyhow::Result<Loaded> {
-        let loaded = load(&self.folder, device)?;
+    fn successor(&self, current: &Loaded, computing: &Computing) -> anyhow::Result<Loaded> {
+        let loaded = load(&self.folder, computing)?;
         let (old, new) = (&current.classifier, &loaded.classifier);
         ensure!(
             old.shape() == new.shape()
@@ -162,7 +171,7 @@ impl Slot {
     fn refresh(
         &self,
         name: &str,
-        device: &Device,
+        computing: &Computing,
         gate: &Gate,
         again: bool,
     ) -> Option<Replacement> {
@@ -182,7 +191,7 @@ impl Slot {
         if !again && before.as_ref().is_some_and(|last| !last.retry.is_due()) {
             return None;
         }
-        let last = match self.successor(&current, device) {
+        let last = match self.successor(&current, computing) {
             Err(error) => Replacement::fault(version, &error, Retry::Look),
             Ok(loaded) => self.succeed(name, &current, loaded, gate),
         };
@@ -249,14 +258,15 @@ fn named(given: &str) -> anyhow::Result<(String, PathBuf)> {
     Ok((name, folder))
 }
 
-fn load(folder: &Path, device: &Device) -> anyhow::Result<Loaded> {
+fn load(folder: &Path, computing: &Computing) -> anyhow::Result<Loaded> {
     // Another checkpoint may take the place meanwhile: the version is that of what was loaded.
     for _ in 0..3 {
         let before = version(folder)?;
         let checkpoint = Checkpoint::open(folder)?;
         if version(folder)? == before {
             return Ok(Loaded {
-                classifier: Classifier::from_checkpoint(&checkpoint, device)?,
+                classifier: Classifier::from_checkpoint(&checkpoint, &computing.device)?
+                    .with_precision(computing.precision)?,
                 version: before,
             });
         }

@@ -25,7 +25,7 @@ use crate::{
     engine::{Batching, Engine},
     gate::{self, Gate},
     metrics::Metrics,
-    models::{Loaded, Models},
+    models::{Computing, Loaded, Models},
     second::Unseen,
     watch::Watch,
     workers::Workers,
@@ -90,7 +90,11 @@ impl Service {
             Some(name) => name.parse()?,
             None => Backend::default(),
         };
-        let mut models = Models::load(&args.models, backend.device()?)?;
+        let computing = Computing {
+            device: backend.device()?,
+            precision: args.precision,
+        };
+        let mut models = Models::load(&args.models, computing)?;
         let tests = gate::tests(&args.test_data, &models)?;
         let metrics = Arc::new(Metrics::new()?);
         let batching = Batching {

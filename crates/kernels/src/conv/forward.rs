@@ -92,11 +92,22 @@ fn block_of_channels<S: Simd>(
     vectors: usize,
     output: &mut [f32],
 ) {
-    let widest = const { sums_in_registers::<S>() } / vectors;
-    let tiles = grid.columns.div_ceil(widest);
+    let most = const { sums_in_registers::<S>() };
+    let widest = if vectors == 1 { most } else { most / 2 };
+    // Divisions are slow beside a small tile.
+    let tiles = if grid.columns <= widest {
+        1
+    } else {
+        grid.columns.div_ceil(widest)
+    };
     for tile in 0..tiles {
-        let first = tile * grid.columns / tiles;
-        let end = (tile + 1) * grid.columns / tiles;
+        let (first, end) = match tiles {
+            1 => (0, grid.columns),
+            _ => (
+                tile * grid.columns / tiles,
+                (tile + 1) * grid.columns / tiles,
+            ),
+        };
         let tile = Tile {
             grid,
             input: &input[first * grid.column_len..],

@@ -26,7 +26,7 @@ pub(crate) use orient::flip_filters;
 pub(crate) mod tiles {
     pub(crate) use super::{
         forward::{Grid, convolve, multiply},
-        pack::{BLOCK, Packed},
+        pack::{BLOCK, Packed, pack_forward, pack_matrix},
         weight_grad::add_dense,
     };
 }

@@ -39,6 +39,20 @@ pub(crate) fn pack_input_grad(geometry: &Geometry, weight: &[f32], lanes: usize)
     })
 }
 
+/// Packs a matrix `[inputs, outputs]`: filters of one column, in rows of `taps` inputs.
+pub(crate) fn pack_matrix(matrix: &[f32], outputs: usize, taps: usize, lanes: usize) -> Packed {
+    let inputs = matrix.len() / outputs;
+    let packed = pack(outputs, inputs, 1, lanes, |_, _, input| Column {
+        values: &matrix[input * outputs..],
+        step: 1,
+    });
+    Packed {
+        taps,
+        kernel: inputs / taps,
+        ..packed
+    }
+}
+
 /// One weight of each filter: every `step`th of `values`.
 struct Column<'a> {
     values: &'a [f32],

@@ -25,6 +25,24 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// Bias, then batch normalization by given statistics: of `bias`, `gamma`, `beta`, mean and variance, one value
+    /// per channel each.
+    pub(crate) fn normalizing(vectors: [&[f32]; 5], epsilon: f64, relu: bool) -> Self {
+        let [bias, gamma, beta, mean, variance] = vectors;
+        let (mut scales, mut shifts) = (Vec::new(), Vec::new());
+        for c in 0..bias.len() {
+            let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + epsilon).sqrt();
+            let centre = f64::from(bias[c]) - f64::from(mean[c]);
+            scales.push(scale as f32);
+            shifts.push((f64::from(beta[c]) + scale * centre) as f32);
+        }
+        Self {
+            scale: scales,
+            shift: shifts,
+            relu,
+        }
+    }
+
     /// The map with its parameters padded to whole vectors.
     pub(crate) fn padded(&self, lanes: usize) -> Self {
         Self {

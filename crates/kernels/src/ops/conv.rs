@@ -84,7 +84,7 @@ fn geometry(
 }
 
 /// The padding of a convolution, if it is the same on all sides and nothing else is special.
-fn common_padding(conv: &Conv2d) -> Option<usize> {
+pub(super) fn common_padding(conv: &Conv2d) -> Option<usize> {
     let kernel = conv.kernel_size[0];
     let plain = conv.stride == [1, 1] && conv.dilation == [1, 1] && conv.groups == 1;
     if !plain || conv.kernel_size != [kernel, kernel] {
@@ -108,6 +108,13 @@ fn max_pool_if(pool: bool, x: Tensor<4>) -> Tensor<4> {
     } else {
         x
     }
+}
+
+/// Prepares a map before a max-pool: the pool takes the maximum after its factors, so the filters take their
+/// signs.
+pub(super) fn orient(map: &mut Affine, weight: &mut [f32]) {
+    flip_filters(&map.scale, weight);
+    map.scale.iter_mut().for_each(|scale| *scale = scale.abs());
 }
 
 /// A convolution, and a max-pool if the geometry has one.
@@ -147,10 +154,8 @@ impl Layer for ConvLayer {
         if !self.geometry.pool || self.statistics != Statistics::Conv {
             return;
         }
-        // The pool takes the maximum after this factor, so the filter takes its sign.
         if map.scale.iter().any(|scale| *scale < 0.0) {
-            flip_filters(&map.scale, weight.to_mut());
-            map.scale.iter_mut().for_each(|scale| *scale = scale.abs());
+            orient(map, weight.to_mut());
         }
     }
 

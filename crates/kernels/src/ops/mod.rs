@@ -11,6 +11,7 @@ mod dense;
 mod flatten;
 mod fused;
 mod loss;
+mod prepare;
 mod tensor;
 
 #[cfg(feature = "optim")]
@@ -29,8 +30,9 @@ use burn::{
 
 use crate::error::Error;
 
-/// Whether the device, with or without autodiff, is of a backend that has kernels.
-fn has_kernels(device: &Device) -> bool {
+/// Whether the device, with or without autodiff, is of a backend that has kernels: one whose tensors lie in main
+/// memory.
+pub fn has_kernels(device: &Device) -> bool {
     match device.clone().inner().as_dispatch() {
         #[cfg(feature = "ndarray")]
         DispatchDevice::NdArray(_) => true,

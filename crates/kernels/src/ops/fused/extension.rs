@@ -155,18 +155,9 @@ fn run_norm_infer<B: HostBackend, L: Layer>(
     layer: L,
     norm: Norm,
 ) -> FloatTensor<B> {
-    let [bias, gamma, beta, mean, variance] = vectors.map(|vector| values::<B>(vector));
-    let mut map = Affine {
-        scale: Vec::new(),
-        shift: Vec::new(),
-        relu: norm.relu,
-    };
-    for c in 0..layer.outputs() {
-        let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + norm.epsilon).sqrt();
-        let centre = f64::from(bias[c]) - f64::from(mean[c]);
-        map.scale.push(scale as f32);
-        map.shift.push((f64::from(beta[c]) + scale * centre) as f32);
-    }
+    let vectors = vectors.map(|vector| values::<B>(vector));
+    let vectors = vectors.each_ref().map(|vector| &vector[..layer.outputs()]);
+    let mut map = Affine::normalizing(vectors, norm.epsilon, norm.relu);
     let pass = run::<B, L, _>(input, weight, layer, |input, weight, output| {
         let mut weight = Cow::Borrowed(weight);
         layer.orient(&mut map, &mut weight);

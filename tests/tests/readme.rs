@@ -304,7 +304,7 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
-        "python3 bench/seeds.py --config configs/fast.toml",
+        "python3 bench/seeds.py --config configs/fast.toml --count 20",
         Shortened(ONE_SEED, SEEDS),
     ),
     (

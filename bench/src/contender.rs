@@ -109,10 +109,10 @@ impl Contender {
                 anyhow::bail!("Burn alone has no int8 here")
             }
             Layers::Stock => Answering::Stock {
-                contender: Contender {
+                contender: Box::new(Contender {
                     network,
                     ..self.clone()
-                },
+                }),
                 shape,
                 normalization: normalization.clone(),
             },
@@ -159,7 +159,7 @@ pub enum Answering {
     /// As Burn alone computes it.
     Stock {
         /// The network.
-        contender: Contender,
+        contender: Box<Contender>,
         /// Of the images.
         shape: ImageShape,
         /// Of their bytes.

@@ -8,7 +8,9 @@ use burn::{
 };
 use data::{ImageShape, Normalization, mnist};
 use kernels::{AdamW, cross_entropy};
-use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order, Precision, Prepared};
+use model::{
+    BlockConfig, ConfigError, InferencePrecision, Network, NetworkConfig, Order, Prepared,
+};
 
 /// The ten digits.
 const CLASSES: usize = 10;
@@ -92,7 +94,7 @@ impl Contender {
         &self,
         shape: ImageShape,
         normalization: &Normalization,
-        precision: Precision,
+        precision: InferencePrecision,
     ) -> anyhow::Result<Answering> {
         let network = self.network.valid();
         Ok(match self.layers {
@@ -103,14 +105,14 @@ impl Contender {
                 &self.device,
                 precision,
             )?),
-            Layers::Stock if precision == Precision::Int8 => {
+            Layers::Stock if precision == InferencePrecision::Int8 => {
                 anyhow::bail!("Burn alone has no int8 here")
             }
             Layers::Stock => Answering::Stock {
-                contender: Contender {
+                contender: Box::new(Contender {
                     network,
                     ..self.clone()
-                },
+                }),
                 shape,
                 normalization: normalization.clone(),
             },
@@ -157,7 +159,7 @@ pub enum Answering {
     /// As Burn alone computes it.
     Stock {
         /// The network.
-        contender: Contender,
+        contender: Box<Contender>,
         /// Of the images.
         shape: ImageShape,
         /// Of their bytes.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use data::{Normalization, Source};
-use model::{Backend, Order, Precision};
+use model::{Backend, InferencePrecision, Order};
 
 use crate::{
     contender::{Contender, Layers},
@@ -87,8 +87,8 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         let trained = contender(Some(Order::ConvNormReluPool))?;
         let answering = |precision| trained.answering(test.shape(), &normalization, precision);
         let precision = match name.strip_suffix("-int8") {
-            Some(_) => Precision::Int8,
-            None => Precision::F32,
+            Some(_) => InferencePrecision::Int8,
+            None => InferencePrecision::F32,
         };
         let speed = match name.as_str() {
             "train-norm" => train(Some(Order::ConvNormReluPool))?,

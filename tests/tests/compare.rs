@@ -108,3 +108,37 @@ fn classes_that_differ_are_named() {
         );
     }
 }
+
+#[test]
+fn bytes_change_few_answers_and_it_is_said_or_refused() {
+    let sandbox = Sandbox::new();
+    let good = pretrained().display().to_string();
+    let args = ["compare", &good, &good, "--precision", "int8"];
+    #[cfg(target_arch = "x86_64")]
+    let possible = std::arch::is_x86_feature_detected!("avx512vnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    let possible = false;
+    if !possible {
+        let error = sandbox.fail("digits", &args);
+        assert!(error.contains("int8 is not possible"), "{error}");
+        return;
+    }
+    let found = compare(&sandbox, &good, &good, &args[3..]);
+    let precisions = ["a", "b"].map(|side| found[side]["precision"].as_str().unwrap());
+    assert_eq!(precisions, ["f32", "int8"]);
+    let changed = |of: &str| found["changed"][of].as_u64().unwrap();
+    assert!(changed("classes") <= 5 && (1..=30).contains(&changed("decisions")));
+    let text = sandbox.succeed("digits", &args).stdout;
+    assert!(text.contains(", computed in int8\n"), "{text}");
+
+    let json = sandbox.succeed(
+        "digits",
+        &["evaluate", &good, "--json", "--precision", "int8"],
+    );
+    let alone: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(alone["precision"], "int8");
+    assert_eq!(
+        alone["test"]["evaluation"]["after"]["accuracy"],
+        found["b"]["accuracy"]
+    );
+}

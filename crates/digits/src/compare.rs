@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use data::LabelledImages;
 use evaluation::{Estimate, Paired, SelectiveReport, Verdict};
-use model::{Classification, Classifier, Precision};
+use model::{Classification, Classifier, InferencePrecision};
 use report::{Examination, Origin};
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub struct Compare {
     margin: f64,
     /// What B computes in: f32, or int8, which needs a processor with AVX-512 VNNI; A computes in f32
     #[arg(long, value_name = "NAME", default_value_t)]
-    precision: Precision,
+    precision: InferencePrecision,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,

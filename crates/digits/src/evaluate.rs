@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use data::LabelledImages;
-use model::{Classifier, Precision};
+use model::{Classifier, InferencePrecision};
 use report::{Examination, Page};
 use runs::{History, Layout};
 use serde_json::json;
@@ -141,7 +141,7 @@ impl Evaluate {
             }
             outln!("{}", serde_json::to_string_pretty(&json)?);
         } else {
-            if classifier.precision() != Precision::F32 {
+            if classifier.precision() != InferencePrecision::F32 {
                 outln!("computed in {}, calibrated in f32", classifier.precision());
             }
             out!("{examination}");

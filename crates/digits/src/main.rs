@@ -47,7 +47,7 @@ use std::{io, path::Path, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use data::DataError;
 use exchange::ExchangeError;
-use model::{Backend, CheckpointError, Classifier, Device, Precision};
+use model::{Backend, CheckpointError, Classifier, Device, InferencePrecision};
 use runs::Layout;
 
 /// Evaluates, applies and inspects trained digit classifiers.
@@ -102,7 +102,7 @@ enum Command {
 struct Computing {
     /// What to compute in: f32, or int8, which is several times as fast and needs a processor with AVX-512 VNNI
     #[arg(long, value_name = "NAME", default_value_t)]
-    precision: Precision,
+    precision: InferencePrecision,
     #[command(flatten)]
     backend: BackendArg,
 }

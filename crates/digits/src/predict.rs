@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use model::Precision;
+use model::InferencePrecision;
 
 use crate::{
     Computing,
@@ -110,7 +110,7 @@ impl Predict {
                 "note: this checkpoint is not calibrated: no answer is accepted (digits calibrate changes that)"
             );
         }
-        if classifier.precision() != Precision::F32 && !self.quiet {
+        if classifier.precision() != InferencePrecision::F32 && !self.quiet {
             errln!(
                 "note: computed in {}, calibrated in f32",
                 classifier.precision()

@@ -65,11 +65,6 @@ instructions! {
     ) = Int8::run;
 }
 
-instructions! {
-    /// AVX-512 with sums of products of bfloat16 numbers.
-    Bf16: ["avx512f", "avx512bw", "avx512bf16"];
-}
-
 #[cfg(test)]
 mod tests {
     use std::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_reduce_add_epi32, _mm512_set1_epi8};

@@ -184,7 +184,7 @@ impl Network {
                 lines.take().as_deref(),
                 size[2] * area,
                 false,
-                |i| i / area % size[2],
+                |i| i / area,
             );
             values = convolve(block, *size, &bytes, &border, step, &filters);
             (step, bytes) = as_bytes(&values);
@@ -205,7 +205,8 @@ impl Network {
         // The first dense layer's inputs are numbered with the channels first.
         let mut place: Box<dyn Fn(usize) -> usize> =
             Box::new(move |i| i % seen[2] * positions + i / seen[2]);
-        for parameters in hidden {
+        for (layer, parameters) in hidden.iter().enumerate() {
+            let alike = if layer == 0 { seen[2] } else { 1 };
             let outputs = parameters.map.scale.len();
             let inputs = values.len();
             let ordered = Parameters {
@@ -215,7 +216,7 @@ impl Network {
                 map: parameters.map.clone(),
             };
             let filters = quantized(&ordered, lines.take().as_deref(), inputs, true, |i| {
-                i % channels
+                i % alike
             });
             values = filters
                 .iter()
@@ -284,11 +285,24 @@ fn quantized(
             .fold(0.0f64, |most, value| most.max(value.abs()))
             / 127.0;
         let factor = f64::from(map.scale[output]);
+        let exact: Vec<f64> = values.iter().map(|value| value * (1.0 / step)).collect();
+        let mut weights: Vec<f64> = exact.iter().map(|value| value.round_ties_even()).collect();
+        // The sum over a channel is kept, by as few weights as need be: those nearest to a half.
+        let channels = (0..inputs).map(&channel_of).max().unwrap() + 1;
+        for channel in 0..channels {
+            let own: Vec<usize> = (0..inputs).filter(|i| channel_of(*i) == channel).collect();
+            let sum: f64 = own.iter().map(|&i| exact[i] - weights[i]).sum();
+            let mut order = own.clone();
+            order.sort_by(|&a, &b| (exact[b] - weights[b]).total_cmp(&(exact[a] - weights[a])));
+            if sum < 0.0 {
+                order.reverse();
+            }
+            for &i in order.iter().take(sum.abs().round_ties_even() as usize) {
+                weights[i] = (weights[i] + sum.signum()).clamp(-127.0, 127.0);
+            }
+        }
         Filter {
-            weights: values
-                .iter()
-                .map(|value| (value * (1.0 / step)).round_ties_even() as i8)
-                .collect(),
+            weights: weights.iter().map(|weight| *weight as i8).collect(),
             scale: (factor * step) as f32,
             shift: (f64::from(map.shift[output]) + factor * constant) as f32,
         }

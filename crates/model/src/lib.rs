@@ -44,7 +44,7 @@ pub use classifier::{Answer, Classifier, ShapeError};
 pub use config::{BlockConfig, ConfigError, NetworkConfig, Order};
 pub use data::{ImageShape, Normalization};
 pub use evaluation::{Calibration, Classification, Decision, ReviewReason};
-pub use kernels::inference::Precision;
+pub use kernels::inference::Precision as InferencePrecision;
 pub use network::{Block, Dense, Network};
 pub use output::Output;
 pub use prepared::{PrecisionError, Prepared, Response};

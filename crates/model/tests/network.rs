@@ -11,8 +11,8 @@ use common::{
 };
 use data::{Random, mnist};
 use model::{
-    Backend, Classifier, Decision, ImageShape, Manifest, Network, NetworkConfig, Normalization,
-    Order, Precision, Prepared, Summary,
+    Backend, Classifier, Decision, ImageShape, InferencePrecision, Manifest, Network,
+    NetworkConfig, Normalization, Order, Prepared, Summary,
     checkpoint::{Checkpoint, MANIFEST, MODEL},
 };
 
@@ -207,20 +207,20 @@ fn a_prepared_network_says_what_the_network_says() {
 fn a_precision_is_what_was_asked_for_or_an_error() {
     let load = || classifier(&manifest_for(&tiny(), COLOUR, 3), Backend::default());
     let exact = load();
-    assert_eq!(exact.precision(), Precision::F32);
+    assert_eq!(exact.precision(), InferencePrecision::F32);
     let images = images(20, COLOUR);
     let logits = exact.logits(&images).unwrap();
-    let same = load().with_precision(Precision::F32).unwrap();
+    let same = load().with_precision(InferencePrecision::F32).unwrap();
     assert_eq!(same.logits(&images).unwrap(), logits);
-    match load().with_precision(Precision::Int8) {
+    match load().with_precision(InferencePrecision::Int8) {
         Ok(rough) => {
-            assert_eq!(rough.precision(), Precision::Int8);
+            assert_eq!(rough.precision(), InferencePrecision::Int8);
             let found = rough.logits(&images).unwrap();
             assert_ne!(found, logits);
             for (found, exact) in found.concat().iter().zip(logits.concat()) {
                 assert!((found - exact).abs() < 0.1, "{found} instead of {exact}");
             }
-            let again = rough.with_precision(Precision::F32).unwrap();
+            let again = rough.with_precision(InferencePrecision::F32).unwrap();
             assert_eq!(again.logits(&images).unwrap(), logits);
         }
         Err(error) => {

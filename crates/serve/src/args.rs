@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{bail, ensure};
 use clap::{Parser, Subcommand};
-use model::Precision;
+use model::InferencePrecision;
 use queue::Address;
 use tracing::level_filters::LevelFilter;
 
@@ -61,7 +61,7 @@ pub struct Args {
     pub backend: Option<String>,
     /// What to compute in: f32, or int8, which is several times as fast and needs a processor with AVX-512 VNNI
     #[arg(long, value_name = "NAME", default_value_t)]
-    pub precision: Precision,
+    pub precision: InferencePrecision,
     /// Images that are computed together at most
     #[arg(long, value_name = "IMAGES", default_value_t = 256)]
     pub max_batch: usize,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use model::{Classifier, Device, Precision, checkpoint::Checkpoint};
+use model::{Classifier, Device, InferencePrecision, checkpoint::Checkpoint};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -22,7 +22,7 @@ pub struct Computing {
     /// Where.
     pub device: Device,
     /// In what.
-    pub precision: Precision,
+    pub precision: InferencePrecision,
 }
 
 /// A model as it answers: never changed, only replaced.

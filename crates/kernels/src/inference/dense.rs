@@ -88,7 +88,6 @@ impl Row<'_> {
     fn run<S: Simd>(self, simd: S, vectors: usize) {
         match vectors {
             8 => simd.vectorize(Sized::<4, 2>(self)),
-            1 => simd.vectorize(Sized::<1, 1>(self)),
             _ => {
                 let first = self.first;
                 for vector in (0..vectors).step_by(BLOCK) {

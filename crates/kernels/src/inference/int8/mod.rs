@@ -1,7 +1,7 @@
 //! The forward pass on 8-bit integers, for processors with AVX-512 VNNI.
 //!
 //! Weights are signed bytes with one step per output, `max |w| / 127` (Jacob et al., 2018, arXiv 1712.05877; a step
-//! per output as in Krishnamoorthi, 2018, arXiv 1806.08342). An image's bytes are taken as they are; what goes into a
+//! per output as in Krishnamoorthi, 2018, arXiv 1806.08342), rounded so that their sum over a channel is kept. An image's bytes are taken as they are; what goes into a
 //! later layer follows a ReLU and becomes unsigned bytes, with one step per image and layer: its own largest value
 //! over 255. So no images are needed to find ranges, and an image is answered alike in any company. Sums of products
 //! are exact; bias, normalization and the last layer are computed in `f32`.
@@ -56,6 +56,7 @@ impl Int8 {
         let tables = &layers.tables;
         let lines = tables.iter().map(line).collect::<Option<Vec<_>>>()?;
         let (last, hidden) = layers.dense.split_last()?;
+        let [_, _, seen_channels] = layers.seen();
         let (mut blocks, mut dense) = (Vec::new(), Vec::new());
         for Convolution {
             geometry,
@@ -65,7 +66,7 @@ impl Int8 {
         {
             let area = geometry.kernel * geometry.kernel;
             let lines = blocks.is_empty().then_some(&lines[..]);
-            let channel_of = |input| input / area % geometry.in_channels;
+            let channel_of = |input| input / area;
             let filters = Filters::new(weight, map, lines, channel_of)?;
             blocks.push(Conv::new(*geometry, filters));
         }
@@ -75,7 +76,9 @@ impl Int8 {
             let at = |output| (0..inputs).map(move |input| weight[input * outputs + output]);
             let transposed: Vec<f32> = (0..outputs).flat_map(at).collect();
             let lines = (blocks.is_empty() && dense.is_empty()).then_some(&lines[..]);
-            let channel_of = |input| input % tables.len();
+            // What a dense layer says has no channels.
+            let channels = if dense.is_empty() { seen_channels } else { 1 };
+            let channel_of = |input| input % channels;
             dense.push(Dense::new(Filters::new(
                 &transposed,
                 map,

@@ -10,6 +10,9 @@ use pulp::bytemuck::cast;
 use super::{LANES, MOST_PRODUCTS};
 use crate::norm::Affine;
 
+/// The largest weight in units of its step.
+const MOST_WEIGHT: f64 = 127.0;
+
 /// Weights of a layer as signed bytes.
 pub(super) struct Filters {
     /// `[outputs, inputs]`.
@@ -21,8 +24,9 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    /// Quantizes `[outputs, inputs]`. Where the inputs are bytes of an image, `lines` has slope and intercept of
-    /// what a byte of each channel stands for: the slopes go into the weights, the intercepts into the shift.
+    /// Quantizes `[outputs, inputs]`; inputs of one channel see values that are alike. Where they are bytes of an
+    /// image, `lines` has slope and intercept of what a byte of each channel stands for: the slopes go into the
+    /// weights, the intercepts into the shift.
     pub(super) fn new(
         weight: &[f32],
         map: &Affine,
@@ -31,13 +35,19 @@ impl Filters {
     ) -> Option<Self> {
         let outputs = map.scale.len();
         let inputs = weight.len() / outputs;
+        let mut channels: Vec<Vec<usize>> = Vec::new();
+        for input in 0..inputs {
+            let channel = channel_of(input);
+            channels.resize(channels.len().max(channel + 1), Vec::new());
+            channels[channel].push(input);
+        }
         let mut weights = Vec::with_capacity(weight.len());
         let whole = outputs.next_multiple_of(LANES);
         let [mut scale, mut shift] = [vec![0.0; whole], vec![0.0; whole]];
         for (output, filter) in weight.chunks_exact(inputs).enumerate() {
             let line_of = |input| lines.map_or([1.0, 0.0], |lines| lines[channel_of(input)]);
-            let lines = (0..inputs).map(line_of);
-            let pairs = filter.iter().map(|weight| f64::from(*weight)).zip(lines);
+            let pairs = filter.iter().map(|weight| f64::from(*weight));
+            let pairs = pairs.zip((0..inputs).map(line_of));
             let slopes: Vec<f64> = pairs
                 .clone()
                 .map(|(weight, [slope, _])| weight * slope)
@@ -46,13 +56,10 @@ impl Filters {
             let step = slopes
                 .iter()
                 .fold(0.0, |most: f64, value| most.max(value.abs()))
-                / 127.0;
+                / MOST_WEIGHT;
             let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
-            weights.extend(
-                slopes
-                    .iter()
-                    .map(|value| (value * inverse).round_ties_even() as i8),
-            );
+            let exact: Vec<f64> = slopes.iter().map(|value| value * inverse).collect();
+            weights.extend(rounded(&exact, &channels));
             let factor = f64::from(map.scale[output]);
             scale[output] = (factor * step) as f32;
             shift[output] = (f64::from(map.shift[output]) + factor * constant) as f32;
@@ -73,6 +80,27 @@ impl Filters {
             weight.map_or(0, |input| self.weights[output * self.inputs + input])
         })
     }
+}
+
+/// Weights in units of their step, rounded to the nearest but for a few of those nearest to a half: so many that the
+/// sum over each channel is kept to within a half, as its errors would add up over values that are alike.
+fn rounded(exact: &[f64], channels: &[Vec<usize>]) -> Vec<i8> {
+    let mut weights: Vec<f64> = exact.iter().map(|value| value.round_ties_even()).collect();
+    for channel in channels {
+        let mut left: Vec<(f64, usize)> = channel
+            .iter()
+            .map(|&input| (exact[input] - weights[input], input))
+            .collect();
+        let sum: f64 = left.iter().map(|(left, _)| left).sum();
+        left.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        if sum < 0.0 {
+            left.reverse();
+        }
+        for (_, input) in &left[..sum.abs().round_ties_even() as usize] {
+            weights[*input] = (weights[*input] + sum.signum()).clamp(-MOST_WEIGHT, MOST_WEIGHT);
+        }
+    }
+    weights.into_iter().map(|weight| weight as i8).collect()
 }
 
 /// The step that lets bytes reach the largest of values, none of which is negative.

@@ -69,6 +69,8 @@ mod chunks;
 pub mod conv;
 pub mod dense;
 mod error;
+#[cfg(target_arch = "x86_64")]
+mod isa_entry;
 mod layers;
 mod layout;
 mod norm;

@@ -65,6 +65,7 @@
     )
 )]
 
+mod bf16;
 mod chunks;
 pub mod conv;
 pub mod dense;
@@ -78,6 +79,7 @@ mod ops;
 #[cfg(feature = "optim")]
 mod optim;
 mod pool;
+mod precision;
 mod recycle;
 mod scratch;
 mod simd;
@@ -88,4 +90,5 @@ pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
 pub use ops::{NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec};
+pub use precision::Precision;
 pub use simd::Isa;

@@ -2,28 +2,28 @@
 
 use std::cell::RefCell;
 
-use crate::recycle::Recycled;
+use crate::recycle::{Element, Recycled};
 
 /// Alignment in bytes: one cache line, which is also the widest vector.
 const ALIGNMENT: usize = 64;
 
-/// A growing buffer of `f32` whose contents start at a cache line.
+/// A growing buffer whose contents start at a cache line.
 #[derive(Default)]
-pub(crate) struct Buffer {
-    data: Recycled<f32>,
+pub(crate) struct Buffer<T: Element = f32> {
+    data: Recycled<T>,
 }
 
-impl Buffer {
+impl<T: Element> Buffer<T> {
     /// A zeroed buffer for `len` values.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let mut data = Recycled::new(len + ALIGNMENT / size_of::<f32>());
-        data.fill(0.0);
+        let mut data = Recycled::new(len + ALIGNMENT / size_of::<T>());
+        data.fill(T::default());
         Self { data }
     }
 
     /// The first `len` values; what they hold is left over from earlier use.
-    pub(crate) fn slice(&mut self, len: usize) -> &mut [f32] {
-        let needed = len + ALIGNMENT / size_of::<f32>();
+    pub(crate) fn slice(&mut self, len: usize) -> &mut [T] {
+        let needed = len + ALIGNMENT / size_of::<T>();
         if self.data.len() < needed {
             self.data = Recycled::new(needed);
         }
@@ -32,13 +32,13 @@ impl Buffer {
     }
 
     /// Everything from the aligned start on.
-    pub(crate) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[T] {
         &self.data[self.start()..]
     }
 
     fn start(&self) -> usize {
         let offset = self.data.as_ptr().align_offset(ALIGNMENT);
-        if offset < ALIGNMENT / size_of::<f32>() {
+        if offset < ALIGNMENT / size_of::<T>() {
             offset
         } else {
             0
@@ -63,6 +63,17 @@ pub(crate) struct Scratch {
     pub(crate) chosen: Vec<u32>,
     /// Output channels sorted by their winning window position.
     pub(crate) lists: Vec<u16>,
+    /// What goes into products in bf16.
+    pub(crate) pairs: Pairs,
+}
+
+/// One image each of pairs of bf16 values.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    /// Of inputs, or of the gradients that a flipped kernel walks over.
+    pub(crate) input: Buffer<u32>,
+    /// Of gradients by the outputs of the convolution.
+    pub(crate) grads: Buffer<u32>,
 }
 
 /// Calls `f` with this thread's buffers.

@@ -5,15 +5,15 @@ use pulp::{Simd, WithSimd};
 use super::{
     Geometry,
     border::{add_border, remove_border, spread},
-    forward::{Grid, convolve},
+    forward::Grid,
     input_grad::scatter,
-    pack::Packed,
     weight_grad::{Form, Winners, add_dense, add_sparse},
 };
 use crate::{
+    bf16::{Bf16, Filters, weight_grad},
     norm::{Tail, add_norm_rest, add_sums},
     pool::{Windows, unpool},
-    scratch::{Buffer, Scratch, grow},
+    scratch::{Buffer, Pairs, Scratch, grow},
     simd::padded,
 };
 
@@ -22,7 +22,7 @@ pub(crate) enum InputFilters {
     /// No input gradient is wanted.
     None,
     /// Every position has a gradient.
-    Dense(Packed),
+    Dense(Filters),
     /// One position of each pool window has a gradient.
     Sparse(Buffer),
 }
@@ -31,6 +31,8 @@ pub(crate) enum InputFilters {
 pub(crate) struct BackwardChunk<'a> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) form: Form,
+    /// For dense weight gradients in bf16.
+    pub(crate) bf16: Option<Bf16>,
     pub(crate) filters: &'a InputFilters,
     pub(crate) input: &'a [f32],
     pub(crate) output_grad: &'a [f32],
@@ -65,6 +67,7 @@ impl WithSimd for BackwardChunk<'_> {
             input_grad: input_grad_scratch,
             chosen: positions,
             lists,
+            pairs,
         } = self.scratch;
 
         let images = self.input.chunks_exact(geometry.input_len());
@@ -118,28 +121,26 @@ impl WithSimd for BackwardChunk<'_> {
             match self.form {
                 Form::Dense => {
                     let sizes = [geometry.kernel, geometry.tap_len()];
-                    add_dense(
-                        simd,
-                        geometry.grid(stride),
-                        sizes,
-                        bordered,
-                        conv,
-                        self.weight_sum,
-                    );
+                    let (grid, sum) = (geometry.grid(stride), &mut *self.weight_sum);
+                    let input = &bordered[..bordered_len];
+                    match self.bf16 {
+                        Some(bf16) => weight_grad(bf16, grid, sizes, input, conv, pairs, sum),
+                        None => add_dense(simd, grid, sizes, input, conv, sum),
+                    }
                 }
                 Form::Sparse => add_sparse(simd, geometry, bordered, winners, self.weight_sum),
             }
 
             match self.filters {
                 InputFilters::None => {}
-                InputFilters::Dense(packed) => {
+                InputFilters::Dense(filters) => {
                     let to = &mut self.input_grad[i * input.len()..][..input.len()];
                     dense_input_grad(
                         simd,
                         geometry,
-                        packed,
+                        filters,
                         (conv, stride),
-                        spread,
+                        (&mut *spread, &mut *pairs),
                         input_grad_scratch,
                         to,
                     );
@@ -187,9 +188,9 @@ fn conv_grad<S: Simd>(
 fn dense_input_grad<S: Simd>(
     simd: S,
     geometry: &Geometry,
-    packed: &Packed,
+    filters: &Filters,
     (conv, stride): (&[f32], usize),
-    spread_scratch: &mut Buffer,
+    (spread_scratch, pairs): (&mut Buffer, &mut Pairs),
     output_scratch: &mut Buffer,
     to: &mut [f32],
 ) {
@@ -205,7 +206,7 @@ fn dense_input_grad<S: Simd>(
         stride: padded(channels, S::F32_LANES),
     };
     let output = output_scratch.slice(rows * columns * grid.stride);
-    convolve(simd, grid, spread_grad, packed, output);
+    filters.convolve(simd, grid, spread_grad, pairs, output);
     for (to, from) in to
         .chunks_exact_mut(channels)
         .zip(output.chunks_exact(grid.stride))

@@ -2,14 +2,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    Geometry,
-    block::Statistics,
-    border::add_border,
-    forward::{Grid, convolve},
-    pack::Packed,
-};
+use super::{Geometry, block::Statistics, border::add_border, forward::Grid};
 use crate::{
+    bf16::Filters,
     norm::{Affine, Moments, add_moments, apply},
     pool::{Windows, max_pool},
     scratch::{Scratch, grow},
@@ -19,7 +14,7 @@ use crate::{
 /// One chunk of images and where its results go.
 pub(crate) struct ForwardChunk<'a> {
     pub(crate) geometry: &'a Geometry,
-    pub(crate) packed: &'a Packed,
+    pub(crate) filters: &'a Filters,
     pub(crate) input: &'a [f32],
     /// Padded to whole vectors; applied to what goes into `output`; without it the raw values go there.
     pub(crate) map: Option<&'a Affine>,
@@ -62,6 +57,7 @@ impl WithSimd for ForwardChunk<'_> {
             conv,
             pooled,
             chosen: positions,
+            pairs,
             ..
         } = self.scratch;
         let mut moments = Moments::default();
@@ -83,12 +79,12 @@ impl WithSimd for ForwardChunk<'_> {
             let conv = match kept {
                 // Values that are kept are computed in place, unless their channels need padding.
                 Some(kept) if stride == channels => {
-                    convolve(simd, grid, input, self.packed, kept);
+                    self.filters.convolve(simd, grid, input, pairs, kept);
                     kept
                 }
                 kept => {
                     let conv = conv.slice(height * width * stride);
-                    convolve(simd, grid, input, self.packed, conv);
+                    self.filters.convolve(simd, grid, input, pairs, conv);
                     if let Some(kept) = kept {
                         copy_channels(conv, stride, kept, channels);
                     }

@@ -8,6 +8,7 @@ use super::{
     weight_grad::Form,
 };
 use crate::{
+    bf16::Filters,
     chunks::{cut, cut_mut, images_per_chunk, run},
     error::{Error, check_len},
     norm::{Affine, GradSums, MapChunk, Moments, NormGrad, Normalization, SumsChunk, Tail},
@@ -43,7 +44,13 @@ impl ConvBlock {
     ) -> Moments {
         let geometry = &self.geometry;
         let batch = input.len() / geometry.input_len();
-        let packed = pack_forward(geometry, weight, self.isa.lanes());
+        let lanes = self.isa.lanes();
+        let filters = Filters::new(
+            self.isa,
+            pack_forward(geometry, weight, lanes),
+            geometry.in_channels,
+            padded(geometry.out_channels, lanes),
+        );
         let jobs = cut(input, geometry.input_len(), batch)
             .zip(cut_mut(output, geometry.output_len(), batch))
             .zip(cut_mut(chosen, geometry.output_len(), batch))
@@ -53,7 +60,7 @@ impl ConvBlock {
             with_scratch(|scratch| {
                 self.isa.run(ForwardChunk {
                     geometry,
-                    packed: &packed,
+                    filters: &filters,
                     input,
                     map,
                     output,
@@ -137,7 +144,12 @@ impl ConvBlock {
                 weight,
                 padded(geometry.tap_len(), lanes),
             )),
-            Some(_) => InputFilters::Dense(pack_input_grad(geometry, weight, lanes)),
+            Some(_) => InputFilters::Dense(Filters::new(
+                self.isa,
+                pack_input_grad(geometry, weight, lanes),
+                geometry.out_channels,
+                padded(geometry.in_channels, lanes),
+            )),
         };
         let input_grad = input_grad.unwrap_or_default();
         if !matches!(filters, InputFilters::None) {
@@ -167,6 +179,7 @@ impl ConvBlock {
                     self.isa.run(BackwardChunk {
                         geometry,
                         form,
+                        bf16: self.isa.bf16(),
                         filters: &filters,
                         input,
                         output_grad,

@@ -6,17 +6,17 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation::relu},
 };
 use data::mnist;
-use kernels::{AdamW, cross_entropy};
+use kernels::{AdamW, Precision, cross_entropy};
 use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
 
 /// The ten digits.
 const CLASSES: usize = 10;
 
 /// Who computes the layers and the optimizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Layers {
-    /// This project.
-    Kernels,
+    /// This project, with products of a precision.
+    Kernels(Precision),
     /// `burn::nn`, `burn::tensor` and `burn::optim`.
     Stock,
 }
@@ -48,8 +48,12 @@ impl Contender {
             order,
             dropout: 0.0,
         };
+        let network = config.init(0, mnist::SHAPE, CLASSES, &device.clone().autodiff())?;
         Ok(Contender {
-            network: config.init(0, mnist::SHAPE, CLASSES, &device.clone().autodiff())?,
+            network: match layers {
+                Layers::Kernels(precision) => network.with_precision(precision),
+                Layers::Stock => network,
+            },
             device: device.clone(),
             layers,
             order,
@@ -59,7 +63,7 @@ impl Contender {
     /// AdamW with the numbers of PyTorch's.
     pub fn optimizer(&self) -> ModuleOptimizer {
         match self.layers {
-            Layers::Kernels => ModuleOptimizer::from(AdamW {
+            Layers::Kernels(_) => ModuleOptimizer::from(AdamW {
                 epsilon: 1e-8,
                 weight_decay: 1e-2,
                 ..AdamW::default()
@@ -74,7 +78,7 @@ impl Contender {
     /// The mean cross-entropy of `[batch, classes]` logits.
     pub fn loss(&self, logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         match self.layers {
-            Layers::Kernels => cross_entropy(logits, labels),
+            Layers::Kernels(_) => cross_entropy(logits, labels),
             Layers::Stock => {
                 let device = logits.device();
                 let labels: Vec<i32> = labels.iter().map(|&label| label.into()).collect();
@@ -89,7 +93,7 @@ impl Contender {
     /// `[batch, channels, height, width]` images to `[batch, classes]` logits.
     pub fn forward(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
         match self.layers {
-            Layers::Kernels => network.forward(images),
+            Layers::Kernels(_) => network.forward(images),
             Layers::Stock => self.forward_stock(network, images),
         }
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use data::{Normalization, Source};
+use kernels::Precision;
 use model::{Backend, Order};
 
 use crate::{
@@ -31,6 +32,9 @@ struct Args {
     /// Burn's own modules and optimizer instead of the kernels
     #[arg(long)]
     stock: bool,
+    /// What the kernels compute products in: f32 or bf16
+    #[arg(long, default_value = "f32", conflicts_with = "stock", value_parser = precision)]
+    precision: Precision,
     /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, peak (a matrix
     /// product), fma-peak (multiply-adds that wait for nothing: what the processor can do)
     #[arg(
@@ -56,6 +60,14 @@ struct Args {
     answers: usize,
 }
 
+fn precision(name: &str) -> Result<Precision, String> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Precision::bf16().map_err(|error| error.to_string()),
+        _ => Err("expected f32 or bf16".into()),
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     // As `train` does: parallel sections then begin and end without a switch of threads.
@@ -66,7 +78,7 @@ fn measure(args: &Args) -> anyhow::Result<()> {
     let layers = if args.stock {
         Layers::Stock
     } else {
-        Layers::Kernels
+        Layers::Kernels(args.precision)
     };
     let device = args.backend.device()?;
     let effort = Effort {

@@ -28,6 +28,7 @@ mod more;
 mod outcome;
 mod paths;
 mod plan;
+mod precision;
 mod progress;
 mod recipe;
 pub mod records;

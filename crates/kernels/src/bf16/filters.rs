@@ -10,6 +10,12 @@ use crate::{
     simd::Isa,
 };
 
+/// Whether products over `channels` are quicker in bf16: not where much of the pairs would be empty, or where
+/// what goes into so few products has to be made into pairs first.
+fn pays(channels: usize) -> bool {
+    channels.is_multiple_of(2) || channels >= 16
+}
+
 /// Filters that were made ready for their products.
 pub(crate) enum Filters {
     /// For products in `f32`.
@@ -23,7 +29,7 @@ impl Filters {
     /// such products and enough of every pair is used.
     pub(crate) fn new(isa: Isa, packed: Packed, channels: usize, stride: usize) -> Self {
         match isa.bf16() {
-            Some(bf16) if channels.is_multiple_of(2) || channels >= 16 => {
+            Some(bf16) if pays(channels) => {
                 let weights = &packed.weights.values()[..packed.kernel * packed.taps * stride];
                 let width = BLOCK * isa.lanes();
                 let sizes = [packed.kernel * packed.taps / channels, channels];
@@ -187,6 +193,11 @@ impl PairFilters {
         let weights = &self.pairs.values()[..self.len];
         self.bf16.convolve(grid, pairs, weights, sizes, output);
     }
+}
+
+/// The instructions for weight gradients over images of `channels`, if they are quicker in bf16.
+pub(crate) fn for_weight_grad(isa: Isa, channels: usize) -> Option<Bf16> {
+    isa.bf16().filter(|_| pays(channels))
 }
 
 /// Adds the weight gradient of one bordered image, given `grads` at every position of the grid, to the sum

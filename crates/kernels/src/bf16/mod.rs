@@ -11,7 +11,7 @@ pub(crate) mod product;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod weight_grad;
 
-pub(crate) use filters::{Filters, PairFilters, weight_grad};
+pub(crate) use filters::{Filters, PairFilters, for_weight_grad, weight_grad};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use crate::isa_entry::Bf16;

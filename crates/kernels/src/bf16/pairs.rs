@@ -13,17 +13,13 @@ pub(super) const LANES: usize = 16;
 /// `to[i]` becomes the pair of `first[i]` and `second[i]`, which are zero where the slices end.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(crate) fn zip(first: &[f32], second: &[f32], to: &mut [u32]) {
-    let whole = to.len().min(first.len()).min(second.len()) / LANES * LANES;
-    let (to, to_rest) = to.split_at_mut(whole);
-    let (firsts, _) = first.as_chunks::<LANES>();
-    let (seconds, _) = second.as_chunks::<LANES>();
-    let (to, _) = to.as_chunks_mut::<LANES>();
-    for ((to, first), second) in to.iter_mut().zip(firsts).zip(seconds) {
-        *to = zip_vectors(first, second);
-    }
-    for (i, to) in to_rest.chunks_mut(LANES).enumerate() {
-        let [first, second] = [first, second].map(|values| some(values, whole + i * LANES));
-        to.copy_from_slice(&zip_vectors(&first, &second)[..to.len()]);
+    let mut start = to.len().min(first.len()).min(second.len()) / LANES * LANES;
+    zip_whole(&first[..start], &second[..start], &mut to[..start]);
+    while start < to.len() {
+        let end = to.len().min(start + LANES);
+        let pairs = zip_vectors(&some(first, start), &some(second, start));
+        to[start..end].copy_from_slice(&pairs[..end - start]);
+        start = end;
     }
 }
 
@@ -31,23 +27,28 @@ pub(crate) fn zip(first: &[f32], second: &[f32], to: &mut [u32]) {
 /// last column is paired with zeros. `stride` is a number of whole vectors.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(crate) fn zip_columns(values: &[f32], columns: usize, stride: usize, to: &mut [u32]) {
-    let (even, odd) = (columns / 2 * 2 * stride, columns % 2 * stride);
-    let rows = values.chunks_exact(columns * stride);
-    let to_rows = to.chunks_exact_mut(even / 2 + odd);
-    for (row, to) in rows.zip(to_rows) {
-        let (to, to_odd) = to.split_at_mut(even / 2);
-        let (row, odd) = row.split_at(even);
-        let columns = row.chunks_exact(2 * stride);
-        for (columns, to) in columns.zip(to.chunks_exact_mut(stride)) {
-            let (first, second) = columns.split_at(stride);
-            let (first, _) = first.as_chunks::<LANES>();
-            let (second, _) = second.as_chunks::<LANES>();
-            let (to, _) = to.as_chunks_mut::<LANES>();
-            for ((to, first), second) in to.iter_mut().zip(first).zip(second) {
-                *to = zip_vectors(first, second);
-            }
+    let pairs = columns.div_ceil(2);
+    for y in 0..values.len() / (columns * stride) {
+        let row = &values[y * columns * stride..][..columns * stride];
+        let to = &mut to[y * pairs * stride..][..pairs * stride];
+        for x in 0..columns / 2 {
+            let (first, second) = row[2 * x * stride..][..2 * stride].split_at(stride);
+            zip_whole(first, second, &mut to[x * stride..][..stride]);
         }
-        zip(odd, &[], to_odd);
+        let even = columns / 2;
+        zip(&row[2 * even * stride..], &[], &mut to[even * stride..]);
+    }
+}
+
+/// [`zip`] for slices of the same number of whole vectors.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn zip_whole(first: &[f32], second: &[f32], to: &mut [u32]) {
+    let (to, _) = to.as_chunks_mut::<LANES>();
+    let (first, second) = (first.as_chunks::<LANES>().0, second.as_chunks::<LANES>().0);
+    let (first, second) = (&first[..to.len()], &second[..to.len()]);
+    for i in 0..to.len() {
+        to[i] = zip_vectors(&first[i], &second[i]);
     }
 }
 
@@ -59,9 +60,10 @@ pub(crate) fn neighbours(values: &[f32], len: usize, to: &mut [u32]) {
         row_neighbours(values, to);
         return;
     }
-    let to = to.chunks_exact_mut(len.div_ceil(2));
-    for (values, to) in values.chunks_exact(len).zip(to) {
-        row_neighbours(values, to);
+    let pairs = len.div_ceil(2);
+    for row in 0..values.len() / len {
+        let values = &values[row * len..][..len];
+        row_neighbours(values, &mut to[row * pairs..][..pairs]);
     }
 }
 
@@ -70,11 +72,12 @@ fn row_neighbours(values: &[f32], to: &mut [u32]) {
     let (whole, rest) = values.as_chunks::<{ 2 * LANES }>();
     let (to, to_rest) = to.split_at_mut(whole.len() * LANES);
     let (to, _) = to.as_chunks_mut::<LANES>();
-    for (to, values) in to.iter_mut().zip(whole) {
-        *to = neighbours_of_vectors(values);
+    for i in 0..to.len() {
+        to[i] = neighbours_of_vectors(&whole[i]);
     }
-    for to in to_rest.chunks_mut(LANES) {
-        to.copy_from_slice(&neighbours_of_vectors(&some(rest, 0))[..to.len()]);
+    if !to_rest.is_empty() {
+        let pairs = neighbours_of_vectors(&some(rest, 0));
+        to_rest.copy_from_slice(&pairs[..to_rest.len()]);
     }
 }
 
@@ -87,6 +90,7 @@ fn some<const N: usize>(values: &[f32], start: usize) -> [f32; N] {
     some
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn zip_vectors(first: &[f32; LANES], second: &[f32; LANES]) -> [u32; LANES] {
     // The values of one vector in order, then those of the other.
@@ -98,6 +102,7 @@ fn zip_vectors(first: &[f32; LANES], second: &[f32; LANES]) -> [u32; LANES] {
     cast(_mm512_permutexvar_epi16(cast(order), cast(both)))
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn neighbours_of_vectors(values: &[f32; 2 * LANES]) -> [u32; LANES] {
     let [low, high]: [[f32; LANES]; 2] = cast(*values);

@@ -149,7 +149,7 @@ proptest! {
             shift: vec![0.0; case.out_channels],
             scale: vec![1.0; case.out_channels],
         };
-        assert_close("output", &run.output, &case.reference(&exact), 1e-6);
+        assert_close("output", &run.output, &case.reference(&exact), 1e-5);
 
         // The gradients are linear in what they multiply, so the reference in f32 has the same of rounded values.
         let grads = rounded(&grads);
@@ -259,7 +259,11 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
 fn blocks_are_those_of_f32_but_for_what_rounding_leaves() {
     let Some(isa) = bf16() else { return };
     for case in blocks() {
-        // Where a pool follows, rounding may make another value of a window the greatest.
+        // Rounding may open a ReLU, and make another value of a pool's window the greatest.
+        let case = Case {
+            relu: false,
+            ..case
+        };
         let values = case.values();
         let grads = random(case.batch * case.geometry().output_len(), 11);
         let [own, all] = [isa, Isa::best()].map(|isa| run(&case, &values, &grads, isa));

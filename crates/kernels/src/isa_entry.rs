@@ -69,6 +69,8 @@ instructions! {
     fn zip_columns(values: &[f32], columns: usize, stride: usize, to: &mut [u32]) = pairs::zip_columns;
     /// See [`pairs::neighbours`].
     fn neighbours(values: &[f32], len: usize, to: &mut [u32]) = pairs::neighbours;
+    /// See [`pairs::unpool`].
+    fn unpool(grads: &[f32], chosen: &[u32], width: usize, stride: usize, to: &mut [u32]) = pairs::unpool;
     /// See [`product::convolve`].
     fn convolve(
         grid: Grid,

@@ -92,6 +92,24 @@ fn run(case: &Case, values: &Values, output_grad: &[f64], isa: Isa) -> Run {
     }
 }
 
+/// The weight gradient where nobody asks for that of the input.
+fn weight_grad_alone(case: &Case, values: &Values, output_grad: &[f64], isa: Isa) -> Vec<f32> {
+    let block = ConvBlock::on(case.geometry(), isa);
+    let (input, weight) = (to_f32(&values.input), to_f32(&values.weight));
+    let map = Affine {
+        scale: vec![1.0; case.out_channels],
+        shift: vec![0.0; case.out_channels],
+        relu: false,
+    };
+    let mut output = vec![f32::NAN; output_grad.len()];
+    let mut chosen = vec![0; if case.pool { output.len() } else { 0 }];
+    block
+        .forward(&input, &weight, &map, &mut output, Some(&mut chosen))
+        .unwrap();
+    let gradients = block.backward(&input, &weight, None, &chosen, &to_f32(output_grad), None);
+    gradients.unwrap().weight
+}
+
 fn dense(isa: Isa, [batch, inputs, outputs]: [usize; 3], values: [&[f64]; 3]) -> Run {
     let layer = Dense::on(inputs, outputs, isa).unwrap();
     let [input, weight, output_grad] = values.map(to_f32);
@@ -170,7 +188,10 @@ proptest! {
             scale: vec![1.0; case.out_channels],
         };
         let grads = whole(case.batch * geometry.output_len(), case.seed ^ 2);
-        prop_assert_eq!(run(&case, &values, &grads, isa), run(&case, &values, &grads, Isa::best()));
+        let expected = run(&case, &values, &grads, Isa::best());
+        prop_assert_eq!(&run(&case, &values, &grads, isa), &expected);
+        // As of a first layer.
+        prop_assert_eq!(weight_grad_alone(&case, &values, &grads, isa), expected.gradients.weight);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::{
     simd::Isa,
 };
 
-/// Whether products over `channels` are quicker in bf16: not where much of the pairs would be empty, or where
-/// what goes into so few products has to be made into pairs first.
-fn pays(channels: usize) -> bool {
+/// Whether products over `channels` of an image are quicker in bf16: not where so few have to be made into pairs
+/// one column at a time, and much of the pairs would be empty.
+pub(crate) fn pays(channels: usize) -> bool {
     channels.is_multiple_of(2) || channels >= 16
 }
 
@@ -195,11 +195,6 @@ impl PairFilters {
     }
 }
 
-/// The instructions for weight gradients over images of `channels`, if they are quicker in bf16.
-pub(crate) fn for_weight_grad(isa: Isa, channels: usize) -> Option<Bf16> {
-    isa.bf16().filter(|_| pays(channels))
-}
-
 /// Adds the weight gradient of one bordered image, given `grads` at every position of the grid, to the sum
 /// `[kernel, taps, stride]`.
 pub(crate) fn weight_grad(
@@ -219,6 +214,31 @@ pub(crate) fn weight_grad(
     bf16.zip_columns(grads, grid.columns, grid.stride, grad_pairs);
     let grid = Grid {
         columns,
+        column_len: 2 * grid.column_len,
+        ..grid
+    };
+    bf16.add_dense(grid, sizes, input_pairs, grad_pairs, sum);
+}
+
+/// As [`weight_grad`], of an image whose gradients are those of a max-pool's winners: `grads` and what was
+/// `chosen`, `[rows, width, stride]` of the pool's outputs.
+pub(crate) fn pooled_weight_grad(
+    bf16: Bf16,
+    grid: Grid,
+    sizes: [usize; 2],
+    input: &[f32],
+    (grads, chosen): (&[f32], &[u32]),
+    scratch: &mut Pairs,
+    sum: &mut [f32],
+) {
+    let width = grid.columns / 2;
+    let input_pairs = scratch.input.slice(input.len());
+    bf16.zip(input, &input[grid.column_len..], input_pairs);
+    let grad_pairs = scratch.grads.slice(2 * grads.len());
+    bf16.unpool(grads, chosen, width, grid.stride, grad_pairs);
+    let grid = Grid {
+        rows: grid.rows / 2 * 2,
+        columns: width,
         column_len: 2 * grid.column_len,
         ..grid
     };

@@ -11,7 +11,7 @@ pub(crate) mod product;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod weight_grad;
 
-pub(crate) use filters::{Filters, PairFilters, for_weight_grad, weight_grad};
+pub(crate) use filters::{Filters, PairFilters, pays, pooled_weight_grad, weight_grad};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use crate::isa_entry::Bf16;
@@ -40,6 +40,10 @@ mod absent {
         }
 
         pub(crate) fn neighbours(self, _: &[f32], _: usize, _: &mut [u32]) {
+            match self {}
+        }
+
+        pub(crate) fn unpool(self, _: &[f32], _: &[u32], _: usize, _: usize, _: &mut [u32]) {
             match self {}
         }
 

@@ -40,6 +40,39 @@ pub(crate) fn zip_columns(values: &[f32], columns: usize, stride: usize, to: &mu
     }
 }
 
+/// The gradient by what lay before a 2x2 max-pool, in pairs of columns: `grads` and `chosen`, `[rows, width,
+/// stride]` of the pool's outputs, into `to`, `[2 * rows, width, stride]`. `stride` is a number of whole vectors.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(crate) fn unpool(grads: &[f32], chosen: &[u32], width: usize, stride: usize, to: &mut [u32]) {
+    let row = width * stride;
+    for y in 0..grads.len() / row {
+        let (upper, lower) = to[2 * y * row..][..2 * row].split_at_mut(row);
+        let (upper, lower) = (
+            upper.as_chunks_mut::<LANES>().0,
+            lower.as_chunks_mut::<LANES>().0,
+        );
+        let grads = grads[y * row..][..row].as_chunks::<LANES>().0;
+        let chosen = chosen[y * row..][..row].as_chunks::<LANES>().0;
+        for i in 0..grads.len() {
+            let both = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), cast(grads[i]));
+            let left = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(cast(both)));
+            let chosen = cast(chosen[i]);
+            upper[i] = cast(of_places(left, chosen, 0));
+            lower[i] = cast(of_places(left, chosen, 2));
+        }
+    }
+}
+
+/// Pairs of the values that chose the place `first` of a window, in their first half, and the next place.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn of_places(values: __m512i, chosen: __m512i, first: i32) -> __m512i {
+    let left = _mm512_cmpeq_epi32_mask(chosen, _mm512_set1_epi32(first));
+    let right = _mm512_cmpeq_epi32_mask(chosen, _mm512_set1_epi32(first + 1));
+    let pairs = _mm512_maskz_mov_epi32(left, values);
+    _mm512_mask_slli_epi32::<16>(pairs, right, values)
+}
+
 /// [`zip`] for slices of the same number of whole vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]

@@ -10,7 +10,7 @@ use super::{
     weight_grad::{Form, Winners, add_dense, add_sparse},
 };
 use crate::{
-    bf16::{Bf16, Filters, weight_grad},
+    bf16::{Bf16, Filters, pays, pooled_weight_grad, weight_grad},
     norm::{Tail, add_norm_rest, add_sums},
     pool::{Windows, unpool},
     scratch::{Buffer, Pairs, Scratch, grow},
@@ -31,7 +31,7 @@ pub(crate) enum InputFilters {
 pub(crate) struct BackwardChunk<'a> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) form: Form,
-    /// For dense weight gradients in bf16.
+    /// For products in bf16.
     pub(crate) bf16: Option<Bf16>,
     pub(crate) filters: &'a InputFilters,
     pub(crate) input: &'a [f32],
@@ -101,6 +101,27 @@ impl WithSimd for BackwardChunk<'_> {
                 stride,
                 chosen,
             };
+            // Only the weight gradient reads them, so they are made into pairs as they are put back.
+            let only_winners = self.form == Form::Dense
+                && geometry.pool
+                && before_pool.is_none()
+                && matches!(self.filters, InputFilters::None);
+            if let (Some(bf16), true) = (self.bf16, only_winners) {
+                let positions = grow(positions, winners.grads.len());
+                widen(chosen, channels, positions, stride);
+                let bordered = bordered.slice(bordered_len);
+                add_border(geometry, input, bordered);
+                pooled_weight_grad(
+                    bf16,
+                    geometry.grid(stride),
+                    [geometry.kernel, geometry.tap_len()],
+                    bordered,
+                    (winners.grads, positions),
+                    pairs,
+                    self.weight_sum,
+                );
+                continue;
+            }
             let needs_dense =
                 self.form == Form::Dense || matches!(self.filters, InputFilters::Dense(_));
             let conv: &[f32] = match (geometry.pool, needs_dense) {
@@ -123,7 +144,7 @@ impl WithSimd for BackwardChunk<'_> {
                     let sizes = [geometry.kernel, geometry.tap_len()];
                     let (grid, sum) = (geometry.grid(stride), &mut *self.weight_sum);
                     let input = &bordered[..bordered_len];
-                    match self.bf16 {
+                    match self.bf16.filter(|_| pays(geometry.in_channels)) {
                         Some(bf16) => weight_grad(bf16, grid, sizes, input, conv, pairs, sum),
                         None => add_dense(simd, grid, sizes, input, conv, sum),
                     }

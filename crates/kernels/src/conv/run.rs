@@ -8,7 +8,7 @@ use super::{
     weight_grad::Form,
 };
 use crate::{
-    bf16::{Filters, for_weight_grad},
+    bf16::Filters,
     chunks::{cut, cut_mut, images_per_chunk, run},
     error::{Error, check_len},
     norm::{Affine, GradSums, MapChunk, Moments, NormGrad, Normalization, SumsChunk, Tail},
@@ -156,7 +156,6 @@ impl ConvBlock {
             check_len("input_grad", input_grad.len(), input.len())?;
         }
 
-        let bf16 = for_weight_grad(self.isa, geometry.in_channels);
         let jobs: Vec<_> = cut(input, geometry.input_len(), batch)
             .zip(cut(output_grad, geometry.output_len(), batch))
             .zip(cut(chosen, geometry.output_len(), batch))
@@ -180,7 +179,7 @@ impl ConvBlock {
                     self.isa.run(BackwardChunk {
                         geometry,
                         form,
-                        bf16,
+                        bf16: self.isa.bf16(),
                         filters: &filters,
                         input,
                         output_grad,

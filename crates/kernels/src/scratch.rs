@@ -53,12 +53,16 @@ pub(crate) struct Scratch {
     pub(crate) input: Buffer,
     /// One image of convolution outputs, or of their gradients.
     pub(crate) conv: Buffer,
+    /// Convolution outputs that are computed again.
+    pub(crate) again: Buffer,
     /// One image after the max-pool, or its gradient.
     pub(crate) pooled: Buffer,
     /// One image of convolution gradients with the zero border that the flipped kernel needs.
     pub(crate) spread: Buffer,
     /// One image of input gradients, with its border or with padded channels.
     pub(crate) input_grad: Buffer,
+    /// Transformed tiles, of inputs and of what they are multiplied with or become.
+    pub(crate) tiles: [Buffer; 2],
     /// Which of the four window positions won, one per pooled value.
     pub(crate) chosen: Vec<u32>,
     /// Output channels sorted by their winning window position.

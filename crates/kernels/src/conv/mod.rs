@@ -12,11 +12,13 @@ mod chunk;
 mod forward;
 mod geometry;
 mod input_grad;
+mod narrow;
 mod orient;
 mod pack;
 mod row_blocks;
 mod run;
 mod weight_grad;
+mod winograd;
 
 pub use block::{ConvBlock, Gradients, Kept, Statistics};
 pub use geometry::Geometry;

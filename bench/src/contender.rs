@@ -5,12 +5,11 @@ use burn::{
     optim::{AdamWConfig, ModuleOptimizer},
     tensor::{Device, Tensor, TensorData, activation::relu},
 };
-use data::mnist;
+use data::Spec;
 use kernels::{AdamW, Precision, cross_entropy};
-use model::{BlockConfig, ConfigError, Network, NetworkConfig, Order};
+use model::{ConfigError, Network, NetworkConfig, Order};
 
-/// The ten digits.
-const CLASSES: usize = 10;
+use crate::shape::Shape;
 
 /// Who computes the layers and the optimizer.
 #[derive(Clone, Copy, Debug)]
@@ -29,26 +28,34 @@ pub struct Contender {
     /// Where they are, without gradients.
     pub device: Device,
     layers: Layers,
+    shape: Shape,
     order: Order,
 }
 
 impl Contender {
-    /// The network conv3x3-16, conv3x3-32, dense-128: with batch normalization in the given order, or
+    /// The network of the given shape for the given images: with batch normalization in the given order, or
     /// without.
-    pub fn new(layers: Layers, norm: Option<Order>, device: &Device) -> Result<Self, ConfigError> {
-        let block = |channels| BlockConfig {
-            channels,
-            ..BlockConfig::default()
-        };
+    pub fn new(
+        layers: Layers,
+        shape: Shape,
+        images: &Spec,
+        norm: Option<Order>,
+        device: &Device,
+    ) -> Result<Self, ConfigError> {
         let order = norm.unwrap_or(Order::ConvPoolNormRelu);
         let config = NetworkConfig {
-            blocks: vec![block(16), block(32)],
+            blocks: shape.blocks(),
             dense: vec![128],
             norm: norm.is_some(),
             order,
             dropout: 0.0,
         };
-        let network = config.init(0, mnist::SHAPE, CLASSES, &device.clone().autodiff())?;
+        let network = config.init(
+            0,
+            images.shape,
+            images.classes.len(),
+            &device.clone().autodiff(),
+        )?;
         Ok(Contender {
             network: match layers {
                 Layers::Kernels(precision) => network.with_precision(precision),
@@ -56,6 +63,7 @@ impl Contender {
             },
             device: device.clone(),
             layers,
+            shape,
             order,
         })
     }
@@ -99,14 +107,17 @@ impl Contender {
     }
 
     fn forward_stock(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
-        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+        let max_pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
         let mut x = images;
-        for block in &network.blocks {
+        for (block, config) in network.blocks.iter().zip(self.shape.blocks()) {
+            let pool = |x| {
+                if config.pool { max_pool.forward(x) } else { x }
+            };
             x = block.conv.forward(x);
             x = match (&block.norm, self.order) {
-                (Some(norm), Order::ConvNormReluPool) => pool.forward(relu(norm.forward(x))),
-                (Some(norm), Order::ConvPoolNormRelu) => relu(norm.forward(pool.forward(x))),
-                (None, _) => relu(pool.forward(x)),
+                (Some(norm), Order::ConvNormReluPool) => pool(relu(norm.forward(x))),
+                (Some(norm), Order::ConvPoolNormRelu) => relu(norm.forward(pool(x))),
+                (None, _) => relu(pool(x)),
             };
         }
         let mut x = x.flatten::<2>(1, 3);

@@ -8,6 +8,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::{
     bf16::{pairs, product, weight_grad},
     conv::tiles::Grid,
@@ -66,7 +68,7 @@ instructions! {
     /// See [`pairs::zip`].
     fn zip(first: &[f32], second: &[f32], to: &mut [u32]) = pairs::zip;
     /// See [`pairs::zip_columns`].
-    fn zip_columns(values: &[f32], columns: usize, stride: usize, to: &mut [u32]) = pairs::zip_columns;
+    fn zip_columns(values: &[f32], sizes: [usize; 3], row_len: usize, to: &mut [u32]) = pairs::zip_columns;
     /// See [`pairs::neighbours`].
     fn neighbours(values: &[f32], len: usize, to: &mut [u32]) = pairs::neighbours;
     /// See [`pairs::unpool`].
@@ -74,6 +76,7 @@ instructions! {
     /// See [`product::convolve`].
     fn convolve(
         grid: Grid,
+        filled: Range<usize>,
         input: &[u32],
         weights: &[u32],
         sizes: [usize; 2],

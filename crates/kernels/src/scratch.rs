@@ -53,27 +53,20 @@ pub(crate) struct Scratch {
     pub(crate) input: Buffer,
     /// One image of convolution outputs, or of their gradients.
     pub(crate) conv: Buffer,
+    /// Convolution outputs that are computed again.
+    pub(crate) again: Buffer,
     /// One image after the max-pool, or its gradient.
     pub(crate) pooled: Buffer,
     /// One image of convolution gradients with the zero border that the flipped kernel needs.
     pub(crate) spread: Buffer,
     /// One image of input gradients, with its border or with padded channels.
     pub(crate) input_grad: Buffer,
+    /// Transformed tiles or pairs of bf16 values, of inputs and of what they are multiplied with or become.
+    pub(crate) tiles: [Buffer; 2],
     /// Which of the four window positions won, one per pooled value.
     pub(crate) chosen: Vec<u32>,
     /// Output channels sorted by their winning window position.
     pub(crate) lists: Vec<u16>,
-    /// What goes into products in bf16.
-    pub(crate) pairs: Pairs,
-}
-
-/// One image each of pairs of bf16 values.
-#[derive(Default)]
-pub(crate) struct Pairs {
-    /// Of inputs, or of the gradients that a flipped kernel walks over.
-    pub(crate) input: Buffer<u32>,
-    /// Of gradients by the outputs of the convolution.
-    pub(crate) grads: Buffer<u32>,
 }
 
 /// Calls `f` with this thread's buffers.

@@ -1,60 +1,20 @@
 //! How the products in bf16 take the place of those in `f32`.
 
-use pulp::Simd;
+use std::ops::Range;
 
-use super::Bf16;
+use pulp::bytemuck::cast_slice_mut;
+
+use super::{Bf16, LANES};
 use crate::{
     chunks::run,
-    conv::tiles::{BLOCK, Grid, Packed, convolve},
-    scratch::{Buffer, Pairs},
-    simd::Isa,
+    conv::tiles::{BLOCK, Grid, Packed},
+    scratch::Buffer,
 };
 
 /// Whether products over `channels` of an image are quicker in bf16: not where so few have to be made into pairs
 /// one column at a time, and much of the pairs would be empty.
 pub(crate) fn pays(channels: usize) -> bool {
     channels.is_multiple_of(2) || channels >= 16
-}
-
-/// Filters that were made ready for their products.
-pub(crate) enum Filters {
-    /// For products in `f32`.
-    F32(Packed),
-    /// For products in bf16.
-    Bf16(PairFilters),
-}
-
-impl Filters {
-    /// Filters over columns of `channels` values, for `stride` outputs; in bf16 if the instruction set has
-    /// such products and enough of every pair is used.
-    pub(crate) fn new(isa: Isa, packed: Packed, channels: usize, stride: usize) -> Self {
-        match isa.bf16() {
-            Some(bf16) if pays(channels) => {
-                let weights = &packed.weights.values()[..packed.kernel * packed.taps * stride];
-                let width = BLOCK * isa.lanes();
-                let sizes = [packed.kernel * packed.taps / channels, channels];
-                let kernel = packed.kernel;
-                Self::Bf16(PairFilters::new(bf16, weights, width, sizes, kernel))
-            }
-            _ => Self::F32(packed),
-        }
-    }
-
-    /// Convolves one bordered image into `output`, see [`convolve`].
-    #[inline(always)]
-    pub(crate) fn convolve<S: Simd>(
-        &self,
-        simd: S,
-        grid: Grid,
-        input: &[f32],
-        pairs: &mut Pairs,
-        output: &mut [f32],
-    ) {
-        match self {
-            Self::F32(packed) => convolve(simd, grid, input, packed, output),
-            Self::Bf16(filters) => filters.convolve(grid, input, pairs, output),
-        }
-    }
 }
 
 /// Filters as pairs of bf16 values: `[block][kernel_row][column][pair][output of the block]`.
@@ -68,21 +28,16 @@ pub(crate) struct PairFilters {
 }
 
 impl PairFilters {
-    /// Pairs of the rows of `weights`, `[block][columns][channels][output of the block]`, in blocks of up to
-    /// `width` outputs.
-    fn new(
-        bf16: Bf16,
-        weights: &[f32],
-        width: usize,
-        [columns, channels]: [usize; 2],
-        kernel: usize,
-    ) -> Self {
+    /// Pairs of the taps of `packed`, whose columns are of `channels` values, for `stride` outputs.
+    pub(crate) fn new(bf16: Bf16, packed: &Packed, channels: usize, stride: usize) -> Self {
+        let (kernel, width) = (packed.kernel, BLOCK * LANES);
+        let weights = &packed.weights.values()[..kernel * packed.taps * stride];
+        let columns = kernel * packed.taps / channels;
         let column_pairs = channels.div_ceil(2);
         let taps = columns * column_pairs;
-        let len = weights.len() / channels * column_pairs;
-        let mut pairs = Buffer::zeroed(len);
+        let mut pairs = Buffer::zeroed(taps * stride);
         let jobs = pairs
-            .slice(len)
+            .slice(taps * stride)
             .chunks_mut(width * taps)
             .zip(weights.chunks(width * columns * channels))
             .collect();
@@ -100,15 +55,15 @@ impl PairFilters {
         Self {
             bf16,
             pairs,
-            len,
+            len: taps * stride,
             kernel,
             taps: taps / kernel,
         }
     }
 
     /// The matrix `[inputs, stride]` for products over the inputs.
-    pub(crate) fn of_matrix(isa: Isa, bf16: Bf16, matrix: &[f32], stride: usize) -> Self {
-        let (inputs, width) = (matrix.len() / stride, BLOCK * isa.lanes());
+    pub(crate) fn of_matrix(bf16: Bf16, matrix: &[f32], stride: usize) -> Self {
+        let (inputs, width) = (matrix.len() / stride, BLOCK * LANES);
         let taps = inputs.div_ceil(2);
         let mut pairs = Buffer::zeroed(taps * stride);
         let jobs = pairs
@@ -137,14 +92,8 @@ impl PairFilters {
 
     /// The matrix `[inputs, outputs]` for products over the outputs: inputs, padded to `stride`, become the
     /// vector.
-    pub(crate) fn of_transposed(
-        isa: Isa,
-        bf16: Bf16,
-        matrix: &[f32],
-        outputs: usize,
-        stride: usize,
-    ) -> Self {
-        let width = BLOCK * isa.lanes();
+    pub(crate) fn of_transposed(bf16: Bf16, matrix: &[f32], outputs: usize, stride: usize) -> Self {
+        let width = BLOCK * LANES;
         let taps = outputs.div_ceil(2);
         let mut pairs = Buffer::zeroed(taps * stride);
         let jobs = pairs
@@ -171,18 +120,20 @@ impl PairFilters {
         }
     }
 
-    /// Convolves one bordered image of the sizes of `grid` into `output`, `[rows, columns, stride]`.
+    /// Convolves one bordered image that is zero outside of the rows `inside` into `output`, `[rows, columns,
+    /// stride]`.
     pub(crate) fn convolve(
         &self,
         grid: Grid,
+        inside: Range<usize>,
         input: &[f32],
-        scratch: &mut Pairs,
+        scratch: &mut Buffer,
         output: &mut [f32],
     ) {
         let column_len = grid.column_len.div_ceil(2);
         let in_pairs = |values: usize| values / grid.column_len * column_len;
-        let input = &input[..input.len() / grid.column_len * grid.column_len];
-        let pairs = scratch.input.slice(in_pairs(input.len()));
+        let input = rows_under(grid, self.kernel, input);
+        let pairs = pairs(scratch, in_pairs(input.len()));
         self.bf16.neighbours(input, grid.column_len, pairs);
         let grid = Grid {
             row_len: in_pairs(grid.row_len),
@@ -191,27 +142,43 @@ impl PairFilters {
         };
         let sizes = [self.kernel, self.taps];
         let weights = &self.pairs.values()[..self.len];
-        self.bf16.convolve(grid, pairs, weights, sizes, output);
+        self.bf16
+            .convolve(grid, inside, pairs, weights, sizes, output);
     }
 }
 
-/// Adds the weight gradient of one bordered image, given `grads` at every position of the grid, to the sum
-/// `[kernel, taps, stride]`.
+/// Room for so many pairs.
+fn pairs(scratch: &mut Buffer, len: usize) -> &mut [u32] {
+    cast_slice_mut(scratch.slice(len))
+}
+
+/// The rows of a bordered image that lie under the rows of `grid`.
+fn rows_under(grid: Grid, kernel: usize, input: &[f32]) -> &[f32] {
+    match grid.row_len {
+        // A matrix is an image of one row.
+        0 => &input[..grid.columns * grid.column_len],
+        row_len => &input[..(grid.rows + kernel - 1) * row_len],
+    }
+}
+
+/// Adds the weight gradient of one bordered image, given `grads` at every position of the grid in rows of
+/// `row_len` values, to the sum `[kernel, taps, stride]`.
 pub(crate) fn weight_grad(
     bf16: Bf16,
     grid: Grid,
     sizes: [usize; 2],
     input: &[f32],
-    grads: &[f32],
-    scratch: &mut Pairs,
+    (grads, row_len): (&[f32], usize),
+    [input_pairs, grad_pairs]: &mut [Buffer; 2],
     sum: &mut [f32],
 ) {
     let columns = grid.columns.div_ceil(2);
-    let input_pairs = scratch.input.slice(input.len());
+    let input = rows_under(grid, sizes[0], input);
+    let input_pairs = pairs(input_pairs, input.len());
     bf16.zip(input, &input[grid.column_len..], input_pairs);
-    let grads = &grads[..grid.rows * grid.columns * grid.stride];
-    let grad_pairs = scratch.grads.slice(grid.rows * columns * grid.stride);
-    bf16.zip_columns(grads, grid.columns, grid.stride, grad_pairs);
+    let grad_pairs = pairs(grad_pairs, grid.rows * columns * grid.stride);
+    let size = [grid.rows, grid.columns, grid.stride];
+    bf16.zip_columns(grads, size, row_len, grad_pairs);
     let grid = Grid {
         columns,
         column_len: 2 * grid.column_len,
@@ -228,17 +195,23 @@ pub(crate) fn pooled_weight_grad(
     sizes: [usize; 2],
     input: &[f32],
     (grads, chosen): (&[f32], &[u32]),
-    scratch: &mut Pairs,
+    [input_pairs, grad_pairs]: &mut [Buffer; 2],
     sum: &mut [f32],
 ) {
-    let width = grid.columns / 2;
-    let input_pairs = scratch.input.slice(input.len());
-    bf16.zip(input, &input[grid.column_len..], input_pairs);
-    let grad_pairs = scratch.grads.slice(2 * grads.len());
-    bf16.unpool(grads, chosen, width, grid.stride, grad_pairs);
     let grid = Grid {
         rows: grid.rows / 2 * 2,
-        columns: width,
+        columns: grid.columns / 2,
+        ..grid
+    };
+    if grads.is_empty() {
+        return;
+    }
+    let input = rows_under(grid, sizes[0], input);
+    let input_pairs = pairs(input_pairs, input.len());
+    bf16.zip(input, &input[grid.column_len..], input_pairs);
+    let grad_pairs = pairs(grad_pairs, 2 * grads.len());
+    bf16.unpool(grads, chosen, grid.columns, grid.stride, grad_pairs);
+    let grid = Grid {
         column_len: 2 * grid.column_len,
         ..grid
     };

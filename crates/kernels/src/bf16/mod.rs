@@ -11,7 +11,10 @@ pub(crate) mod product;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod weight_grad;
 
-pub(crate) use filters::{Filters, PairFilters, pays, pooled_weight_grad, weight_grad};
+/// Floats in one vector, and pairs in one.
+const LANES: usize = 16;
+
+pub(crate) use filters::{PairFilters, pays, pooled_weight_grad, weight_grad};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use crate::isa_entry::Bf16;
@@ -21,6 +24,8 @@ pub(crate) use absent::Bf16;
 /// What stands in for the instructions where no processor has them.
 #[cfg(not(target_arch = "x86_64"))]
 mod absent {
+    use std::ops::Range;
+
     use crate::conv::tiles::Grid;
 
     #[derive(Clone, Copy, Debug)]
@@ -35,7 +40,7 @@ mod absent {
             match self {}
         }
 
-        pub(crate) fn zip_columns(self, _: &[f32], _: usize, _: usize, _: &mut [u32]) {
+        pub(crate) fn zip_columns(self, _: &[f32], _: [usize; 3], _: usize, _: &mut [u32]) {
             match self {}
         }
 
@@ -47,7 +52,15 @@ mod absent {
             match self {}
         }
 
-        pub(crate) fn convolve(self, _: Grid, _: &[u32], _: &[u32], _: [usize; 2], _: &mut [f32]) {
+        pub(crate) fn convolve(
+            self,
+            _: Grid,
+            _: Range<usize>,
+            _: &[u32],
+            _: &[u32],
+            _: [usize; 2],
+            _: &mut [f32],
+        ) {
             match self {}
         }
 

@@ -7,8 +7,7 @@ use std::arch::x86_64::*;
 
 use pulp::bytemuck::cast;
 
-/// Floats in one vector, and pairs in one.
-pub(super) const LANES: usize = 16;
+use super::LANES;
 
 /// `to[i]` becomes the pair of `first[i]` and `second[i]`, which are zero where the slices end.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -23,19 +22,23 @@ pub(crate) fn zip(first: &[f32], second: &[f32], to: &mut [u32]) {
     }
 }
 
-/// Pairs of columns of `values`, `[rows, columns, stride]`, into `to`, `[rows, column pairs, stride]`; an odd
-/// last column is paired with zeros. `stride` is a number of whole vectors.
+/// Pairs of columns of `values`, `[rows, columns, stride]` with rows `row_len` values apart, into `to`, `[rows,
+/// column pairs, stride]`; an odd last column is paired with zeros. `stride` is a number of whole vectors.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(crate) fn zip_columns(values: &[f32], columns: usize, stride: usize, to: &mut [u32]) {
-    let pairs = columns.div_ceil(2);
-    for y in 0..values.len() / (columns * stride) {
-        let row = &values[y * columns * stride..][..columns * stride];
+pub(crate) fn zip_columns(
+    values: &[f32],
+    [rows, columns, stride]: [usize; 3],
+    row_len: usize,
+    to: &mut [u32],
+) {
+    let (pairs, even) = (columns.div_ceil(2), columns / 2);
+    for y in 0..rows {
+        let row = &values[y * row_len..][..columns * stride];
         let to = &mut to[y * pairs * stride..][..pairs * stride];
-        for x in 0..columns / 2 {
+        for x in 0..even {
             let (first, second) = row[2 * x * stride..][..2 * stride].split_at(stride);
             zip_whole(first, second, &mut to[x * stride..][..stride]);
         }
-        let even = columns / 2;
         zip(&row[2 * even * stride..], &[], &mut to[even * stride..]);
     }
 }

@@ -3,11 +3,11 @@
 //! As [`convolve`](crate::conv::tiles::convolve), whose tiles these are, with pairs of values in the place
 //! of values: each instruction adds two products to each sum.
 
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, ops::Range};
 
 use pulp::bytemuck::cast;
 
-use super::pairs::LANES;
+use super::LANES;
 use crate::conv::tiles::{BLOCK, Grid};
 
 /// Vectors of sums in one tile, as in [`sums_in_registers`](crate::simd::sums_in_registers).
@@ -19,13 +19,16 @@ struct Block<'a> {
     values: &'a [u32],
     kernel: usize,
     taps: usize,
+    /// The first row of the input that is not all zeros, and the first one after them that is.
+    inside: [usize; 2],
 }
 
-/// Convolves one bordered image of pairs, whose sizes `grid` counts in pairs, into `output`,
-/// `[rows, columns, stride]`. `weights` are `[block][kernel_row][tap pair][channel of the block]`.
+/// Convolves one bordered image of pairs, whose sizes `grid` counts in pairs, and which is zero outside of the
+/// rows `inside`, into `output`, `[rows, columns, stride]`. `weights` are `[block][kernel_row][tap pair][channel of the block]`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(crate) fn convolve(
     grid: Grid,
+    inside: Range<usize>,
     input: &[u32],
     weights: &[u32],
     [kernel, taps]: [usize; 2],
@@ -41,6 +44,7 @@ pub(crate) fn convolve(
             values,
             kernel,
             taps,
+            inside: [inside.start, inside.end],
         };
         for tile in 0..tiles {
             let first = tile * grid.columns / tiles;
@@ -86,7 +90,9 @@ fn tile<const P: usize, const V: usize>(
     let step = V * LANES;
     for y in 0..grid.rows {
         let mut sums = [[_mm512_setzero_ps(); V]; P];
-        for k in 0..block.kernel {
+        let first = block.inside[0].saturating_sub(y).min(block.kernel);
+        let end = block.inside[1].saturating_sub(y).min(block.kernel);
+        for k in first..end {
             let row = &input[(y + k) * grid.row_len..];
             let mut values = [&row[..0]; P];
             for p in 0..P {

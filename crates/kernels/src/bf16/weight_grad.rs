@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use pulp::bytemuck::cast;
 
-use super::{pairs::LANES, product::SUMS};
+use super::{LANES, product::SUMS};
 use crate::conv::tiles::Grid;
 
 /// Adds the gradient of one image to the sum `[kernel, taps, stride]`, given `grads` at every pair of

@@ -12,11 +12,13 @@ mod chunk;
 mod forward;
 mod geometry;
 mod input_grad;
+mod narrow;
 mod orient;
 mod pack;
 mod row_blocks;
 mod run;
 mod weight_grad;
+mod winograd;
 
 pub use block::{ConvBlock, Gradients, Kept, Statistics};
 pub use geometry::Geometry;
@@ -25,8 +27,8 @@ pub(crate) use orient::flip_filters;
 /// The tiles, which a dense layer uses as well.
 pub(crate) mod tiles {
     pub(crate) use super::{
-        forward::{Grid, convolve, multiply},
-        pack::{BLOCK, Packed},
+        forward::{Grid, multiply},
+        pack::{BLOCK, Filters, Packed},
         weight_grad::add_dense,
     };
 }

@@ -2,13 +2,12 @@
 
 use super::{
     ConvBlock, Gradients, Statistics,
-    backward::{BackwardChunk, InputFilters},
+    backward::{BackwardChunk, InputFilters, Outputs},
     chunk::ForwardChunk,
-    pack::{pack_forward, pack_input_grad, pack_rows},
+    pack::{Filters, pack_rows},
     weight_grad::Form,
 };
 use crate::{
-    bf16::Filters,
     chunks::{cut, cut_mut, images_per_chunk, run},
     error::{Error, check_len},
     norm::{Affine, GradSums, MapChunk, Moments, NormGrad, Normalization, SumsChunk, Tail},
@@ -44,13 +43,7 @@ impl ConvBlock {
     ) -> Moments {
         let geometry = &self.geometry;
         let batch = input.len() / geometry.input_len();
-        let lanes = self.isa.lanes();
-        let filters = Filters::new(
-            self.isa,
-            pack_forward(geometry, weight, lanes),
-            geometry.in_channels,
-            padded(geometry.out_channels, lanes),
-        );
+        let filters = Filters::forward(geometry, weight, self.isa);
         let jobs = cut(input, geometry.input_len(), batch)
             .zip(cut_mut(output, geometry.output_len(), batch))
             .zip(cut_mut(chosen, geometry.output_len(), batch))
@@ -115,14 +108,13 @@ impl ConvBlock {
         sums
     }
 
-    /// Gradients of a batch. `before_pool` are the values that a normalization before the pool describes,
-    /// else empty.
+    /// Gradients of a batch. `before_pool` are the values that a normalization before the pool describes.
     pub(super) fn run_backward(
         &self,
         input: &[f32],
         weight: &[f32],
         chosen: &[u8],
-        (tail, before_pool): (Tail<'_>, &[f32]),
+        (tail, before_pool): (Tail<'_>, Outputs<'_>),
         output_grad: &[f32],
         input_grad: Option<&mut [f32]>,
     ) -> Result<Gradients, Error> {
@@ -136,7 +128,8 @@ impl ConvBlock {
             chosen.len(),
             if geometry.pool { outputs } else { 0 },
         )?;
-        let form = Form::of(geometry, !before_pool.is_empty(), lanes);
+        let dense = !matches!(before_pool, Outputs::Unneeded);
+        let form = Form::of(geometry, dense, lanes);
         let filters = match &input_grad {
             None => InputFilters::None,
             Some(_) if form == Form::Sparse => InputFilters::Sparse(pack_rows(
@@ -144,12 +137,7 @@ impl ConvBlock {
                 weight,
                 padded(geometry.tap_len(), lanes),
             )),
-            Some(_) => InputFilters::Dense(Filters::new(
-                self.isa,
-                pack_input_grad(geometry, weight, lanes),
-                geometry.out_channels,
-                padded(geometry.in_channels, lanes),
-            )),
+            Some(_) => InputFilters::Dense(Filters::input_grad(geometry, weight, self.isa)),
         };
         let input_grad = input_grad.unwrap_or_default();
         if !matches!(filters, InputFilters::None) {
@@ -160,7 +148,10 @@ impl ConvBlock {
             .zip(cut(output_grad, geometry.output_len(), batch))
             .zip(cut(chosen, geometry.output_len(), batch))
             .zip(cut_mut(input_grad, geometry.input_len(), batch))
-            .zip(cut(before_pool, geometry.conv_len(), batch))
+            .zip((0..).map(|chunk| {
+                let len = images_per_chunk(batch) * geometry.conv_len();
+                before_pool.part(chunk * len, len)
+            }))
             .zip(tail.chunks(images_per_chunk(batch) * geometry.output_len()))
             .collect();
         let weight_len = form.len(geometry, lanes);

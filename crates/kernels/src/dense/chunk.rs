@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    bf16::{Filters, PairFilters},
+    bf16::PairFilters,
     chunks::run,
-    conv::tiles::{BLOCK, Grid, Packed, add_dense, multiply},
+    conv::tiles::{BLOCK, Filters, Grid, Packed, add_dense, multiply},
     norm::{Affine, Moments, Tail, add_moments, add_sums, apply},
     scratch::{Buffer, Scratch},
     simd::{Isa, padded},
@@ -30,7 +30,7 @@ impl<'a> Matrix<'a> {
         let stride = padded(outputs, isa.lanes());
         let matrix = pack_matrix(weight, outputs, isa.lanes());
         match isa.bf16() {
-            Some(bf16) => Self::Bf16(PairFilters::of_matrix(isa, bf16, &matrix, stride)),
+            Some(bf16) => Self::Bf16(PairFilters::of_matrix(bf16, &matrix, stride)),
             None => Self::F32(matrix),
         }
     }
@@ -55,9 +55,7 @@ pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usiz
     let lanes = isa.lanes();
     let width = padded(inputs, lanes);
     if let Some(bf16) = isa.bf16() {
-        return Filters::Bf16(PairFilters::of_transposed(
-            isa, bf16, weight, outputs, width,
-        ));
+        return Filters::Bf16(PairFilters::of_transposed(bf16, weight, outputs, width));
     }
     let mut weights = Buffer::zeroed(width * outputs);
     let blocks = weights.slice(width * outputs);
@@ -73,7 +71,7 @@ pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usiz
             }
         }
     });
-    Filters::F32(Packed {
+    Filters::Direct(Packed {
         weights,
         taps: outputs,
         kernel: 1,
@@ -101,11 +99,15 @@ impl WithSimd for ProductChunk<'_> {
             inputs,
             padded(outputs, S::F32_LANES),
         );
-        let Scratch { conv, pairs, .. } = self.scratch;
+        let Scratch {
+            conv,
+            tiles: [pairs, _],
+            ..
+        } = self.scratch;
         let product = conv.slice(grid.columns * grid.stride);
         match self.matrix {
             Matrix::F32(matrix) => multiply(simd, grid, self.input, matrix, product),
-            Matrix::Bf16(filters) => filters.convolve(grid, self.input, pairs, product),
+            Matrix::Bf16(filters) => filters.convolve(grid, 0..1, self.input, pairs, product),
         }
         match self.map {
             Some(map) => apply(simd, map, (product, grid.stride), (self.output, outputs)),
@@ -214,15 +216,16 @@ impl WithSimd for InputGradChunk<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = padded(self.inputs, S::F32_LANES);
         let grid = rows(self.grads.len() / self.stride, self.stride, width);
-        let Scratch { conv, pairs, .. } = self.scratch;
+        let Scratch { conv, tiles, .. } = self.scratch;
         if width == self.inputs {
             let to = self.input_grad;
-            self.filters.convolve(simd, grid, self.grads, pairs, to);
+            self.filters
+                .convolve(simd, grid, 0..1, self.grads, tiles, to);
             return;
         }
         let product = conv.slice(grid.columns * width);
         let filters = self.filters;
-        filters.convolve(simd, grid, self.grads, pairs, product);
+        filters.convolve(simd, grid, 0..1, self.grads, tiles, product);
         let to = self.input_grad.chunks_exact_mut(self.inputs);
         for (to, from) in to.zip(product.chunks_exact(width)) {
             to.copy_from_slice(&from[..self.inputs]);

@@ -1,7 +1,7 @@
 //! The convolution of one image with products in bf16.
 //!
-//! As [`convolve`](crate::conv::tiles::convolve), whose tiles these are, with pairs of values in the place
-//! of values: each instruction adds two products to each sum.
+//! As [`convolve`](crate::conv::tiles::convolve), whose tiles these are, with pairs of values in the
+//! place of values: each instruction adds two products to each sum.
 
 use std::{arch::x86_64::*, ops::Range};
 

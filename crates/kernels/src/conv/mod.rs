@@ -27,7 +27,7 @@ pub(crate) use orient::flip_filters;
 /// The tiles, which a dense layer uses as well.
 pub(crate) mod tiles {
     pub(crate) use super::{
-        forward::{Grid, multiply},
+        forward::{Grid, convolve, multiply},
         pack::{BLOCK, Filters, Packed},
         weight_grad::add_dense,
     };

@@ -98,19 +98,22 @@ pub(crate) fn unpool<S: Simd, const NORM: bool>(
             _ => [zero; 3],
         };
         for y in 0..height / 2 {
+            let (top, bottom) = image[2 * y * row_len..].split_at_mut(row_len);
+            let mut rows = [&mut top[..width * stride], &mut bottom[..width * stride]];
+            let pooled = &pooled[y * out_row..][..out_row];
+            let chosen = &chosen[y * out_row..][..out_row];
             for x in 0..width / 2 {
-                let at = y * out_row + x * stride + c;
-                let grad = load::<S>(&pooled[at..]);
-                let position = S::as_simd_u32s(&chosen[at..][..S::F32_LANES]).0[0];
+                let grad = load::<S>(&pooled[x * stride + c..]);
+                let position = S::as_simd_u32s(&chosen[x * stride + c..][..S::F32_LANES]).0[0];
                 for window in 0..4 {
-                    let (y, x) = (2 * y + window / 2, 2 * x + window % 2);
+                    let x = 2 * x + window % 2;
                     let wins = simd.equal_u32s(position, simd.splat_u32s(window as u32));
                     let mut value = simd.select_f32s(wins, grad, zero);
                     if NORM && let Some(rest) = rest {
-                        let rest = rest.at(simd, factors, y * width + x, c);
-                        value = simd.add_f32s(value, rest);
+                        let position = (2 * y + window / 2) * width + x;
+                        value = simd.add_f32s(value, rest.at(simd, factors, position, c));
                     }
-                    store::<S>(&mut image[y * row_len + x * stride + c..], value);
+                    store::<S>(&mut rows[window / 2][x * stride + c..], value);
                 }
             }
         }

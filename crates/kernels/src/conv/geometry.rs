@@ -16,7 +16,7 @@ const CHEAP: usize = 32;
 const BAND: usize = 4096;
 
 /// The same where tiles are transformed, which are read and written 16 times over: they need many to a band.
-const TILES_BAND: usize = 3584;
+const TILES_BAND: usize = 8192;
 
 /// Sizes of a convolution of stride 1 over one image, optionally followed by a 2x2 max-pool of stride 2.
 ///

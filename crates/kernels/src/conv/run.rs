@@ -195,13 +195,20 @@ impl ConvBlock {
     }
 }
 
+/// Values of a sum that one thread adds up at a time.
+const SLICE: usize = 8192;
+
 /// Adds the partial sums of all chunks, in their order.
 fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
-    for part in parts.chunks_exact(len) {
-        sum.iter_mut()
-            .zip(part)
-            .for_each(|(sum, part)| *sum += part);
-    }
+    let jobs = sum.chunks_mut(SLICE).enumerate().collect();
+    run(jobs, |(i, sum): (usize, &mut [f32])| {
+        for part in parts.chunks_exact(len) {
+            let part = &part[i * SLICE..];
+            sum.iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+    });
     sum
 }

@@ -26,6 +26,34 @@ def split(name: str) -> tuple[numpy.ndarray, numpy.ndarray]:
     return read("images-idx3", 16).reshape(-1, 1, 28, 28), read("labels-idx1", 8).astype(numpy.int64)
 
 
+class Network:
+    """A network by what it is made for: bench/src/shape.rs has the same."""
+
+    def __init__(self, batch: int, input: tuple[int, int, int], blocks: list[tuple[int, int, int, bool]], width: int = 128):
+        """Blocks are output channels, kernel, padding, and whether there is a pool."""
+        self.batch, self.input, self.blocks, self.width = batch, input, blocks, width
+
+
+NETWORKS = {
+    "small": Network(128, (1, 28, 28), [(16, 3, 0, True), (32, 3, 0, True)]),
+    "deep": Network(256, (1, 28, 28), [(32, 3, 1, False), (32, 3, 1, True), (64, 3, 1, False), (64, 3, 1, True)]),
+    "colour": Network(128, (3, 32, 32), [(64, 3, 1, True), (64, 3, 1, True)]),
+    "large": Network(64, (1, 64, 64), [(16, 3, 1, True), (32, 3, 1, True), (64, 3, 1, True)]),
+}
+
+
+def images_for(name: str, part: str) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Images of the shape that a network takes and their labels, of MNIST's: the larger networks get the first of
+    them, with the nearest pixel in each place of each channel."""
+    images, labels = split(part)
+    if name == "small":
+        return images, labels
+    count = {"train": 10_000, "t10k": 2_000}[part]
+    channels, height, width = NETWORKS[name].input
+    rows, columns = numpy.arange(height) * 28 // height, numpy.arange(width) * 28 // width
+    return numpy.repeat(images[:count, :, rows][..., columns], channels, axis=1), labels[:count]
+
+
 class Stopwatch:
     """Images per second on the clock, and per second of processor time."""
 

@@ -22,8 +22,8 @@ import common
 class OnnxRuntime:
     """Static shapes and all optimizations of the graph."""
 
-    def __init__(self, folder, streams):
-        self.folder, self.streams = folder, streams
+    def __init__(self, folder, streams, input):
+        self.folder, self.streams, self.input = folder, streams, input
 
     def session(self, size, threads):
         options = onnxruntime.SessionOptions()
@@ -36,7 +36,7 @@ class OnnxRuntime:
     def answering(self, size, threads):
         """A function from the bytes of `size` images to their logits, in buffers that are bound once."""
         session = self.session(size, threads)
-        images = numpy.empty((size, 1, 28, 28), numpy.uint8)
+        images = numpy.empty((size, *self.input), numpy.uint8)
         logits = numpy.empty((size, 10), numpy.float32)
         binding = session.io_binding()
         binding.bind_cpu_input("images", images)
@@ -96,15 +96,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mode", choices=["onnxruntime", "onnxruntime-streams", "openvino", "openvino-streams", "openvino-bf16"])
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--network", choices=common.NETWORKS, default="small")
     for name, default in [("passes", 3), ("answers", 300)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     streams = args.mode.endswith("streams")
     if args.mode.startswith("onnxruntime"):
-        engine = OnnxRuntime(args.folder, streams)
+        engine = OnnxRuntime(args.folder, streams, common.NETWORKS[args.network].input)
     else:
         engine = OpenVino(args.folder, streams, "bf16" if args.mode.endswith("bf16") else "f32")
-    images, _ = common.split("t10k")
+    images, _ = common.images_for(args.network, "t10k")
     batches = [images[start:start + common.EVALUATION_BATCH] for start in range(0, len(images), common.EVALUATION_BATCH)]
     answer_all = engine.answer_all(common.EVALUATION_BATCH)
     answer_all(batches)

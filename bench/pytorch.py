@@ -34,33 +34,38 @@ def normalized(images):
 
 
 class Network(nn.Module):
-    """Two blocks of convolution, normalization, ReLU and max-pool, then a dense head.
+    """Blocks of convolution, normalization, ReLU and max-pool, then a dense head.
 
     norm is "conv" (normalize after the convolution), "pool" (after the pool) or None. Without it the
     pool comes before ReLU, which gives the same values for less work.
     """
 
-    def __init__(self, filters, width, norm):
+    def __init__(self, shape, norm):
         super().__init__()
-        (c1, k1), (c2, k2) = filters
-        side = ((28 - k1 + 1) // 2 - k2 + 1) // 2
+        channels, side, _ = shape.input
         self.norm = norm
-        self.convs = nn.ModuleList(
-            [nn.Conv2d(1, c1, k1, bias=norm is None), nn.Conv2d(c1, c2, k2, bias=norm is None)])
-        self.norms = nn.ModuleList([nn.BatchNorm2d(c1), nn.BatchNorm2d(c2)] if norm else [])
-        self.dense = nn.Linear(c2 * side * side, width, bias=norm is None)
-        self.dense_norm = nn.BatchNorm1d(width) if norm else nn.Identity()
-        self.output = nn.Linear(width, 10)
+        self.pools = [pool for *_, pool in shape.blocks]
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for filters, kernel, padding, pool in shape.blocks:
+            self.convs.append(nn.Conv2d(channels, filters, kernel, padding=padding, bias=norm is None))
+            if norm:
+                self.norms.append(nn.BatchNorm2d(filters))
+            channels, side = filters, (side + 2 * padding - kernel + 1) // (2 if pool else 1)
+        self.dense = nn.Linear(channels * side * side, shape.width, bias=norm is None)
+        self.dense_norm = nn.BatchNorm1d(shape.width) if norm else nn.Identity()
+        self.output = nn.Linear(shape.width, 10)
 
     def forward(self, x):
-        for index, conv in enumerate(self.convs):
+        for index, (conv, pools) in enumerate(zip(self.convs, self.pools)):
+            def pool(x, pools=pools):
+                return functional.max_pool2d(x, 2) if pools else x
             x = conv(x)
             if self.norm == "conv":
-                x = functional.max_pool2d(functional.relu(self.norms[index](x)), 2)
+                x = pool(functional.relu(self.norms[index](x)))
             elif self.norm == "pool":
-                x = functional.relu(self.norms[index](functional.max_pool2d(x, 2)))
+                x = functional.relu(self.norms[index](pool(x)))
             else:
-                x = functional.relu(functional.max_pool2d(x, 2))
+                x = functional.relu(pool(x))
         return self.output(functional.relu(self.dense_norm(self.dense(x.flatten(1)))))
 
 
@@ -75,8 +80,7 @@ class FromBytes(nn.Module):
         return self.network(normalized(images))
 
 
-SMALL = ((16, 3), (32, 3)), 128
-ONE_EPOCH = ((24, 5), (32, 3)), 256
+ONE_EPOCH = common.Network(256, (1, 28, 28), [(24, 5, 0, True), (32, 3, 0, True)], 256)
 
 
 class Contender:
@@ -89,7 +93,7 @@ class Contender:
 
     def network(self, shape, norm, seed=0):
         torch.manual_seed(seed)
-        network = Network(*shape, norm).to(memory_format=self.format)
+        network = Network(shape, norm).to(memory_format=self.format)
         return torch.compile(network, dynamic=False) if self.compiled else network
 
     def answering(self, network):
@@ -124,15 +128,19 @@ def shuffled(images, labels, batch):
 
 def training(name, contender, norm, images, labels, args):
     """Images per second: gathering a shuffled batch, forward, backward, AdamW."""
-    network = contender.network(SMALL, norm).train()
+    shape = common.NETWORKS[args.network]
+    batch = args.batch or shape.batch
+    network = contender.network(shape, norm).train()
     optimizer = adamw(network)
-    batches = shuffled(images, labels, args.batch)
+    # Whole batches only.
+    images, labels = (values[:len(labels) // batch * batch] for values in (images, labels))
+    batches = shuffled(images, labels, batch)
     for _ in range(args.warm_up):
         contender.step(network, optimizer, *next(batches))
     watch = common.Stopwatch()
     for _ in range(args.steps):
         contender.step(network, optimizer, *next(batches))
-    return watch.speed(name, args.steps * args.batch)
+    return watch.speed(name, args.steps * batch)
 
 
 def inference(contender, images, args):
@@ -140,7 +148,8 @@ def inference(contender, images, args):
     # Folds normalization and lays out the weights anew.
     torch._inductor.config.freezing = contender.compiled
     with torch.no_grad():
-        answer = contender.answering(contender.network(SMALL, "conv"))
+        shape = common.NETWORKS[args.network]
+        answer = contender.answering(contender.network(shape, "conv"))
         batches = images.split(common.EVALUATION_BATCH)
         for batch in batches:
             answer(batch)
@@ -153,21 +162,21 @@ def inference(contender, images, args):
         for count in {1, common.threads()}:
             torch.set_num_threads(count)
             torch.compiler.reset()
-            answer = contender.answering(contender.network(SMALL, "conv"))
+            answer = contender.answering(contender.network(shape, "conv"))
             milliseconds.append(common.latency(answer, images, args.answers))
     return {**result, "latency": min(milliseconds)}
 
 
 def speed(contender, args):
-    images, labels = split("train")
+    images, labels = map(torch.from_numpy, common.images_for(args.network, "train"))
     images = normalized(images)
-    test, _ = split("t10k")
-    return {
-        **training("train-norm", contender, "conv", images, labels, args),
-        **training("train-pool-norm", contender, "pool", images, labels, args),
-        **training("train-plain", contender, None, images, labels, args),
-        **inference(contender, test, args),
-    }
+    test, _ = map(torch.from_numpy, common.images_for(args.network, "t10k"))
+    orders = {"train-norm": "conv", "train-pool-norm": "pool", "train-plain": None}
+    result = {}
+    for name, norm in orders.items():
+        if name in args.measures:
+            result |= training(name, contender, norm, images, labels, args)
+    return result | (inference(contender, test, args) if "inference" in args.measures else {})
 
 
 def one_cycle(step, steps, warm_up=0.3):
@@ -207,11 +216,12 @@ def one_epoch(contender, args):
     return {"seconds": len(labels) / speed["speed"], "accuracy": (digits == answers).double().mean().item()}
 
 
-def export(folder):
+def export(folder, name):
     """The network with batch normalization, from bytes to logits, for batches of a fixed size."""
-    network = FromBytes(Contender("eager").network(SMALL, "conv")).eval()
+    shape = common.NETWORKS[name]
+    network = FromBytes(Contender("eager").network(shape, "conv")).eval()
     for size in (1, common.EVALUATION_BATCH):
-        images = torch.zeros(size, 1, 28, 28, dtype=torch.uint8)
+        images = torch.zeros(size, *shape.input, dtype=torch.uint8)
         path = str(folder / f"batch-{size}.onnx")
         torch.onnx.export(network, (images,), path, input_names=["images"], output_names=["logits"], dynamo=True, verbose=False)
     return {}
@@ -222,12 +232,16 @@ def main():
     tasks = parser.add_subparsers(dest="task", required=True)
     task = tasks.add_parser("speed")
     task.add_argument("mode", choices=MODES)
-    for name, default in [("steps", 60), ("warm-up", 10), ("batch", 128), ("passes", 3), ("answers", 300)]:
+    task.add_argument("--network", choices=common.NETWORKS, default="small")
+    task.add_argument("--measures", type=lambda text: text.split(","), default=["train-norm", "train-pool-norm", "train-plain", "inference"])
+    for name, default in [("steps", 60), ("warm-up", 10), ("batch", None), ("passes", 3), ("answers", 300)]:
         task.add_argument(f"--{name}", type=int, default=default)
     task = tasks.add_parser("one-epoch")
     task.add_argument("mode", choices=MODES)
     task.add_argument("--seed", type=int, default=0)
-    tasks.add_parser("export").add_argument("folder", type=pathlib.Path)
+    task = tasks.add_parser("export")
+    task.add_argument("folder", type=pathlib.Path)
+    task.add_argument("--network", choices=common.NETWORKS, default="small")
     args = parser.parse_args()
     torch.set_num_threads(common.threads())
     if args.task == "speed":
@@ -235,7 +249,7 @@ def main():
     elif args.task == "one-epoch":
         result = one_epoch(Contender(args.mode), args)
     else:
-        result = export(args.folder)
+        result = export(args.folder, args.network)
     print(json.dumps(result))
 
 

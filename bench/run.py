@@ -34,6 +34,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "bench"
 TRAINING = ["train-norm", "train-pool-norm", "train-plain"]
 INFERENCE = ["inference", "latency"]
+# Larger networks, of which a table of its own tells; bench/src/shape.rs says what they are.
+LARGER = ["deep", "colour", "large"]
+LARGER_MEASURES = ["train-norm", "train-plain", "inference"]
 PYTORCH = ["eager", "channels-last", "compile", "bf16", "bf16-compile"]
 ONNX = ["onnxruntime", "onnxruntime-streams", "openvino", "openvino-streams", "openvino-bf16"]
 
@@ -120,6 +123,27 @@ class Bench:
         command = [self.bench, "--backend", backend, "--measures", ",".join(measures), *effort]
         return self.answer(command, RAYON_NUM_THREADS=str(threads or self.args.threads))
 
+    def larger_speed(self, network: str, *command: object) -> dict:
+        """Of a larger network, as {"network.measure": value}: a contender's process, told which network."""
+        effort = ["--steps", 3, "--warm-up", 1, "--passes", 1] if self.args.quick else ["--steps", 20, "--warm-up", 3, "--passes", 2]
+        effort = effort if "onnx" not in str(command) else effort[4:]
+        found = self.answer([*command, "--network", network, *effort])
+        return {f"{network}.{name}": value for name, value in found.items()}
+
+    def our_larger_speed(self, network: str, measures: list[str]) -> dict:
+        return self.larger_speed(network, self.bench, "--backend", "ndarray", "--measures", ",".join(measures))
+
+    def pytorch_larger_speed(self, mode: str, network: str) -> dict:
+        measures = ["--measures", ",".join(LARGER_MEASURES), "--answers", 20]
+        return self.larger_speed(network, *self.script("pytorch.py", "speed", mode, *measures))
+
+    def onnx_larger_speed(self, mode: str, network: str) -> dict:
+        folder = self.work / network
+        if not (folder / "batch-1.onnx").exists():
+            folder.mkdir(exist_ok=True)
+            self.run(self.script("pytorch.py", "export", folder, "--network", network))
+        return self.larger_speed(network, *self.script("onnx_inference.py", mode, folder, "--answers", 20))
+
     def stock_speed(self, backend: str, measures: list[str]) -> dict:
         """Burn without it: takes a second where the others take a hundredth, so it gets few steps."""
         steps, warm_up = (2, 1) if backend == "ndarray" else (10, 2)
@@ -192,6 +216,12 @@ class Bench:
             *[(f"pytorch-{mode}", lambda mode=mode: self.pytorch_speed(mode), ours(both)) for mode in PYTORCH],
             ("jax", self.jax_speed, ours(TRAINING)),
             *[(mode, lambda mode=mode: self.onnx_speed(mode), ours(INFERENCE)) for mode in ONNX],
+            *[(f"pytorch-{mode}", lambda mode=mode, network=network: self.pytorch_larger_speed(mode, network),
+               lambda network=network: self.our_larger_speed(network, LARGER_MEASURES))
+              for network in LARGER for mode in PYTORCH],
+            *[(mode, lambda mode=mode, network=network: self.onnx_larger_speed(mode, network),
+               lambda network=network: self.our_larger_speed(network, ["inference"]))
+              for network in LARGER for mode in ONNX],
             ("ours-flex", lambda: self.whole_runs("flex", seed), our_runs),
             *[(f"pytorch-{mode}", lambda mode=mode: self.pytorch_run(mode, seed), our_runs) for mode in PYTORCH],
         ]

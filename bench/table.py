@@ -29,6 +29,18 @@ MEASURES = {
     "latency": ("one image, bytes to logits", "ms", True),
     "one-epoch": ("one epoch of the 215,194-parameter network, training only", "s", True),
     "to-99": ("the whole process to about 99 % on test", "s", True),
+} | {
+    f"{network}.{measure}": (f"{title}, {description}", "images/s", False)
+    for network, description in {
+        "deep": "conv3x3-32 twice, conv3x3-64 twice, 1x28x28, batch 256",
+        "colour": "conv3x3-64 twice, 3x32x32, batch 128",
+        "large": "conv3x3-16, -32, -64, 1x64x64, batch 64",
+    }.items()
+    for measure, title in {
+        "train-norm": "training with BatchNorm",
+        "train-plain": "training without BatchNorm",
+        "inference": "inference in batches of 500",
+    }.items()
 }
 
 BEGIN, END = "<!-- bench/run.py writes from here -->", "<!-- to here -->"

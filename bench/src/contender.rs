@@ -6,20 +6,17 @@ use burn::{
     optim::{AdamWConfig, ModuleOptimizer},
     tensor::{Device, Tensor, TensorData, activation::relu},
 };
-use data::{ImageShape, Normalization, mnist};
-use kernels::{AdamW, cross_entropy};
-use model::{
-    BlockConfig, ConfigError, InferencePrecision, Network, NetworkConfig, Order, Prepared,
-};
+use data::{ImageShape, Normalization, Spec};
+use kernels::{AdamW, Precision, cross_entropy};
+use model::{ConfigError, InferencePrecision, Network, NetworkConfig, Order, Prepared};
 
-/// The ten digits.
-const CLASSES: usize = 10;
+use crate::shape::Shape;
 
 /// Who computes the layers and the optimizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Layers {
-    /// This project.
-    Kernels,
+    /// This project, with products of a precision.
+    Kernels(Precision),
     /// `burn::nn`, `burn::tensor` and `burn::optim`.
     Stock,
 }
@@ -32,29 +29,42 @@ pub struct Contender {
     /// Where they are, without gradients.
     pub device: Device,
     layers: Layers,
+    shape: Shape,
     order: Order,
 }
 
 impl Contender {
-    /// The network conv3x3-16, conv3x3-32, dense-128: with batch normalization in the given order, or
+    /// The network of the given shape for the given images: with batch normalization in the given order, or
     /// without.
-    pub fn new(layers: Layers, norm: Option<Order>, device: &Device) -> Result<Self, ConfigError> {
-        let block = |channels| BlockConfig {
-            channels,
-            ..BlockConfig::default()
-        };
+    pub fn new(
+        layers: Layers,
+        shape: Shape,
+        images: &Spec,
+        norm: Option<Order>,
+        device: &Device,
+    ) -> Result<Self, ConfigError> {
         let order = norm.unwrap_or(Order::ConvPoolNormRelu);
         let config = NetworkConfig {
-            blocks: vec![block(16), block(32)],
+            blocks: shape.blocks(),
             dense: vec![128],
             norm: norm.is_some(),
             order,
             dropout: 0.0,
         };
+        let network = config.init(
+            0,
+            images.shape,
+            images.classes.len(),
+            &device.clone().autodiff(),
+        )?;
         Ok(Contender {
-            network: config.init(0, mnist::SHAPE, CLASSES, &device.clone().autodiff())?,
+            network: match layers {
+                Layers::Kernels(precision) => network.with_precision(precision),
+                Layers::Stock => network,
+            },
             device: device.clone(),
             layers,
+            shape,
             order,
         })
     }
@@ -62,7 +72,7 @@ impl Contender {
     /// AdamW with the numbers of PyTorch's.
     pub fn optimizer(&self) -> ModuleOptimizer {
         match self.layers {
-            Layers::Kernels => ModuleOptimizer::from(AdamW {
+            Layers::Kernels(_) => ModuleOptimizer::from(AdamW {
                 epsilon: 1e-8,
                 weight_decay: 1e-2,
                 ..AdamW::default()
@@ -77,7 +87,7 @@ impl Contender {
     /// The mean cross-entropy of `[batch, classes]` logits.
     pub fn loss(&self, logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         match self.layers {
-            Layers::Kernels => cross_entropy(logits, labels),
+            Layers::Kernels(_) => cross_entropy(logits, labels),
             Layers::Stock => {
                 let device = logits.device();
                 let labels: Vec<i32> = labels.iter().map(|&label| label.into()).collect();
@@ -122,20 +132,23 @@ impl Contender {
     /// `[batch, channels, height, width]` images to `[batch, classes]` logits.
     pub fn forward(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
         match self.layers {
-            Layers::Kernels => network.forward(images),
+            Layers::Kernels(_) => network.forward(images),
             Layers::Stock => self.forward_stock(network, images),
         }
     }
 
     fn forward_stock(&self, network: &Network, images: Tensor<4>) -> Tensor<2> {
-        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+        let max_pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
         let mut x = images;
-        for block in &network.blocks {
+        for (block, config) in network.blocks.iter().zip(self.shape.blocks()) {
+            let pool = |x| {
+                if config.pool { max_pool.forward(x) } else { x }
+            };
             x = block.conv.forward(x);
             x = match (&block.norm, self.order) {
-                (Some(norm), Order::ConvNormReluPool) => pool.forward(relu(norm.forward(x))),
-                (Some(norm), Order::ConvPoolNormRelu) => relu(norm.forward(pool.forward(x))),
-                (None, _) => relu(pool.forward(x)),
+                (Some(norm), Order::ConvNormReluPool) => pool(relu(norm.forward(x))),
+                (Some(norm), Order::ConvPoolNormRelu) => relu(norm.forward(pool(x))),
+                (None, _) => relu(pool(x)),
             };
         }
         let mut x = x.flatten::<2>(1, 3);

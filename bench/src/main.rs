@@ -7,22 +7,25 @@
 mod contender;
 mod fma;
 mod measure;
+mod shape;
 
 use std::collections::BTreeMap;
 
 use clap::Parser;
 use data::{Normalization, Source};
+use kernels::Precision;
 use model::{Backend, InferencePrecision, Order};
 
 use crate::{
     contender::{Contender, Layers},
     measure::Effort,
+    shape::Shape,
 };
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures one way to compute the network conv3x3-16, conv3x3-32, dense-128.
+/// Measures one way to compute one network, which ends with dense-128.
 #[derive(Parser)]
 struct Args {
     /// Burn backend: ndarray or flex
@@ -31,8 +34,15 @@ struct Args {
     /// Burn's own modules and optimizer instead of the kernels
     #[arg(long)]
     stock: bool,
+    /// What the kernels compute products of training in: f32 or bf16
+    #[arg(long, default_value = "f32", conflicts_with = "stock", value_parser = precision)]
+    precision: Precision,
+    /// The network
+    #[arg(long, value_enum, default_value = "small")]
+    network: Shape,
     /// What to measure: train-norm, train-pool-norm, train-plain, inference, latency, inference-int8,
-    /// latency-int8 (both need AVX-512 VNNI), peak (a matrix product), fma-peak (multiply-adds that wait for nothing: what the processor can do)
+    /// latency-int8 (both need AVX-512 VNNI), peak (a matrix product), fma-peak (multiply-adds that wait for
+    /// nothing: what the processor can do)
     #[arg(
         long,
         value_delimiter = ',',
@@ -45,15 +55,23 @@ struct Args {
     /// Training steps before them
     #[arg(long, default_value_t = 10)]
     warm_up: usize,
-    /// Images per training step
-    #[arg(long, default_value_t = 128)]
-    batch: usize,
-    /// Timed passes over the 10,000 test images
+    /// Images per training step [default: 128, 256 where the network is deep, 64 where it is large]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Timed passes over the test images, of which the larger networks get 2,000
     #[arg(long, default_value_t = 3)]
     passes: usize,
     /// Timed answers to a single image
     #[arg(long, default_value_t = 300)]
     answers: usize,
+}
+
+fn precision(name: &str) -> Result<Precision, String> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Precision::bf16().map_err(|error| error.to_string()),
+        _ => Err("expected f32 or bf16".into()),
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,20 +84,21 @@ fn measure(args: &Args) -> anyhow::Result<()> {
     let layers = if args.stock {
         Layers::Stock
     } else {
-        Layers::Kernels
+        Layers::Kernels(args.precision)
     };
     let device = args.backend.device()?;
     let effort = Effort {
         steps: args.steps,
         warm_up: args.warm_up,
-        batch: args.batch,
+        batch: args.batch.unwrap_or(args.network.batch()),
         passes: args.passes,
         answers: args.answers,
     };
     let train = Source::Bundled.train(&())?;
     let test = Source::Bundled.test(&train.spec(), &())?;
+    let [train, test] = args.network.images(&train, &test)?;
     let normalization = Normalization::of(&train);
-    let contender = |norm| Contender::new(layers, norm, &device);
+    let contender = |norm| Contender::new(layers, args.network, &train.spec(), norm, &device);
     let mut results = BTreeMap::new();
     for name in &args.measures {
         let train =

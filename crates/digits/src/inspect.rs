@@ -78,7 +78,7 @@ impl Inspect {
             }
         }
         outln!("seed            {}", provenance.seed);
-        outln!("backend         {}", provenance.backend);
+        outln!("backend         {}", provenance.computed_on());
         outln!(
             "written by      version {} with Burn {}",
             provenance.versions.digits,

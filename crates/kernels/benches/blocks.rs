@@ -10,7 +10,7 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::{Bencher, counter::ItemsCount};
 use kernels::{
-    Affine, Normalization,
+    Affine, Isa, Normalization, Precision,
     conv::{ConvBlock, Geometry, Kept, Statistics},
     dense::Dense,
 };
@@ -67,6 +67,10 @@ struct Example {
 
 impl Example {
     fn new(shape: [usize; 6], pool: bool) -> Self {
+        Self::on(shape, pool, Isa::best())
+    }
+
+    fn on(shape: [usize; 6], pool: bool, isa: Isa) -> Self {
         let [height, width, in_channels, out_channels, kernel, padding] = shape;
         let size = [height, width, in_channels];
         let geometry = Geometry::new(size, out_channels, kernel, padding, pool).unwrap();
@@ -79,7 +83,7 @@ impl Example {
             .iter()
             .product();
         Self {
-            block: ConvBlock::new(geometry),
+            block: ConvBlock::on(geometry, isa),
             flops: batch * 2 * positions * geometry.weight_len(),
             input: random(inputs, 1),
             weight: random(geometry.weight_len(), 2),
@@ -265,6 +269,39 @@ mod conv_norm_relu_pool {
     }
 }
 
+/// The same with products in bf16, on processors that have them.
+#[divan::bench_group]
+mod bf16_conv_norm_relu_pool {
+    use super::*;
+
+    /// Without the first layers of grey images, whose products stay in f32.
+    const SHAPES: [[usize; 6]; 3] = [super::SHAPES[1], super::SHAPES[3], super::SHAPES[4]];
+
+    #[divan::bench(args = SHAPES)]
+    fn forward(bencher: Bencher, shape: [usize; 6]) {
+        let Ok(precision) = Precision::bf16() else {
+            return;
+        };
+        let mut example = Example::on(shape, true, Isa::best_for(precision));
+        let flops = ItemsCount::new(example.flops);
+        bencher
+            .counter(flops)
+            .bench_local(|| example.forward_train(Statistics::Conv));
+    }
+
+    #[divan::bench(args = SHAPES)]
+    fn backward(bencher: Bencher, shape: [usize; 6]) {
+        let Ok(precision) = Precision::bf16() else {
+            return;
+        };
+        let mut example = Example::on(shape, true, Isa::best_for(precision));
+        let kept = example.forward_train(Statistics::Conv);
+        bencher
+            .counter(example.backward_flops())
+            .bench_local(|| example.backward_train(&kept));
+    }
+}
+
 /// Dense layer with batch normalization and ReLU.
 #[divan::bench_group]
 mod dense_norm_relu {
@@ -286,9 +323,9 @@ mod dense_norm_relu {
     }
 
     impl Layer {
-        fn new([inputs, outputs]: [usize; 2]) -> Self {
+        fn new([inputs, outputs]: [usize; 2], isa: Isa) -> Self {
             Self {
-                layer: Dense::new(inputs, outputs).unwrap(),
+                layer: Dense::on(inputs, outputs, isa).unwrap(),
                 flops: 2 * BATCH * inputs * outputs,
                 input: random(BATCH * inputs, 1),
                 weight: random(inputs * outputs, 2),
@@ -325,15 +362,37 @@ mod dense_norm_relu {
 
     #[divan::bench(args = SIZES)]
     fn forward(bencher: Bencher, sizes: [usize; 2]) {
-        let mut layer = Layer::new(sizes);
+        let mut layer = Layer::new(sizes, Isa::best());
         bencher
             .counter(ItemsCount::new(layer.flops))
             .bench_local(|| layer.forward());
     }
 
     #[divan::bench(args = SIZES)]
+    fn bf16_forward(bencher: Bencher, sizes: [usize; 2]) {
+        let Ok(precision) = Precision::bf16() else {
+            return;
+        };
+        let mut layer = Layer::new(sizes, Isa::best_for(precision));
+        bencher
+            .counter(ItemsCount::new(layer.flops))
+            .bench_local(|| layer.forward());
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn bf16_backward(bencher: Bencher, sizes: [usize; 2]) {
+        let Ok(precision) = Precision::bf16() else {
+            return;
+        };
+        let mut layer = Layer::new(sizes, Isa::best_for(precision));
+        let kept = layer.forward();
+        let flops = ItemsCount::new(2 * layer.flops);
+        bencher.counter(flops).bench_local(|| layer.backward(&kept));
+    }
+
+    #[divan::bench(args = SIZES)]
     fn backward(bencher: Bencher, sizes: [usize; 2]) {
-        let mut layer = Layer::new(sizes);
+        let mut layer = Layer::new(sizes, Isa::best());
         let kept = layer.forward();
         let flops = ItemsCount::new(2 * layer.flops);
         bencher.counter(flops).bench_local(|| layer.backward(&kept));

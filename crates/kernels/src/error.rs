@@ -37,6 +37,11 @@ pub enum Error {
     /// No forward pass on bytes.
     #[error("int8 is not possible: {0}; use f32")]
     Int8(&'static str),
+    /// The processor has no products in bf16.
+    #[error(
+        "products in bf16 need a processor with AVX-512 BF16 (Intel since Cooper Lake, AMD since Zen 4), which this one is not; compute in f32"
+    )]
+    Bf16,
     /// A slice does not have the length that the geometry and the batch ask for.
     #[error(
         "`{name}` has {actual} values, but this geometry needs {expected}; pass a slice of that length"

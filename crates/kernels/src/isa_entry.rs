@@ -8,7 +8,13 @@
 
 #![allow(unsafe_code)]
 
-use crate::inference::int8::{self, Int8};
+use std::ops::Range;
+
+use crate::{
+    bf16::{pairs, product, weight_grad},
+    conv::tiles::Grid,
+    inference::int8::{self, Int8},
+};
 
 /// Defines a token for a set of features, and its methods: `fn name(arguments) -> output = function;`, where
 /// `function` is safe and needs no feature beyond those of the token.
@@ -63,6 +69,37 @@ instructions! {
         means: &mut [f32],
         buffers: &mut int8::Buffers,
     ) = Int8::run;
+}
+
+instructions! {
+    /// AVX-512 with sums of products of bfloat16 numbers.
+    Bf16: ["avx512f", "avx512bw", "avx512bf16"];
+
+    /// See [`pairs::zip`].
+    fn zip(first: &[f32], second: &[f32], to: &mut [u32]) = pairs::zip;
+    /// See [`pairs::zip_columns`].
+    fn zip_columns(values: &[f32], sizes: [usize; 3], row_len: usize, to: &mut [u32]) = pairs::zip_columns;
+    /// See [`pairs::neighbours`].
+    fn neighbours(values: &[f32], len: usize, to: &mut [u32]) = pairs::neighbours;
+    /// See [`pairs::unpool`].
+    fn unpool(grads: &[f32], chosen: &[u32], width: usize, stride: usize, to: &mut [u32]) = pairs::unpool;
+    /// See [`product::convolve`].
+    fn convolve(
+        grid: Grid,
+        filled: Range<usize>,
+        input: &[u32],
+        weights: &[u32],
+        sizes: [usize; 2],
+        output: &mut [f32],
+    ) = product::convolve;
+    /// See [`weight_grad::add_dense`].
+    fn add_dense(
+        grid: Grid,
+        sizes: [usize; 2],
+        input: &[u32],
+        grads: &[u32],
+        sum: &mut [f32],
+    ) = weight_grad::add_dense;
 }
 
 #[cfg(test)]

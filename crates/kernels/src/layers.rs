@@ -9,7 +9,10 @@ use burn::{
     tensor::{Tensor, activation, module, ops::MaxPoolOptions},
 };
 
-use crate::{Order, conv_block, dense_block};
+use crate::{
+    Order, Precision,
+    ops::{conv_block_in, dense_block_in},
+};
 
 /// `conv.forward(x)`, and what follows it. `x` is `[batch, in_channels, height, width]`.
 ///
@@ -31,6 +34,7 @@ pub fn conv2d(x: Tensor<4>, conv: &Conv2d) -> Conv<'_> {
     Conv {
         x,
         conv,
+        precision: Precision::F32,
         steps: Vec::new(),
     }
 }
@@ -40,6 +44,7 @@ pub fn linear(x: Tensor<2>, linear: &Linear) -> Dense<'_> {
     Dense {
         x,
         linear,
+        precision: Precision::F32,
         steps: Vec::new(),
     }
 }
@@ -50,6 +55,7 @@ pub struct Conv<'a> {
     /// `[batch, in_channels, height, width]`.
     x: Tensor<4>,
     conv: &'a Conv2d,
+    precision: Precision,
     steps: Vec<Step<'a>>,
 }
 
@@ -61,6 +67,12 @@ enum Step<'a> {
 }
 
 impl<'a> Conv<'a> {
+    /// What the products are computed in where there is a kernel, in place of `f32`.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
     /// Batch normalization, if there is one.
     pub fn norm(mut self, norm: Option<&'a BatchNorm>) -> Self {
         self.steps.extend(norm.map(Step::Norm));
@@ -81,7 +93,12 @@ impl<'a> Conv<'a> {
 
     /// Computes it: `[batch, out_channels, height, width]`.
     pub fn tensor(self) -> Tensor<4> {
-        let Conv { x, conv, steps } = self;
+        let Conv {
+            x,
+            conv,
+            precision,
+            steps,
+        } = self;
         let (norm, order, pool) = match steps[..] {
             [Step::Relu] => (None, Order::ConvNormReluPool, false),
             [Step::Relu, Step::Pool] => (None, Order::ConvNormReluPool, true),
@@ -95,7 +112,7 @@ impl<'a> Conv<'a> {
             }
             _ => return one_by_one(conv.forward(x), &steps),
         };
-        conv_block(x, conv, norm, order, pool)
+        conv_block_in(x, conv, norm, order, pool, precision)
     }
 }
 
@@ -113,10 +130,17 @@ pub struct Dense<'a> {
     /// `[batch, inputs]`.
     x: Tensor<2>,
     linear: &'a Linear,
+    precision: Precision,
     steps: Vec<Step<'a>>,
 }
 
 impl<'a> Dense<'a> {
+    /// What the products are computed in where there is a kernel, in place of `f32`.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
     /// Batch normalization, if there is one.
     pub fn norm(mut self, norm: Option<&'a BatchNorm>) -> Self {
         self.steps.extend(norm.map(Step::Norm));
@@ -131,16 +155,23 @@ impl<'a> Dense<'a> {
 
     /// Computes it: `[batch, outputs]`.
     pub fn tensor(self) -> Tensor<2> {
-        let Dense { x, linear, steps } = self;
-        match steps[..] {
-            [] => dense_block(x, linear, None, false),
-            [Step::Relu] => dense_block(x, linear, None, true),
-            [Step::Norm(norm)] => dense_block(x, linear, Some(norm), false),
-            [Step::Norm(norm), Step::Relu] => dense_block(x, linear, Some(norm), true),
-            _ => steps
-                .iter()
-                .fold(linear.forward(x), |x, step| step.alone(x)),
-        }
+        let Dense {
+            x,
+            linear,
+            precision,
+            steps,
+        } = self;
+        let (norm, relu) = match steps[..] {
+            [] => (None, false),
+            [Step::Relu] => (None, true),
+            [Step::Norm(norm)] => (Some(norm), false),
+            [Step::Norm(norm), Step::Relu] => (Some(norm), true),
+            _ => {
+                let x = linear.forward(x);
+                return steps.iter().fold(x, |x, step| step.alone(x));
+            }
+        };
+        dense_block_in(x, linear, norm, relu, precision)
     }
 }
 

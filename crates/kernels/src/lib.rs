@@ -67,6 +67,7 @@
     )
 )]
 
+mod bf16;
 mod chunks;
 pub mod conv;
 pub mod dense;
@@ -83,6 +84,7 @@ mod ops;
 #[cfg(feature = "optim")]
 mod optim;
 mod pool;
+mod precision;
 mod recycle;
 mod scratch;
 mod simd;
@@ -97,6 +99,7 @@ pub use ops::AdamW;
 pub use ops::{
     NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec, has_kernels,
 };
+pub use precision::Precision;
 pub use simd::Isa;
 
 /// The examples of the README are tests.

@@ -5,7 +5,10 @@
 
 use pulp::Simd;
 
-use crate::simd::{load, store};
+use crate::{
+    norm::NormRest,
+    simd::{load, store},
+};
 
 /// Height, width and padded channels of the image before the pool.
 #[derive(Clone, Copy)]
@@ -72,14 +75,15 @@ pub(crate) fn max_pool<S: Simd, const TRACK: bool>(
     }
 }
 
-/// Puts each pooled gradient back to where its value came from; everything else becomes zero.
+/// Puts each pooled gradient back to where its value came from, into rows of `row_len` values, and adds what a
+/// normalization before the pool gives to every position. Without one everything else becomes zero.
 #[inline(always)]
-pub(crate) fn unpool<S: Simd>(
+pub(crate) fn unpool<S: Simd, const NORM: bool>(
     simd: S,
     windows: Windows,
-    pooled: &[f32],
-    chosen: &[u32],
-    image: &mut [f32],
+    (pooled, chosen): (&[f32], &[u32]),
+    rest: Option<NormRest<'_>>,
+    (image, row_len): (&mut [f32], usize),
 ) {
     let Windows {
         height,
@@ -88,32 +92,41 @@ pub(crate) fn unpool<S: Simd>(
     } = windows;
     let out_row = width / 2 * stride;
     let zero = simd.splat_f32s(0.0);
-    for y in 0..height / 2 {
-        let rows = &mut image[2 * y * width * stride..][..2 * width * stride];
-        let (top, bottom) = rows.split_at_mut(width * stride);
-        let pooled = &pooled[y * out_row..][..out_row];
-        let chosen = &chosen[y * out_row..][..out_row];
-        for x in 0..width / 2 {
-            let top = &mut top[2 * x * stride..][..2 * stride];
-            let bottom = &mut bottom[2 * x * stride..][..2 * stride];
-            for c in (0..stride).step_by(S::F32_LANES) {
+    for c in (0..stride).step_by(S::F32_LANES) {
+        let factors = match rest {
+            Some(rest) if NORM => rest.factors::<S>(c),
+            _ => [zero; 3],
+        };
+        for y in 0..height / 2 {
+            let (top, bottom) = image[2 * y * row_len..].split_at_mut(row_len);
+            let mut rows = [&mut top[..width * stride], &mut bottom[..width * stride]];
+            let pooled = &pooled[y * out_row..][..out_row];
+            let chosen = &chosen[y * out_row..][..out_row];
+            for x in 0..width / 2 {
                 let grad = load::<S>(&pooled[x * stride + c..]);
                 let position = S::as_simd_u32s(&chosen[x * stride + c..][..S::F32_LANES]).0[0];
-                let at = |i: u32| {
-                    simd.select_f32s(simd.equal_u32s(position, simd.splat_u32s(i)), grad, zero)
-                };
-                store::<S>(&mut top[c..], at(0));
-                store::<S>(&mut top[stride + c..], at(1));
-                store::<S>(&mut bottom[c..], at(2));
-                store::<S>(&mut bottom[stride + c..], at(3));
+                for window in 0..4 {
+                    let x = 2 * x + window % 2;
+                    let wins = simd.equal_u32s(position, simd.splat_u32s(window as u32));
+                    let mut value = simd.select_f32s(wins, grad, zero);
+                    if NORM && let Some(rest) = rest {
+                        let position = (2 * y + window / 2) * width + x;
+                        value = simd.add_f32s(value, rest.at(simd, factors, position, c));
+                    }
+                    store::<S>(&mut rows[window / 2][x * stride + c..], value);
+                }
             }
         }
-        if width % 2 == 1 {
-            top[(width - 1) * stride..].fill(0.0);
-            bottom[(width - 1) * stride..].fill(0.0);
+        // What no window covers: the last column and the last row, if their number is odd.
+        for y in 0..height {
+            let covered = if y < height / 2 * 2 { width / 2 * 2 } else { 0 };
+            for x in covered..width {
+                let value = match rest {
+                    Some(rest) if NORM => rest.at(simd, factors, y * width + x, c),
+                    _ => zero,
+                };
+                store::<S>(&mut image[y * row_len + x * stride + c..], value);
+            }
         }
-    }
-    if height % 2 == 1 {
-        image[(height - 1) * width * stride..][..width * stride].fill(0.0);
     }
 }

@@ -75,6 +75,7 @@ macro_rules! element {
     };
 }
 element!(f32);
+element!(u32);
 element!(u8);
 
 impl<T: Element> Recycled<T> {

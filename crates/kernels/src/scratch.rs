@@ -2,28 +2,28 @@
 
 use std::cell::RefCell;
 
-use crate::recycle::Recycled;
+use crate::recycle::{Element, Recycled};
 
 /// Alignment in bytes: one cache line, which is also the widest vector.
 const ALIGNMENT: usize = 64;
 
-/// A growing buffer of `f32` whose contents start at a cache line.
+/// A growing buffer whose contents start at a cache line.
 #[derive(Default)]
-pub(crate) struct Buffer {
-    data: Recycled<f32>,
+pub(crate) struct Buffer<T: Element = f32> {
+    data: Recycled<T>,
 }
 
-impl Buffer {
+impl<T: Element> Buffer<T> {
     /// A zeroed buffer for `len` values.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let mut data = Recycled::new(len + ALIGNMENT / size_of::<f32>());
-        data.fill(0.0);
+        let mut data = Recycled::new(len + ALIGNMENT / size_of::<T>());
+        data.fill(T::default());
         Self { data }
     }
 
     /// The first `len` values; what they hold is left over from earlier use.
-    pub(crate) fn slice(&mut self, len: usize) -> &mut [f32] {
-        let needed = len + ALIGNMENT / size_of::<f32>();
+    pub(crate) fn slice(&mut self, len: usize) -> &mut [T] {
+        let needed = len + ALIGNMENT / size_of::<T>();
         if self.data.len() < needed {
             self.data = Recycled::new(needed);
         }
@@ -32,13 +32,13 @@ impl Buffer {
     }
 
     /// Everything from the aligned start on.
-    pub(crate) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[T] {
         &self.data[self.start()..]
     }
 
     fn start(&self) -> usize {
         let offset = self.data.as_ptr().align_offset(ALIGNMENT);
-        if offset < ALIGNMENT / size_of::<f32>() {
+        if offset < ALIGNMENT / size_of::<T>() {
             offset
         } else {
             0
@@ -53,12 +53,16 @@ pub(crate) struct Scratch {
     pub(crate) input: Buffer,
     /// One image of convolution outputs, or of their gradients.
     pub(crate) conv: Buffer,
+    /// Convolution outputs that are computed again.
+    pub(crate) again: Buffer,
     /// One image after the max-pool, or its gradient.
     pub(crate) pooled: Buffer,
     /// One image of convolution gradients with the zero border that the flipped kernel needs.
     pub(crate) spread: Buffer,
     /// One image of input gradients, with its border or with padded channels.
     pub(crate) input_grad: Buffer,
+    /// Transformed tiles or pairs of bf16 values, of inputs and of what they are multiplied with or become.
+    pub(crate) tiles: [Buffer; 2],
     /// Which of the four window positions won, one per pooled value.
     pub(crate) chosen: Vec<u32>,
     /// Output channels sorted by their winning window position.

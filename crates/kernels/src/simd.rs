@@ -6,32 +6,57 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// An instruction set that this processor has.
+use crate::{bf16::Bf16, precision::Precision};
+
+/// An instruction set that this processor has, and what it computes products in.
 #[derive(Clone, Copy, Debug)]
-pub struct Isa(Arch);
+pub struct Isa {
+    arch: Arch,
+    precision: Precision,
+}
 
 impl Isa {
     /// The best instruction set of this processor.
     pub fn best() -> Self {
-        Self(Arch::new())
+        Self::of(Arch::new())
+    }
+
+    /// The best instruction set of this processor for products of a precision.
+    pub fn best_for(precision: Precision) -> Self {
+        Self {
+            precision,
+            ..Self::best()
+        }
     }
 
     /// Every instruction set of this processor that the kernels are compiled for, plain scalar code first.
     pub fn available() -> Vec<Self> {
-        let mut sets = vec![Self(Arch::Scalar)];
+        let mut sets = vec![Self::of(Arch::Scalar)];
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
-            sets.extend(pulp::x86::V3::try_new().map(|simd| Self(Arch::V3(simd))));
-            sets.extend(pulp::x86::V4::try_new().map(|simd| Self(Arch::V4(simd))));
+            sets.extend(pulp::x86::V3::try_new().map(|simd| Self::of(Arch::V3(simd))));
+            sets.extend(pulp::x86::V4::try_new().map(|simd| Self::of(Arch::V4(simd))));
         }
         #[cfg(target_arch = "aarch64")]
-        sets.extend(pulp::aarch64::Neon::try_new().map(|simd| Self(Arch::Neon(simd))));
+        sets.extend(pulp::aarch64::Neon::try_new().map(|simd| Self::of(Arch::Neon(simd))));
         sets
+    }
+
+    fn of(arch: Arch) -> Self {
+        Self {
+            arch,
+            precision: Precision::F32,
+        }
+    }
+
+    /// The instructions for products in bf16, if those are asked for.
+    pub(crate) fn bf16(self) -> Option<Bf16> {
+        self.precision.instructions()
     }
 
     /// The name to print: `scalar`, `avx2`, `avx512` or `neon`.
     pub fn name(self) -> &'static str {
-        match self.0 {
+        match self.arch {
             Arch::Scalar => "scalar",
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Arch::V3(_) => "avx2",
@@ -45,7 +70,7 @@ impl Isa {
 
     /// Runs an operation compiled for this instruction set.
     pub(crate) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
-        self.0.dispatch(op)
+        self.arch.dispatch(op)
     }
 
     /// Floats in one vector.

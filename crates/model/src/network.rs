@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use data::{ImageShape, Normalization};
-use kernels::{conv2d, flatten, inference::Layers, linear};
+use kernels::{Precision, conv2d, flatten, inference::Layers, linear};
 
 use crate::config::{BlockConfig, ConfigError, NetworkConfig, Order};
 use crate::init::Initializer;
@@ -56,6 +56,7 @@ impl NetworkConfig {
             dense,
             dropout: DropoutConfig::new(self.dropout).init(),
             output: init.linear(features, classes, true),
+            precision: Precision::F32,
         })
     }
 }
@@ -71,6 +72,8 @@ pub struct Network {
     pub dropout: Dropout,
     /// The last layer, from features to logits.
     pub output: Linear,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// Convolution, batch normalization, ReLU and max-pool.
@@ -95,6 +98,13 @@ pub struct Dense {
 }
 
 impl Network {
+    /// The same network with blocks and hidden layers whose products are computed so. Those of a new or a
+    /// loaded network are `f32`; those of the last layer, which says how sure the network is, stay so.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
     /// Computes the logits: the network's scores for the classes, before softmax.
     ///
     /// Batch normalization uses the statistics of the batch on a device with automatic
@@ -181,7 +191,9 @@ impl Network {
     /// - images: `[batch, channels, height, width]`
     /// - output: `[batch, channels', height', width']`
     fn convolve(&self, images: Tensor<4>) -> Tensor<4> {
-        self.blocks.iter().fold(images, |x, block| block.forward(x))
+        self.blocks
+            .iter()
+            .fold(images, |x, block| block.forward(x, self.precision))
     }
 
     /// # Shapes
@@ -189,7 +201,7 @@ impl Network {
     /// - output: `[batch, classes]`
     fn head(&self, mut x: Tensor<2>) -> Tensor<2> {
         for dense in &self.dense {
-            x = dense.forward(self.dropout.forward(x));
+            x = dense.forward(self.dropout.forward(x), self.precision);
         }
         linear(self.dropout.forward(x), &self.output).tensor()
     }
@@ -209,8 +221,9 @@ impl Block {
     /// # Shapes
     /// - x: `[batch, channels_in, height, width]`
     /// - output: `[batch, channels_out, height', width']`
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (x, norm) = (conv2d(x, &self.conv), self.norm.as_ref());
+    fn forward(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
+        let x = conv2d(x, &self.conv).precision(precision);
+        let norm = self.norm.as_ref();
         match self.order {
             Order::ConvNormReluPool => x.norm(norm).relu().max_pool(self.pool).tensor(),
             Order::ConvPoolNormRelu => x.max_pool(self.pool).norm(norm).relu().tensor(),
@@ -222,8 +235,9 @@ impl Dense {
     /// # Shapes
     /// - x: `[batch, features]`
     /// - output: `[batch, width]`
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         linear(x, &self.linear)
+            .precision(precision)
             .norm(self.norm.as_ref())
             .relu()
             .tensor()

@@ -58,6 +58,9 @@ pub struct Args {
     /// first of these]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub backend: Option<String>,
+    /// What products are computed in while the network learns, as training.precision says
+    #[arg(long, value_name = "NAME", conflicts_with = "resume", value_parser = ["f32", "bf16"])]
+    pub precision: Option<String>,
     /// Write event files for TensorBoard into the run folder, as training.tensorboard=true does
     #[arg(long)]
     pub tensorboard: bool,

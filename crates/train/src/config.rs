@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use data::{Augmentation, Random};
 use evaluation::CalibrationConfig;
-use model::{NetworkConfig, PictureInput, Views};
+use model::{NetworkConfig, PictureInput, Precision, Views};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -169,6 +169,10 @@ pub struct TrainingConfig {
     /// [`effective_decay`](crate::average::effective_decay).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
+    /// What products are computed in while the network learns; weights and sums are f32. What is validated,
+    /// calibrated and examined is computed in f32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Start no further epoch that would probably end after this many seconds of training, counted anew
     /// when a run is resumed; each member has as many.
     #[serde(default, skip_serializing_if = "Option::is_none")]

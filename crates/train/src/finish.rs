@@ -115,6 +115,7 @@ impl Plan {
             members,
             seed: self.config.seed,
             backend: self.backend.name().to_owned(),
+            precision: self.config.training.precision,
             parameters: classifier.manifest().parameters(),
             classes: classifier.classes().to_vec(),
         };

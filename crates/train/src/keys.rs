@@ -1,7 +1,7 @@
 //! The keys of a recipe, and which of them someone meant who typed another.
 
 /// Every key that holds a value, by its full name.
-pub(crate) const KEYS: [&str; 73] = [
+pub(crate) const KEYS: [&str; 74] = [
     "seed",
     "backend",
     "data.dir",
@@ -53,6 +53,7 @@ pub(crate) const KEYS: [&str; 73] = [
     "network.order",
     "network.dropout",
     "training.epochs",
+    "training.precision",
     "training.batch_size",
     "training.members",
     "training.start_from",
@@ -78,7 +79,7 @@ pub(crate) const KEYS: [&str; 73] = [
 ];
 
 /// What the same thing is called elsewhere, spelled as [`plain`] does.
-const ELSEWHERE: [(&str, &str); 56] = [
+const ELSEWHERE: [(&str, &str); 58] = [
     ("lr", "optimizer.learning_rate"),
     ("maxlr", "optimizer.learning_rate"),
     ("rate", "optimizer.learning_rate"),
@@ -100,6 +101,8 @@ const ELSEWHERE: [(&str, &str); 56] = [
     ("averagedecay", "training.ema_decay"),
     ("maxtime", "training.time_budget"),
     ("budget", "training.time_budget"),
+    ("dtype", "training.precision"),
+    ("mixedprecision", "training.precision"),
     ("randomseed", "seed"),
     ("randomstate", "seed"),
     ("device", "backend"),
@@ -205,6 +208,7 @@ mod tests {
             "training.ema_decay=0.99",
             "training.time_budget=1",
             "training.tensorboard=true",
+            "training.precision=bf16",
         ];
         let config = Config::parse(DEFAULT_RECIPE, "default", &all.map(String::from)).unwrap();
         let mut found = Vec::new();

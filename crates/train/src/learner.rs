@@ -166,7 +166,9 @@ impl Module for Trainee {
         Trainee(self.0.train())
     }
     fn valid(&self) -> Self {
-        Trainee(self.0.valid())
+        // What is validated is what others will compute who load it.
+        let network = self.0.valid();
+        Trainee(network.with_precision(kernels::Precision::F32))
     }
     fn materialize(self) -> Self {
         Trainee(self.0.materialize())

@@ -31,6 +31,7 @@ mod outcome;
 mod paths;
 mod pending;
 mod plan;
+mod precision;
 mod progress;
 mod recipe;
 pub mod records;

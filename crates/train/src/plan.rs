@@ -15,6 +15,7 @@ use crate::{
     inputs::{self, Reading},
     member::Member,
     more::More,
+    precision,
     progress::say,
     run_dir::RunDir,
     start::Start,
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) device: Device,
     pub(crate) backend: Backend,
+    /// What training computes products in.
+    pub(crate) products: kernels::Precision,
     pub(crate) run: Arc<RunDir>,
     pub(crate) source: Source,
     pub(crate) images: LabelledImages,
@@ -55,6 +58,8 @@ impl Plan {
             .unwrap_or_default()
             .parse()
             .map_err(usage)?;
+        let precision = config.training.precision;
+        let products = precision::products(precision, backend, precision.products())?;
         let device = backend.device()?;
         let source = inputs::source(args, &config);
         if !args.quiet {
@@ -122,6 +127,7 @@ impl Plan {
             config,
             device,
             backend,
+            products,
             run,
             source,
             images,
@@ -253,6 +259,7 @@ impl Plan {
                     train: self.images.digest().clone(),
                 },
                 backend: self.backend.name().to_owned(),
+                precision: self.config.training.precision,
                 versions: Versions::current(),
             },
             training: None,

@@ -56,7 +56,13 @@ pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
         config.training.tensorboard |= args.tensorboard;
         return Ok(config);
     }
-    let mut config = Config::load(args.config.as_deref(), &args.changes).map_err(usage)?;
+    let mut changes = args.changes.clone();
+    changes.extend(
+        args.precision
+            .iter()
+            .map(|name| format!("training.precision={name}")),
+    );
+    let mut config = Config::load(args.config.as_deref(), &changes).map_err(usage)?;
     if let Some(seed) = args.seed {
         config.seed = seed;
     }

@@ -173,7 +173,11 @@ impl Plan {
             training = training.renderer(Box::new(progress));
         }
         let optimizer = optimizer(&config.optimizer);
-        let result = training.launch(Learner::new(Trainee(network), optimizer, schedule));
+        let result = training.launch(Learner::new(
+            Trainee(network.with_precision(self.products)),
+            optimizer,
+            schedule,
+        ));
         drop(result.renderer);
         if let Some(error) = result.error {
             // The loop's own error says more than what followed from it.

@@ -1,6 +1,7 @@
 //! The result of a run, as it stands in `summary.json`.
 
 use evaluation::Estimate;
+use model::Precision;
 use report::Examination;
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct Summary {
     pub seed: u64,
     /// The backend that computed.
     pub backend: String,
+    /// What it computed the products of training in.
+    pub precision: Precision,
     /// Learned parameters, of all members together.
     pub parameters: usize,
     /// The names of the classes, in the order of their indices.

@@ -21,7 +21,7 @@ use burn::{
 };
 use data::SplitDigest;
 use model::{
-    CheckpointError, Manifest, Network, Provenance,
+    CheckpointError, Manifest, Network, Precision, Provenance,
     checkpoint::{self, Checkpoint, DataDigests, MANIFEST, Versions, model_file},
 };
 use serde_json::json;
@@ -316,6 +316,7 @@ fn unknown() -> Provenance {
             },
         },
         backend: "unknown".to_owned(),
+        precision: Precision::F32,
         versions: Versions::current(),
     }
 }

@@ -4,14 +4,16 @@ use pulp::{Simd, WithSimd};
 
 use super::{
     Geometry,
-    border::{add_border, remove_border, spread},
-    forward::{Grid, convolve},
+    border::{place, remove_border, spread as copy_spread},
+    forward::{Grid, convolve_within},
     input_grad::scatter,
-    pack::Packed,
-    weight_grad::{Form, Winners, add_dense, add_sparse},
+    pack::{Filters, Packed},
+    weight_grad::{Form, Winners, add_dense_rows, add_sparse},
+    winograd::add_filter_gradient,
 };
 use crate::{
-    norm::{Tail, add_norm_rest, add_sums},
+    bf16::{self, Bf16, pays},
+    norm::{NormRest, Tail, add_sums},
     pool::{Windows, unpool},
     scratch::{Buffer, Scratch, grow},
     simd::padded,
@@ -22,23 +24,46 @@ pub(crate) enum InputFilters {
     /// No input gradient is wanted.
     None,
     /// Every position has a gradient.
-    Dense(Packed),
+    Dense(Filters),
     /// One position of each pool window has a gradient.
     Sparse(Buffer),
+}
+
+/// The outputs of the convolution, where a normalization before the pool needs them.
+#[derive(Clone, Copy)]
+pub(crate) enum Outputs<'a> {
+    /// Nothing needs them.
+    Unneeded,
+    /// They were kept, `[images, height, width, out_channels]`.
+    Kept(&'a [f32]),
+    /// They are computed again with the same weights: with few taps that takes no longer than writing them to
+    /// memory and reading them again.
+    Again(&'a Packed),
+}
+
+impl Outputs<'_> {
+    /// The part of `len` values from `first` on, as far as there are so many.
+    pub(crate) fn part(self, first: usize, len: usize) -> Self {
+        match self {
+            Self::Kept(values) => Self::Kept(&values[first..values.len().min(first + len)]),
+            other => other,
+        }
+    }
 }
 
 /// One chunk of images and where its results go.
 pub(crate) struct BackwardChunk<'a> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) form: Form,
+    /// For products in bf16.
+    pub(crate) bf16: Option<Bf16>,
     pub(crate) filters: &'a InputFilters,
     pub(crate) input: &'a [f32],
     pub(crate) output_grad: &'a [f32],
     /// Winning window positions, empty without a pool.
     pub(crate) chosen: &'a [u8],
     pub(crate) tail: Tail<'a>,
-    /// The values that a normalization before the pool describes, else empty.
-    pub(crate) before_pool: &'a [f32],
+    pub(crate) before_pool: Outputs<'a>,
     /// Empty if no input gradient is wanted.
     pub(crate) input_grad: &'a mut [f32],
     pub(crate) weight_sum: &'a mut [f32],
@@ -56,161 +81,314 @@ impl WithSimd for BackwardChunk<'_> {
         let lanes = S::F32_LANES;
         let channels = geometry.out_channels;
         let stride = padded(channels, lanes);
-        let bordered_len = geometry.bordered_size()[0] * geometry.row_len();
+        let input_size = match self.form {
+            Form::Sparse => geometry.bordered_size(),
+            _ => geometry.input_under(geometry.conv_size()),
+        };
+        let input_row = input_size[1] * geometry.in_channels;
+        let bordered_len = input_size[0] * input_row;
+        let as_it_is = self.form != Form::Sparse && input_size == [geometry.height, geometry.width];
+        let [height, width] = geometry.conv_size();
+        // Where the input gradient wants them, the gradients are computed in the middle of the zeros that the
+        // flipped kernel runs over; elsewhere they are copied there.
+        let wants_spread = matches!(self.filters, InputFilters::Dense(_));
+        let fits = stride == channels && geometry.padding < geometry.kernel;
+        let [spread_rows, spread_columns] = geometry.spread_size();
+        let spread_len = spread_rows * spread_columns * channels;
+        let spread_row = (wants_spread && fits).then_some(spread_columns * channels);
+        let spread_offset = (geometry.kernel - 1).saturating_sub(geometry.padding);
         let Scratch {
             input: bordered,
             conv,
             pooled,
+            again,
             spread,
             input_grad: input_grad_scratch,
             chosen: positions,
+            tiles,
             lists,
         } = self.scratch;
+        if spread_row.is_some() {
+            spread.slice(spread_len).fill(0.0);
+        }
+        if !as_it_is {
+            bordered.slice(bordered_len + lanes).fill(0.0);
+        }
 
         let images = self.input.chunks_exact(geometry.input_len());
         let output_grads = self.output_grad.chunks_exact(geometry.output_len());
         for (i, (input, output_grad)) in images.zip(output_grads).enumerate() {
             let tail = self.tail.part(i * output_grad.len(), output_grad.len());
-            let before_pool = match self.before_pool.is_empty() {
-                true => None,
-                false => Some(&self.before_pool[i * geometry.conv_len()..][..geometry.conv_len()]),
-            };
+            let before_pool = self
+                .before_pool
+                .part(i * geometry.conv_len(), geometry.conv_len());
             let chosen = if geometry.pool {
                 &self.chosen[i * geometry.output_len()..][..geometry.output_len()]
             } else {
                 &[]
             };
 
-            let pooled = pooled.slice(geometry.output_len() / channels * stride);
-            let complete = before_pool.is_none();
-            tail.grad(
-                simd,
-                complete,
-                output_grad,
-                channels,
-                (&mut *pooled, stride),
-            );
-            if matches!(tail, Tail::Shift | Tail::Relu { .. }) {
-                add_sums(simd, pooled, stride, self.shift_sum);
-            }
-            let winners = Winners {
-                grads: pooled,
-                stride,
-                chosen,
+            let bordered: &[f32] = if as_it_is {
+                input
+            } else {
+                let bordered = bordered.slice(bordered_len + lanes);
+                place(geometry, input, bordered, input_size);
+                bordered
             };
-            let needs_dense =
-                self.form == Form::Dense || matches!(self.filters, InputFilters::Dense(_));
-            let conv: &[f32] = match (geometry.pool, needs_dense) {
-                (false, _) => pooled,
-                (true, true) => {
-                    let conv = conv.slice(geometry.conv_len() / channels * stride);
-                    conv_grad(simd, geometry, winners, positions, conv);
-                    if let (Tail::Norm { norm, .. }, Some(values)) = (tail, before_pool) {
-                        add_norm_rest(simd, norm, values, channels, (&mut *conv, stride));
-                    }
-                    conv
+            if self.form == Form::Sparse {
+                let grads = pooled.slice(geometry.output_len() / channels * stride);
+                tail.grad(simd, true, output_grad, channels, (&mut *grads, stride));
+                if matches!(tail, Tail::Shift | Tail::Relu { .. }) {
+                    add_sums(simd, grads, stride, self.shift_sum);
                 }
-                (true, false) => &[],
-            };
-
-            let bordered = bordered.slice(bordered_len + lanes);
-            add_border(geometry, input, &mut bordered[..bordered_len]);
-            match self.form {
-                Form::Dense => {
-                    let sizes = [geometry.kernel, geometry.tap_len()];
-                    add_dense(
-                        simd,
-                        geometry.grid(stride),
-                        sizes,
-                        bordered,
-                        conv,
-                        self.weight_sum,
-                    );
-                }
-                Form::Sparse => add_sparse(simd, geometry, bordered, winners, self.weight_sum),
-            }
-
-            match self.filters {
-                InputFilters::None => {}
-                InputFilters::Dense(packed) => {
-                    let to = &mut self.input_grad[i * input.len()..][..input.len()];
-                    dense_input_grad(
-                        simd,
-                        geometry,
-                        packed,
-                        (conv, stride),
-                        spread,
-                        input_grad_scratch,
-                        to,
-                    );
-                }
-                InputFilters::Sparse(filters) => {
+                let winners = Winners {
+                    grads,
+                    stride,
+                    chosen,
+                };
+                add_sparse(simd, geometry, bordered, winners, self.weight_sum);
+                if let InputFilters::Sparse(filters) = self.filters {
                     let to = &mut self.input_grad[i * input.len()..][..input.len()];
                     let bordered = input_grad_scratch.slice(bordered_len + lanes);
                     bordered.fill(0.0);
                     scatter(simd, geometry, filters.values(), winners, lists, bordered);
                     remove_border(geometry, &bordered[..bordered_len], to);
                 }
+                continue;
+            }
+
+            // Of a first layer whose normalization, if any, comes after the pool, only the winners are looked at.
+            let only_winners = geometry.pool
+                && matches!(before_pool, Outputs::Unneeded)
+                && matches!(self.filters, InputFilters::None);
+            // Band by band, so that the weight gradient finds the gradients that were just computed.
+            for (first, rows) in geometry.bands(height, width, stride) {
+                let (grads, row_len) = match spread_row {
+                    Some(row_len) => {
+                        let first = (spread_offset + first) * row_len + spread_offset * channels;
+                        (&mut spread.slice(spread_len)[first..], row_len)
+                    }
+                    None => {
+                        let grads = conv.slice(height * width * stride);
+                        (&mut grads[first * width * stride..], width * stride)
+                    }
+                };
+                let band = Band {
+                    geometry,
+                    first,
+                    rows,
+                    stride,
+                    tail,
+                    before_pool,
+                    input: bordered,
+                    output_grad,
+                    chosen,
+                };
+                let grid = Grid {
+                    rows,
+                    row_len: input_row,
+                    ..geometry.grid(stride)
+                };
+                let input = &bordered[first * input_row..];
+                let sizes = [geometry.kernel, geometry.tap_len()];
+                if let (Some(bf16), true) = (self.bf16, only_winners) {
+                    let winners = band.winners(simd, pooled, positions, self.shift_sum);
+                    let sum = &mut *self.weight_sum;
+                    bf16::pooled_weight_grad(bf16, grid, sizes, input, winners, tiles, sum);
+                    continue;
+                }
+                let grads_len = (rows - 1) * row_len + width * stride;
+                let grads = &mut grads[..grads_len];
+                band.grads(
+                    simd,
+                    [pooled, again],
+                    positions,
+                    self.shift_sum,
+                    (&mut *grads, row_len),
+                );
+                let (grads, sum) = ((&*grads, row_len), &mut *self.weight_sum);
+                match self.bf16.filter(|_| pays(geometry.in_channels)) {
+                    Some(bf16) => bf16::weight_grad(bf16, grid, sizes, input, grads, tiles, sum),
+                    None if self.form == Form::Tiles => {
+                        add_filter_gradient(simd, grid, input, grads, tiles.each_mut(), sum);
+                    }
+                    None => add_dense_rows(simd, grid, sizes, input, grads, sum),
+                }
+            }
+
+            if let InputFilters::Dense(filters) = self.filters {
+                let to = &mut self.input_grad[i * input.len()..][..input.len()];
+                let spread_grad = spread.slice(spread_len);
+                if spread_row.is_none() {
+                    let conv = conv.slice(height * width * stride);
+                    copy_spread(geometry, conv, stride, spread_grad);
+                }
+                let scratch = (&mut *tiles, &mut *input_grad_scratch);
+                input_grad(simd, geometry, filters, spread_grad, scratch, to);
             }
         }
     }
 }
 
-/// Gradient of one image by the pool at every position before it, `[conv_height, conv_width, stride]`.
-#[inline(always)]
-fn conv_grad<S: Simd>(
-    simd: S,
-    geometry: &Geometry,
-    winners: Winners<'_>,
-    positions: &mut Vec<u32>,
-    to: &mut [f32],
-) {
-    let Winners {
-        grads,
-        stride,
-        chosen,
-    } = winners;
-    let [height, width] = geometry.conv_size();
-    let channels = geometry.out_channels;
-    let positions = grow(positions, grads.len());
-    widen(chosen, channels, positions, stride);
-    let windows = Windows {
-        height,
-        width,
-        stride,
-    };
-    unpool(simd, windows, grads, positions, to);
+/// Some rows of the gradient of one image before its pool.
+struct Band<'a> {
+    geometry: &'a Geometry,
+    first: usize,
+    rows: usize,
+    stride: usize,
+    /// Of the image, like all that follows.
+    tail: Tail<'a>,
+    before_pool: Outputs<'a>,
+    /// With its border.
+    input: &'a [f32],
+    output_grad: &'a [f32],
+    chosen: &'a [u8],
+}
+
+impl Band<'_> {
+    /// Computes the gradient by every output of the convolution, `[rows, width, stride]` with rows of
+    /// `row_len` values, and adds to the sums of the shift.
+    #[inline(always)]
+    fn grads<S: Simd>(
+        &self,
+        simd: S,
+        [pooled, again]: [&mut Buffer; 2],
+        positions: &mut Vec<u32>,
+        shift_sum: &mut [f32],
+        (to, row_len): (&mut [f32], usize),
+    ) {
+        let Self {
+            geometry,
+            first,
+            rows,
+            stride,
+            tail,
+            ..
+        } = *self;
+        let channels = geometry.out_channels;
+        let width = geometry.conv_size()[1];
+        let shifts = matches!(tail, Tail::Shift | Tail::Relu { .. });
+        if !geometry.pool {
+            for (y, to) in to.chunks_mut(row_len).enumerate() {
+                let (at, len) = ((first + y) * width * channels, width * channels);
+                let to = &mut to[..width * stride];
+                let grads = &self.output_grad[at..at + len];
+                tail.part(at, len)
+                    .grad(simd, true, grads, channels, (&mut *to, stride));
+                if shifts {
+                    add_sums(simd, to, stride, shift_sum);
+                }
+            }
+            return;
+        }
+        let winners = self.winners(simd, pooled, positions, shift_sum);
+        let windows = Windows {
+            height: rows,
+            width,
+            stride,
+        };
+        let Tail::Norm { norm, .. } = tail else {
+            unpool::<S, false>(simd, windows, winners, None, (to, row_len));
+            return;
+        };
+        let (values, channels) = match self.before_pool {
+            Outputs::Unneeded => {
+                unpool::<S, false>(simd, windows, winners, None, (to, row_len));
+                return;
+            }
+            Outputs::Kept(values) => {
+                let values = &values[first * width * channels..][..rows * width * channels];
+                (values, channels)
+            }
+            Outputs::Again(packed) => {
+                let grid = Grid {
+                    rows,
+                    ..geometry.grid(stride)
+                };
+                let input = &self.input[first * geometry.row_len()..];
+                let values = again.slice(rows * width * stride);
+                convolve_within(simd, grid, geometry.inside(first), input, packed, values);
+                (&*values, stride)
+            }
+        };
+        let rest = NormRest {
+            norm,
+            values,
+            channels,
+        };
+        unpool::<S, true>(simd, windows, winners, Some(rest), (to, row_len));
+    }
+
+    /// The gradients of the pool's outputs and the places that they belong to, both `[rows, width, stride]` of
+    /// the pool's; adds to the sums of the shift.
+    #[inline(always)]
+    fn winners<'s, S: Simd>(
+        &self,
+        simd: S,
+        pooled: &'s mut Buffer,
+        positions: &'s mut Vec<u32>,
+        shift_sum: &mut [f32],
+    ) -> (&'s [f32], &'s [u32]) {
+        let (geometry, stride, tail) = (self.geometry, self.stride, self.tail);
+        let channels = geometry.out_channels;
+        let [out_height, out_width] = geometry.output_size();
+        let out_row = out_width * channels;
+        let end = ((self.first + self.rows) / 2).min(out_height);
+        let (at, len) = (self.first / 2 * out_row, (end - self.first / 2) * out_row);
+        let grads = pooled.slice(len / channels * stride);
+        let output_grad = &self.output_grad[at..at + len];
+        let complete = matches!(self.before_pool, Outputs::Unneeded);
+        tail.part(at, len)
+            .grad(simd, complete, output_grad, channels, (&mut *grads, stride));
+        if matches!(tail, Tail::Shift | Tail::Relu { .. }) {
+            add_sums(simd, grads, stride, shift_sum);
+        }
+        let positions = grow(positions, grads.len());
+        widen(&self.chosen[at..at + len], channels, positions, stride);
+        (grads, positions)
+    }
 }
 
 /// Input gradient of one image as a convolution of the output gradient with the flipped kernel.
 #[inline(always)]
-fn dense_input_grad<S: Simd>(
+fn input_grad<S: Simd>(
     simd: S,
     geometry: &Geometry,
-    packed: &Packed,
-    (conv, stride): (&[f32], usize),
-    spread_scratch: &mut Buffer,
-    output_scratch: &mut Buffer,
+    filters: &Filters,
+    spread_grad: &[f32],
+    (tiles, scratch): (&mut [Buffer; 2], &mut Buffer),
     to: &mut [f32],
 ) {
-    let (rows, columns, channels) = (geometry.height, geometry.width, geometry.in_channels);
-    let row_len = (columns + geometry.kernel - 1) * geometry.out_channels;
-    let spread_grad = spread_scratch.slice((rows + geometry.kernel - 1) * row_len);
-    spread(geometry, conv, stride, spread_grad);
-    let grid = Grid {
-        rows,
-        columns,
-        row_len,
-        column_len: geometry.out_channels,
-        stride: padded(channels, S::F32_LANES),
-    };
-    let output = output_scratch.slice(rows * columns * grid.stride);
-    convolve(simd, grid, spread_grad, packed, output);
-    for (to, from) in to
-        .chunks_exact_mut(channels)
-        .zip(output.chunks_exact(grid.stride))
-    {
-        to.copy_from_slice(&from[..channels]);
+    let (width, channels) = (geometry.width, geometry.in_channels);
+    let stride = padded(channels, S::F32_LANES);
+    let row_len = geometry.spread_size()[1] * geometry.out_channels;
+    let offset = (geometry.kernel - 1).saturating_sub(geometry.padding);
+    let inside = offset..offset + geometry.conv_size()[0];
+    // Tiles of so many rows at a time as stay in the cache; all rows without tiles.
+    let bands = geometry.input_bands(stride);
+    for (first, rows) in bands {
+        let grid = Grid {
+            rows,
+            columns: width,
+            row_len,
+            column_len: geometry.out_channels,
+            stride,
+        };
+        let inside = inside.start.saturating_sub(first)..inside.end.saturating_sub(first);
+        let from = &spread_grad[first * row_len..];
+        let to = &mut to[first * width * channels..][..rows * width * channels];
+        if stride == channels {
+            filters.convolve(simd, grid, inside, from, tiles, to);
+            continue;
+        }
+        let output = scratch.slice(rows * width * stride);
+        filters.convolve(simd, grid, inside, from, tiles, output);
+        for (to, from) in to
+            .chunks_exact_mut(channels)
+            .zip(output.chunks_exact(stride))
+        {
+            to.copy_from_slice(&from[..channels]);
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{
     Geometry,
+    backward::Outputs,
     orient::{Oriented, flip_filters},
+    pack::pack_forward,
 };
 use crate::{
     error::{Error, check_len},
@@ -25,7 +27,7 @@ pub enum Statistics {
 pub struct Kept {
     /// Values before the normalization, after the pool.
     pooled: Recycled<f32>,
-    /// Values before the pool, only for [`Statistics::Conv`] with a pool.
+    /// Values before the pool, only for [`Statistics::Conv`] with a pool, where they aren't computed again.
     conv: Recycled<f32>,
     /// Window position of each pooled value.
     chosen: Recycled<u8>,
@@ -69,7 +71,8 @@ impl ConvBlock {
     }
 
     /// A block that runs on a given instruction set.
-    pub fn on(geometry: Geometry, isa: Isa) -> Self {
+    pub fn on(mut geometry: Geometry, isa: Isa) -> Self {
+        geometry.bf16 = isa.bf16().is_some();
         Self { geometry, isa }
     }
 
@@ -133,7 +136,11 @@ impl ConvBlock {
         check_len("output", output.len(), batch * geometry.output_len())?;
         let before_pool = geometry.pool && statistics == Statistics::Conv;
         let oriented = Oriented::new(weight, norm, before_pool);
-        let conv_len = if before_pool { geometry.conv_len() } else { 0 };
+        let conv_len = if before_pool && !geometry.is_cheap() {
+            geometry.conv_len()
+        } else {
+            0
+        };
         let chosen_len = if geometry.pool {
             geometry.output_len()
         } else {
@@ -197,7 +204,14 @@ impl ConvBlock {
             relu_output.map_or(outputs, <[f32]>::len),
             outputs,
         )?;
-        self.run_backward(input, weight, chosen, (tail, &[]), output_grad, input_grad)
+        self.run_backward(
+            input,
+            weight,
+            chosen,
+            (tail, Outputs::Unneeded),
+            output_grad,
+            input_grad,
+        )
     }
 
     /// Gradients of [`forward_train`](Self::forward_train), of which `kept` is the result for the same `input`,
@@ -220,7 +234,8 @@ impl ConvBlock {
         let batch = self.check(input, weight)?;
         self.check_norm(norm)?;
         let outputs = batch * geometry.output_len();
-        let convs = if kept.before_pool {
+        let again = kept.before_pool && geometry.is_cheap();
+        let convs = if kept.before_pool && !again {
             batch * geometry.conv_len()
         } else {
             0
@@ -241,11 +256,17 @@ impl ConvBlock {
             norm: &grad,
             values: &kept.pooled,
         };
+        let packed = again.then(|| pack_forward(geometry, &oriented.weight, self.isa.lanes()));
+        let outputs = match &packed {
+            Some(packed) => Outputs::Again(packed),
+            None if kept.before_pool => Outputs::Kept(&kept.conv),
+            None => Outputs::Unneeded,
+        };
         let mut gradients = self.run_backward(
             input,
             &oriented.weight,
             &kept.chosen,
-            (tail, &kept.conv),
+            (tail, outputs),
             output_grad,
             input_grad,
         )?;

@@ -2,24 +2,26 @@
 
 use super::Geometry;
 
-/// Copies an image `[height, width, channels]` into the middle of `padding` zeros.
-pub(crate) fn add_border(geometry: &Geometry, image: &[f32], bordered: &mut [f32]) {
-    let row = geometry.width * geometry.in_channels;
-    let left = geometry.padding * geometry.in_channels;
-    if geometry.padding == 0 {
-        bordered.copy_from_slice(image);
-        return;
-    }
-    bordered.fill(0.0);
-    let rows = bordered
-        .chunks_exact_mut(geometry.row_len())
-        .skip(geometry.padding);
-    for (to, from) in rows.zip(image.chunks_exact(row)) {
-        to[left..left + row].copy_from_slice(from);
+/// Copies as much of an image as there is room for to its place between zeros, which are there already: into
+/// `[rows, columns]` positions.
+pub(crate) fn place(
+    geometry: &Geometry,
+    image: &[f32],
+    to: &mut [f32],
+    [rows, columns]: [usize; 2],
+) {
+    let (channels, padding) = (geometry.in_channels, geometry.padding);
+    let len = geometry.width.min(columns - padding) * channels;
+    let to = to
+        .chunks_exact_mut(columns * channels)
+        .take(rows)
+        .skip(padding);
+    for (to, from) in to.zip(image.chunks_exact(geometry.width * channels)) {
+        to[padding * channels..][..len].copy_from_slice(&from[..len]);
     }
 }
 
-/// Copies the middle of a bordered image back: the inverse of [`add_border`].
+/// Copies the middle of a bordered image back.
 pub(crate) fn remove_border(geometry: &Geometry, bordered: &[f32], image: &mut [f32]) {
     if geometry.padding == 0 {
         image.copy_from_slice(bordered);
@@ -41,7 +43,7 @@ pub(crate) fn remove_border(geometry: &Geometry, bordered: &[f32], image: &mut [
 pub(crate) fn spread(geometry: &Geometry, grads: &[f32], stride: usize, bordered: &mut [f32]) {
     let [conv_height, conv_width] = geometry.conv_size();
     let channels = geometry.out_channels;
-    let row = (geometry.width + geometry.kernel - 1) * channels;
+    let row = geometry.spread_size()[1] * channels;
     // Output `o` lies at `o + kernel - 1 - padding`; with more padding than that, the first ones only
     // saw zeros and fall off the edge.
     let shift = geometry.kernel as isize - 1 - geometry.padding as isize;

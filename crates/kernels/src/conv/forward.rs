@@ -6,9 +6,14 @@
 //! im2col copy is needed. One tile keeps `P` output columns times `V` vectors of output channels in
 //! registers, broadcasts input values and loads weights as vectors.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::pack::{BLOCK, Packed};
+use super::{
+    narrow::{NARROW, NarrowTile},
+    pack::{BLOCK, Packed},
+};
 use crate::simd::{store, sums_in_registers};
 
 /// Where the values of an image lie.
@@ -35,6 +40,19 @@ pub(crate) fn convolve<S: Simd>(
     packed: &Packed,
     output: &mut [f32],
 ) {
+    convolve_within(simd, grid, 0..usize::MAX, input, packed, output);
+}
+
+/// [`convolve`] of an image that is zero outside of the rows `inside`: there is nothing to multiply.
+#[inline(always)]
+pub(crate) fn convolve_within<S: Simd>(
+    simd: S,
+    grid: Grid,
+    inside: Range<usize>,
+    input: &[f32],
+    packed: &Packed,
+    output: &mut [f32],
+) {
     let lanes = S::F32_LANES;
     let block_len = packed.kernel * packed.taps * BLOCK * lanes;
     let weights = &packed.weights.values()[..packed.kernel * packed.taps * grid.stride];
@@ -47,7 +65,7 @@ pub(crate) fn convolve<S: Simd>(
             step: vectors * lanes,
         };
         let output = &mut output[block * BLOCK * lanes..];
-        block_of_channels(simd, grid, input, weights, vectors, output);
+        block_of_channels(simd, grid, inside.clone(), input, weights, vectors, output);
     }
 }
 
@@ -69,17 +87,18 @@ pub(crate) fn multiply<S: Simd>(
             taps: grid.column_len,
             step: grid.stride,
         };
-        block_of_channels(simd, grid, input, weights, vectors, &mut output[first..]);
+        let output = &mut output[first..];
+        block_of_channels(simd, grid, 0..1, input, weights, vectors, output);
     }
 }
 
 /// The weights of one block of output channels, `[kernel, taps]` rows of `step` values.
 #[derive(Clone, Copy)]
-struct Weights<'a> {
-    values: &'a [f32],
-    kernel: usize,
-    taps: usize,
-    step: usize,
+pub(super) struct Weights<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) kernel: usize,
+    pub(super) taps: usize,
+    pub(super) step: usize,
 }
 
 /// Cuts the columns into tiles whose sums fit into registers.
@@ -87,13 +106,19 @@ struct Weights<'a> {
 fn block_of_channels<S: Simd>(
     simd: S,
     grid: Grid,
+    inside: Range<usize>,
     input: &[f32],
     weights: Weights<'_>,
     vectors: usize,
     output: &mut [f32],
 ) {
+    let narrow = NarrowTile::<1, 1, 1, 1>::covers(grid, weights);
     let most = const { sums_in_registers::<S>() };
-    let widest = if vectors == 1 { most } else { most / 2 };
+    let widest = match vectors {
+        _ if narrow => most.min(NARROW),
+        1 => most,
+        _ => most / 2,
+    };
     // Divisions are slow beside a small tile.
     let tiles = if grid.columns <= widest {
         1
@@ -110,11 +135,14 @@ fn block_of_channels<S: Simd>(
         };
         let tile = Tile {
             grid,
+            inside: inside.clone(),
             input: &input[first * grid.column_len..],
             weights,
             output: &mut output[first * grid.stride..],
         };
-        if vectors == 1 {
+        if narrow {
+            tile.run_narrow(simd, vectors, end - first);
+        } else if vectors == 1 {
             tile.run_single(simd, end - first);
         } else {
             tile.run_double(simd, end - first);
@@ -122,11 +150,24 @@ fn block_of_channels<S: Simd>(
     }
 }
 
-struct Tile<'a> {
-    grid: Grid,
-    input: &'a [f32],
-    weights: Weights<'a>,
-    output: &'a mut [f32],
+/// Some columns of one block of output channels.
+pub(super) struct Tile<'a> {
+    pub(super) grid: Grid,
+    /// The rows of the input that are not all zeros.
+    pub(super) inside: Range<usize>,
+    pub(super) input: &'a [f32],
+    pub(super) weights: Weights<'a>,
+    pub(super) output: &'a mut [f32],
+}
+
+impl Tile<'_> {
+    /// The rows of the kernel that lie on something else than zeros for an output row.
+    #[inline(always)]
+    pub(super) fn kernel_rows(&self, y: usize) -> Range<usize> {
+        let Range { start, end } = self.inside;
+        let kernel = self.weights.kernel;
+        start.saturating_sub(y).min(kernel)..end.saturating_sub(y).min(kernel)
+    }
 }
 
 struct SizedTile<'a, const P: usize, const V: usize>(Tile<'a>);
@@ -160,17 +201,18 @@ impl<const P: usize, const V: usize> WithSimd for SizedTile<'_, P, V> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let tile = self.0;
         let Tile {
             grid,
             input,
             weights,
-            output,
-        } = self.0;
+            ..
+        } = tile;
         let lanes = S::F32_LANES;
         let Weights { taps, step, .. } = weights;
         for y in 0..grid.rows {
             let mut sums = [[simd.splat_f32s(0.0); V]; P];
-            for k in 0..weights.kernel {
+            for k in tile.kernel_rows(y) {
                 let row = &input[(y + k) * grid.row_len..];
                 let mut values = [&row[..0]; P];
                 for p in 0..P {
@@ -187,7 +229,7 @@ impl<const P: usize, const V: usize> WithSimd for SizedTile<'_, P, V> {
                     }
                 }
             }
-            let output = &mut output[y * grid.columns * grid.stride..];
+            let output = &mut tile.output[y * grid.columns * grid.stride..];
             for p in 0..P {
                 let output = &mut output[p * grid.stride..][..V * lanes];
                 for v in 0..V {

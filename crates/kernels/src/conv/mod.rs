@@ -12,11 +12,13 @@ mod chunk;
 mod forward;
 mod geometry;
 mod input_grad;
+mod narrow;
 mod orient;
 mod pack;
 mod row_blocks;
 mod run;
 mod weight_grad;
+mod winograd;
 
 pub use block::{ConvBlock, Gradients, Kept, Statistics};
 pub use geometry::Geometry;
@@ -26,7 +28,7 @@ pub(crate) use orient::flip_filters;
 pub(crate) mod tiles {
     pub(crate) use super::{
         forward::{Grid, convolve, multiply},
-        pack::{BLOCK, Packed, pack_forward, pack_matrix},
+        pack::{BLOCK, Filters, Packed, pack_forward, pack_matrix},
         weight_grad::add_dense,
     };
 }

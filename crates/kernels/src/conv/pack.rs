@@ -1,7 +1,19 @@
 //! Weights in the order in which the kernels read them.
 
-use super::Geometry;
-use crate::{scratch::Buffer, simd::padded};
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::{
+    Geometry,
+    forward::{Grid, convolve_within},
+    winograd::{convolve_tiles, transform_filters},
+};
+use crate::{
+    bf16::{PairFilters, pays},
+    scratch::Buffer,
+    simd::{Isa, padded},
+};
 
 /// Vectors of output channels that one pass over the input computes.
 pub(crate) const BLOCK: usize = 2;
@@ -12,6 +24,82 @@ pub(crate) struct Packed {
     pub(crate) weights: Buffer,
     pub(crate) taps: usize,
     pub(crate) kernel: usize,
+}
+
+/// Weights in the order of the way that a convolution goes.
+pub(crate) enum Filters {
+    /// By its definition.
+    Direct(Packed),
+    /// By transformed tiles, see [`winograd`](super::winograd).
+    Tiles(Buffer),
+    /// By its definition, with products in bf16.
+    Bf16(PairFilters),
+}
+
+impl Filters {
+    /// `[out, in, k, k]` for the forward pass.
+    pub(crate) fn forward(geometry: &Geometry, weight: &[f32], isa: Isa) -> Self {
+        let (cin, cout) = (geometry.in_channels, geometry.out_channels);
+        if !geometry.has_tiles() {
+            return Self::direct(
+                pack_forward(geometry, weight, isa.lanes()),
+                isa,
+                [cin, cout],
+            );
+        }
+        Self::Tiles(transform_filters([cin, cout], |row, column, from, to| {
+            weight[((to * cin + from) * 3 + row) * 3 + column]
+        }))
+    }
+
+    /// `[out, in, k, k]` for the input gradient, see [`pack_input_grad`].
+    pub(crate) fn input_grad(geometry: &Geometry, weight: &[f32], isa: Isa) -> Self {
+        let (cin, cout) = (geometry.in_channels, geometry.out_channels);
+        if !geometry.has_tiles() {
+            return Self::direct(
+                pack_input_grad(geometry, weight, isa.lanes()),
+                isa,
+                [cout, cin],
+            );
+        }
+        Self::Tiles(transform_filters([cout, cin], |row, column, from, to| {
+            weight[((from * cin + to) * 3 + 2 - row) * 3 + 2 - column]
+        }))
+    }
+
+    fn direct(packed: Packed, isa: Isa, [inputs, outputs]: [usize; 2]) -> Self {
+        match isa.bf16() {
+            Some(bf16) if pays(inputs) => {
+                let stride = padded(outputs, isa.lanes());
+                Self::Bf16(PairFilters::new(bf16, &packed, inputs, stride))
+            }
+            _ => Self::Direct(packed),
+        }
+    }
+
+    /// Convolves one bordered image that is zero outside of the rows `inside` into `output`,
+    /// `[rows, columns, stride]`.
+    #[inline(always)]
+    pub(crate) fn convolve<S: Simd>(
+        &self,
+        simd: S,
+        grid: Grid,
+        inside: Range<usize>,
+        input: &[f32],
+        tiles: &mut [Buffer; 2],
+        output: &mut [f32],
+    ) {
+        match self {
+            Self::Direct(packed) => convolve_within(simd, grid, inside, input, packed, output),
+            Self::Bf16(filters) => {
+                let [pairs, _] = tiles;
+                filters.convolve(grid, inside, input, pairs, output);
+            }
+            Self::Tiles(filters) => {
+                convolve_tiles(simd, grid, input, filters, tiles.each_mut(), output);
+            }
+        }
+    }
 }
 
 /// Packs `[out, in, k, k]` for the forward pass.

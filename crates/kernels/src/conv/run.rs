@@ -2,9 +2,9 @@
 
 use super::{
     ConvBlock, Gradients, Statistics,
-    backward::{BackwardChunk, InputFilters},
+    backward::{BackwardChunk, InputFilters, Outputs},
     chunk::ForwardChunk,
-    pack::{pack_forward, pack_input_grad, pack_rows},
+    pack::{Filters, pack_rows},
     weight_grad::Form,
 };
 use crate::{
@@ -43,7 +43,7 @@ impl ConvBlock {
     ) -> Moments {
         let geometry = &self.geometry;
         let batch = input.len() / geometry.input_len();
-        let packed = pack_forward(geometry, weight, self.isa.lanes());
+        let filters = Filters::forward(geometry, weight, self.isa);
         let jobs = cut(input, geometry.input_len(), batch)
             .zip(cut_mut(output, geometry.output_len(), batch))
             .zip(cut_mut(chosen, geometry.output_len(), batch))
@@ -53,7 +53,7 @@ impl ConvBlock {
             with_scratch(|scratch| {
                 self.isa.run(ForwardChunk {
                     geometry,
-                    packed: &packed,
+                    filters: &filters,
                     input,
                     map,
                     output,
@@ -108,14 +108,13 @@ impl ConvBlock {
         sums
     }
 
-    /// Gradients of a batch. `before_pool` are the values that a normalization before the pool describes,
-    /// else empty.
+    /// Gradients of a batch. `before_pool` are the values that a normalization before the pool describes.
     pub(super) fn run_backward(
         &self,
         input: &[f32],
         weight: &[f32],
         chosen: &[u8],
-        (tail, before_pool): (Tail<'_>, &[f32]),
+        (tail, before_pool): (Tail<'_>, Outputs<'_>),
         output_grad: &[f32],
         input_grad: Option<&mut [f32]>,
     ) -> Result<Gradients, Error> {
@@ -129,7 +128,8 @@ impl ConvBlock {
             chosen.len(),
             if geometry.pool { outputs } else { 0 },
         )?;
-        let form = Form::of(geometry, !before_pool.is_empty(), lanes);
+        let dense = !matches!(before_pool, Outputs::Unneeded);
+        let form = Form::of(geometry, dense, lanes);
         let filters = match &input_grad {
             None => InputFilters::None,
             Some(_) if form == Form::Sparse => InputFilters::Sparse(pack_rows(
@@ -137,7 +137,7 @@ impl ConvBlock {
                 weight,
                 padded(geometry.tap_len(), lanes),
             )),
-            Some(_) => InputFilters::Dense(pack_input_grad(geometry, weight, lanes)),
+            Some(_) => InputFilters::Dense(Filters::input_grad(geometry, weight, self.isa)),
         };
         let input_grad = input_grad.unwrap_or_default();
         if !matches!(filters, InputFilters::None) {
@@ -148,7 +148,10 @@ impl ConvBlock {
             .zip(cut(output_grad, geometry.output_len(), batch))
             .zip(cut(chosen, geometry.output_len(), batch))
             .zip(cut_mut(input_grad, geometry.input_len(), batch))
-            .zip(cut(before_pool, geometry.conv_len(), batch))
+            .zip((0..).map(|chunk| {
+                let len = images_per_chunk(batch) * geometry.conv_len();
+                before_pool.part(chunk * len, len)
+            }))
             .zip(tail.chunks(images_per_chunk(batch) * geometry.output_len()))
             .collect();
         let weight_len = form.len(geometry, lanes);
@@ -167,6 +170,7 @@ impl ConvBlock {
                     self.isa.run(BackwardChunk {
                         geometry,
                         form,
+                        bf16: self.isa.bf16(),
                         filters: &filters,
                         input,
                         output_grad,
@@ -191,13 +195,20 @@ impl ConvBlock {
     }
 }
 
+/// Values of a sum that one thread adds up at a time.
+const SLICE: usize = 8192;
+
 /// Adds the partial sums of all chunks, in their order.
 fn add_up(parts: &[f32], len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
-    for part in parts.chunks_exact(len) {
-        sum.iter_mut()
-            .zip(part)
-            .for_each(|(sum, part)| *sum += part);
-    }
+    let jobs = sum.chunks_mut(SLICE).enumerate().collect();
+    run(jobs, |(i, sum): (usize, &mut [f32])| {
+        for part in parts.chunks_exact(len) {
+            let part = &part[i * SLICE..];
+            sum.iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+    });
     sum
 }

@@ -3,6 +3,7 @@
 use super::{
     Dense, Kept, ROWS,
     chunk::{GradChunk, InputGradChunk, WeightGradChunk, pack_transposed},
+    pairs,
 };
 use crate::{
     chunks::run,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Inputs for which one thread computes weight gradients at a time.
-const INPUTS: usize = 55;
+pub(super) const INPUTS: usize = 55;
 
 impl Dense {
     /// Gradients of [`forward`](Self::forward) with a scale of one. `relu_output` is what it returned if
@@ -139,20 +140,24 @@ impl Dense {
         }
 
         let mut weight_grad = Recycled::new(self.inputs * stride);
-        let jobs = weight_grad
-            .chunks_mut(INPUTS * stride)
-            .enumerate()
-            .collect();
-        run(jobs, |(i, sum)| {
-            self.isa.run(WeightGradChunk {
-                inputs: self.inputs,
-                first: i * INPUTS,
-                input,
-                grads: &grads,
-                stride,
-                sum,
+        if let Some(bf16) = self.isa.bf16() {
+            pairs::weight_grad(bf16, self.inputs, stride, input, &grads, &mut weight_grad);
+        } else {
+            let jobs = weight_grad
+                .chunks_mut(INPUTS * stride)
+                .enumerate()
+                .collect();
+            run(jobs, |(i, sum)| {
+                self.isa.run(WeightGradChunk {
+                    inputs: self.inputs,
+                    first: i * INPUTS,
+                    input,
+                    grads: &grads,
+                    stride,
+                    sum,
+                });
             });
-        });
+        }
         let weight_grad = if stride == channels {
             weight_grad.into_vec()
         } else {
@@ -162,7 +167,7 @@ impl Dense {
 
         if let Some(input_grad) = input_grad {
             check_len("input_grad", input_grad.len(), input.len())?;
-            let packed = pack_transposed(self.isa, weight, [self.inputs, channels]);
+            let filters = pack_transposed(self.isa, weight, [self.inputs, channels]);
             let jobs = grads
                 .chunks(ROWS * stride)
                 .zip(input_grad.chunks_mut(ROWS * self.inputs))
@@ -172,7 +177,7 @@ impl Dense {
                     self.isa.run(InputGradChunk {
                         inputs: self.inputs,
                         stride,
-                        packed: &packed,
+                        filters: &filters,
                         grads,
                         input_grad,
                         scratch,

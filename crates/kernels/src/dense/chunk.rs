@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use pulp::{Simd, WithSimd};
 
 use crate::{
+    bf16::PairFilters,
     chunks::run,
-    conv::tiles::{BLOCK, Grid, Packed, add_dense, convolve, multiply},
+    conv::tiles::{BLOCK, Filters, Grid, Packed, add_dense, multiply},
     norm::{Affine, Moments, Tail, add_moments, add_sums, apply},
     scratch::{Buffer, Scratch},
     simd::{Isa, padded},
@@ -14,10 +15,29 @@ use crate::{
 
 /// Rows of the batch that are added to the weight gradient at a time: few enough that their memory pages
 /// and cache lines stay at hand while the tiles go over them again and again.
-const PANEL: usize = 64;
+pub(super) const PANEL: usize = 64;
+
+/// The weight, ready for the forward pass.
+pub(super) enum Matrix<'a> {
+    /// `[inputs, stride]`, for products in `f32`.
+    F32(Cow<'a, [f32]>),
+    /// For products in bf16.
+    Bf16(PairFilters),
+}
+
+impl<'a> Matrix<'a> {
+    pub(super) fn new(isa: Isa, weight: &'a [f32], outputs: usize) -> Self {
+        let stride = padded(outputs, isa.lanes());
+        let matrix = pack_matrix(weight, outputs, isa.lanes());
+        match isa.bf16() {
+            Some(bf16) => Self::Bf16(PairFilters::of_matrix(bf16, &matrix, stride)),
+            None => Self::F32(matrix),
+        }
+    }
+}
 
 /// The weight with rows padded to whole vectors.
-pub(super) fn pack_matrix(weight: &[f32], outputs: usize, lanes: usize) -> Cow<'_, [f32]> {
+fn pack_matrix(weight: &[f32], outputs: usize, lanes: usize) -> Cow<'_, [f32]> {
     let stride = padded(outputs, lanes);
     if stride == outputs {
         return Cow::Borrowed(weight);
@@ -31,9 +51,12 @@ pub(super) fn pack_matrix(weight: &[f32], outputs: usize, lanes: usize) -> Cow<'
 }
 
 /// The transposed weight for the input gradient: inputs become the vector.
-pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usize; 2]) -> Packed {
+pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usize; 2]) -> Filters {
     let lanes = isa.lanes();
     let width = padded(inputs, lanes);
+    if let Some(bf16) = isa.bf16() {
+        return Filters::Bf16(PairFilters::of_transposed(bf16, weight, outputs, width));
+    }
     let mut weights = Buffer::zeroed(width * outputs);
     let blocks = weights.slice(width * outputs);
     let jobs = blocks
@@ -48,18 +71,18 @@ pub(super) fn pack_transposed(isa: Isa, weight: &[f32], [inputs, outputs]: [usiz
             }
         }
     });
-    Packed {
+    Filters::Direct(Packed {
         weights,
         taps: outputs,
         kernel: 1,
-    }
+    })
 }
 
 /// Matrix product of some rows.
 pub(super) struct ProductChunk<'a> {
     pub(super) sizes: [usize; 2],
     pub(super) input: &'a [f32],
-    pub(super) matrix: &'a [f32],
+    pub(super) matrix: &'a Matrix<'a>,
     pub(super) map: Option<&'a Affine>,
     pub(super) output: &'a mut [f32],
     pub(super) scratch: &'a mut Scratch,
@@ -76,8 +99,16 @@ impl WithSimd for ProductChunk<'_> {
             inputs,
             padded(outputs, S::F32_LANES),
         );
-        let product = self.scratch.conv.slice(grid.columns * grid.stride);
-        multiply(simd, grid, self.input, self.matrix, product);
+        let Scratch {
+            conv,
+            tiles: [pairs, _],
+            ..
+        } = self.scratch;
+        let product = conv.slice(grid.columns * grid.stride);
+        match self.matrix {
+            Matrix::F32(matrix) => multiply(simd, grid, self.input, matrix, product),
+            Matrix::Bf16(filters) => filters.convolve(grid, 0..1, self.input, pairs, product),
+        }
         match self.map {
             Some(map) => apply(simd, map, (product, grid.stride), (self.output, outputs)),
             None => {
@@ -91,7 +122,7 @@ impl WithSimd for ProductChunk<'_> {
 }
 
 /// A matrix as an image of one row.
-fn rows(columns: usize, column_len: usize, stride: usize) -> Grid {
+pub(super) fn rows(columns: usize, column_len: usize, stride: usize) -> Grid {
     Grid {
         rows: 1,
         columns,
@@ -172,7 +203,7 @@ impl WithSimd for WeightGradChunk<'_> {
 pub(super) struct InputGradChunk<'a> {
     pub(super) inputs: usize,
     pub(super) stride: usize,
-    pub(super) packed: &'a Packed,
+    pub(super) filters: &'a Filters,
     pub(super) grads: &'a [f32],
     pub(super) input_grad: &'a mut [f32],
     pub(super) scratch: &'a mut Scratch,
@@ -185,12 +216,16 @@ impl WithSimd for InputGradChunk<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = padded(self.inputs, S::F32_LANES);
         let grid = rows(self.grads.len() / self.stride, self.stride, width);
+        let Scratch { conv, tiles, .. } = self.scratch;
         if width == self.inputs {
-            convolve(simd, grid, self.grads, self.packed, self.input_grad);
+            let to = self.input_grad;
+            self.filters
+                .convolve(simd, grid, 0..1, self.grads, tiles, to);
             return;
         }
-        let product = self.scratch.conv.slice(grid.columns * width);
-        convolve(simd, grid, self.grads, self.packed, product);
+        let product = conv.slice(grid.columns * width);
+        let filters = self.filters;
+        filters.convolve(simd, grid, 0..1, self.grads, tiles, product);
         let to = self.input_grad.chunks_exact_mut(self.inputs);
         for (to, from) in to.zip(product.chunks_exact(width)) {
             to.copy_from_slice(&from[..self.inputs]);

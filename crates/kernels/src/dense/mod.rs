@@ -5,6 +5,7 @@
 
 mod backward;
 mod chunk;
+mod pairs;
 
 use crate::{
     chunks::run,
@@ -14,7 +15,7 @@ use crate::{
     scratch::with_scratch,
     simd::Isa,
 };
-use chunk::{MomentsChunk, ProductChunk, pack_matrix};
+use chunk::{Matrix, MomentsChunk, ProductChunk};
 
 /// Rows of the batch that one thread multiplies at a time: two full tiles of the widest vectors.
 const ROWS: usize = 22;
@@ -152,7 +153,7 @@ impl Dense {
     }
 
     fn multiply(&self, input: &[f32], weight: &[f32], map: Option<&Affine>, output: &mut [f32]) {
-        let matrix = pack_matrix(weight, self.outputs, self.isa.lanes());
+        let matrix = Matrix::new(self.isa, weight, self.outputs);
         let jobs = input
             .chunks(ROWS * self.inputs)
             .zip(output.chunks_mut(ROWS * self.outputs))

@@ -9,7 +9,7 @@ mod vector;
 
 pub(crate) use chunk::{MapChunk, SumsChunk};
 pub(crate) use tail::Tail;
-pub(crate) use vector::{add_moments, add_norm_rest, add_sums, apply};
+pub(crate) use vector::{NormRest, add_moments, add_sums, apply};
 
 use crate::simd::padded;
 

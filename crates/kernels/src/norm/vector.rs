@@ -215,28 +215,45 @@ pub(crate) fn norm_grad<S: Simd>(
     }
 }
 
-/// Adds the part `linear * (m - mean) + constant` of [`NormGrad`] at every position of `to`.
-#[inline(always)]
-pub(crate) fn add_norm_rest<S: Simd>(
-    simd: S,
-    norm: &NormGrad,
-    values: &[f32],
-    channels: usize,
-    to: (&mut [f32], usize),
-) {
-    let (to, stride) = to;
-    for c in (0..channels).step_by(S::F32_LANES) {
-        let mean = load::<S>(&norm.mean[c..]);
-        let (linear, constant) = (load::<S>(&norm.linear[c..]), load::<S>(&norm.constant[c..]));
-        for (value, to) in values
-            .chunks_exact(channels)
-            .zip(to.chunks_exact_mut(stride))
-        {
-            let value = load_some(simd, &value[c..]);
-            let rest = simd.mul_add_e_f32s(simd.sub_f32s(value, mean), linear, constant);
-            let sum = simd.add_f32s(load::<S>(&to[c..]), rest);
-            store::<S>(&mut to[c..], sum);
-        }
+/// The part `linear * (m - mean) + constant` of [`NormGrad`], which every position has.
+#[derive(Clone, Copy)]
+pub(crate) struct NormRest<'a> {
+    pub(crate) norm: &'a NormGrad,
+    /// What was normalized, `[positions, channels]`.
+    pub(crate) values: &'a [f32],
+    pub(crate) channels: usize,
+}
+
+impl NormRest<'_> {
+    /// What [`at`](Self::at) needs for one vector of channels: mean, linear and constant.
+    #[inline(always)]
+    pub(crate) fn factors<S: Simd>(self, c: usize) -> [S::f32s; 3] {
+        let NormGrad {
+            mean,
+            linear,
+            constant,
+            ..
+        } = self.norm;
+        [
+            load::<S>(&mean[c..]),
+            load::<S>(&linear[c..]),
+            load::<S>(&constant[c..]),
+        ]
+    }
+
+    /// The part at one position, for one vector of channels.
+    #[inline(always)]
+    pub(crate) fn at<S: Simd>(
+        self,
+        simd: S,
+        [mean, linear, constant]: [S::f32s; 3],
+        position: usize,
+        c: usize,
+    ) -> S::f32s {
+        let values = &self.values[position * self.channels + c..];
+        let count = S::F32_LANES.min(self.channels - c);
+        let deviation = simd.sub_f32s(load_some(simd, &values[..count]), mean);
+        simd.mul_add_e_f32s(deviation, linear, constant)
     }
 }
 

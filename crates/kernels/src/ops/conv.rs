@@ -13,7 +13,7 @@ use super::{
     fused::{Block, Layer},
 };
 use crate::{
-    Affine, Error, Moments, Normalization,
+    Affine, Error, Isa, Moments, Normalization, Precision,
     conv::{ConvBlock, Geometry, Gradients, Kept, Statistics, flip_filters},
 };
 
@@ -39,6 +39,18 @@ pub fn conv_block(
     order: Order,
     pool: bool,
 ) -> Tensor<4> {
+    conv_block_in(x, conv, norm, order, pool, Precision::F32)
+}
+
+/// [`conv_block`] with products of a precision.
+pub(crate) fn conv_block_in(
+    x: Tensor<4>,
+    conv: &Conv2d,
+    norm: Option<&BatchNorm>,
+    order: Order,
+    pool: bool,
+    precision: Precision,
+) -> Tensor<4> {
     let block = Block {
         weight: conv.weight.val(),
         bias: conv.bias.as_ref().map(|bias| bias.val()),
@@ -49,7 +61,7 @@ pub fn conv_block(
         let geometry = geometry(x.dims(), block.weight.dims(), padding, pool)?;
         Some(ConvLayer {
             geometry,
-            block: ConvBlock::new(geometry),
+            block: ConvBlock::on(geometry, Isa::best_for(precision)),
             statistics: match order {
                 Order::ConvNormReluPool => Statistics::Conv,
                 Order::ConvPoolNormRelu => Statistics::Pooled,

@@ -7,7 +7,7 @@ use burn::{
 
 use super::fused::{Block, Layer};
 use crate::{
-    Affine, Error, Moments, Normalization,
+    Affine, Error, Isa, Moments, Normalization, Precision,
     conv::Gradients,
     dense::{Dense, Kept},
 };
@@ -22,6 +22,17 @@ pub fn dense_block(
     norm: Option<&BatchNorm>,
     with_relu: bool,
 ) -> Tensor<2> {
+    dense_block_in(x, linear, norm, with_relu, Precision::F32)
+}
+
+/// [`dense_block`] with products of a precision.
+pub(crate) fn dense_block_in(
+    x: Tensor<2>,
+    linear: &Linear,
+    norm: Option<&BatchNorm>,
+    with_relu: bool,
+    precision: Precision,
+) -> Tensor<2> {
     let block = Block {
         weight: linear.weight.val(),
         bias: linear.bias.as_ref().map(|bias| bias.val()),
@@ -29,7 +40,7 @@ pub fn dense_block(
         relu: with_relu,
     };
     let [inputs, outputs] = block.weight.dims();
-    let layer = Dense::new(inputs, outputs)
+    let layer = Dense::on(inputs, outputs, Isa::best_for(precision))
         .ok()
         .filter(|_| x.dims()[1] == inputs);
     block.run(x, layer, |x| {

@@ -16,8 +16,10 @@ mod tensor;
 
 #[cfg(feature = "optim")]
 pub use adamw::AdamW;
+pub(crate) use conv::conv_block_in;
 pub use conv::{Order, conv_block};
 pub use dense::dense_block;
+pub(crate) use dense::dense_block_in;
 pub use flatten::flatten;
 pub use loss::{NO_CLASS, cross_entropy};
 pub use tensor::from_vec;

@@ -42,6 +42,20 @@ pub struct Values {
 
 pub const EPSILON: f64 = 1e-5;
 
+/// Blocks of 3x3 filters over whole vectors of channels, which are computed by transformed tiles.
+pub fn wide_cases() -> impl Strategy<Value = Case> {
+    (cases(), 4usize..12, 4usize..12).prop_map(|(case, height, width)| Case {
+        batch: case.batch.min(2),
+        height,
+        width,
+        in_channels: case.in_channels.next_multiple_of(16),
+        out_channels: case.out_channels.next_multiple_of(16),
+        kernel: 3,
+        padding: case.padding.min(2),
+        ..case
+    })
+}
+
 pub fn cases() -> impl Strategy<Value = Case> {
     let kernel = prop::sample::select(vec![1usize, 2, 3, 4, 5, 6, 7]);
     let norm = prop::sample::select(vec![None, Some(Statistics::Conv), Some(Statistics::Pooled)]);

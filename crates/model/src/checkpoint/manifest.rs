@@ -10,6 +10,7 @@ use evaluation::{Calibration, DistanceLimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::NetworkConfig;
+use crate::precision::Precision;
 use crate::shapes::Shapes;
 use crate::summary::Summary;
 use crate::views::Views;
@@ -97,8 +98,24 @@ pub struct Provenance {
     pub data: DataDigests,
     /// The backend that computed.
     pub backend: String,
+    /// What it computed the products of training in: `f32` where it isn't named.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// The versions of the software.
     pub versions: Versions,
+}
+
+impl Provenance {
+    /// What computed, for people.
+    pub fn computed_on(&self) -> String {
+        let Self {
+            backend, precision, ..
+        } = self;
+        match precision {
+            Precision::F32 => backend.clone(),
+            Precision::Bf16 => format!("{backend}, products in {precision}"),
+        }
+    }
 }
 
 /// The data of a run.

@@ -12,7 +12,7 @@ use burn::module::Module;
 use data::{ImageShape, Normalization, SplitDigest, mnist};
 use evaluation::{Calibration, CalibrationConfig, Logits, PixelLimits, Pixels};
 use model::{
-    Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput,
+    Backend, BlockConfig, Device, Manifest, Network, NetworkConfig, Order, PictureInput, Precision,
     Provenance, Views,
     checkpoint::{
         self, Checkpoint, DataDigests, FORMAT_VERSION, LIVE, MANIFEST, MODEL, OPTIMIZER, SCHEDULER,
@@ -70,6 +70,7 @@ pub fn manifest(architecture: NetworkConfig) -> Manifest {
         calibrated_on: None,
         metrics: BTreeMap::from([("validation.accuracy".into(), 0.1)]),
         provenance: Provenance {
+            precision: Precision::F32,
             seed: 0,
             config: json!({ "seed": 0 }),
             data: DataDigests {

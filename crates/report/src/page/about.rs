@@ -52,7 +52,7 @@ fn facts(page: &Page) -> Vec<Vec<String>> {
         ("Images", manifest.input.to_string()),
         ("Classes", count(manifest.classes.len() as u64)),
         ("Seed", provenance.seed.to_string()),
-        ("Backend", provenance.backend.clone()),
+        ("Backend", provenance.computed_on()),
         (
             "Versions",
             format!("digits {}, Burn {}", versions.digits, versions.burn),

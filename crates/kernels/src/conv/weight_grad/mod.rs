@@ -9,10 +9,13 @@
 mod dense;
 mod sparse;
 
-pub(crate) use dense::add_dense;
+pub(crate) use dense::{add_dense, add_dense_rows};
 pub(crate) use sparse::{Winners, add_sparse};
 
-use super::Geometry;
+use super::{
+    Geometry,
+    winograd::{PLACES, untransform_gradient},
+};
 use crate::simd::padded;
 
 /// How a partial weight gradient is laid out.
@@ -22,6 +25,8 @@ pub(crate) enum Form {
     Dense,
     /// `[out_channel][kernel_row][tap]`, taps padded to whole vectors.
     Sparse,
+    /// By transformed filters, `[place][in_channel][out_channel]`, see [`winograd`](super::winograd).
+    Tiles,
 }
 
 impl Form {
@@ -31,6 +36,8 @@ impl Form {
         let taps = geometry.tap_len();
         if geometry.pool && !dense_gradient && 3 * padded(taps, lanes) <= 8 * taps {
             Self::Sparse
+        } else if geometry.has_tiles() {
+            Self::Tiles
         } else {
             Self::Dense
         }
@@ -39,11 +46,11 @@ impl Form {
     /// Values of a partial sum.
     pub(crate) fn len(self, geometry: &Geometry, lanes: usize) -> usize {
         let (taps, channels) = (geometry.tap_len(), geometry.out_channels);
-        geometry.kernel
-            * match self {
-                Self::Dense => taps * padded(channels, lanes),
-                Self::Sparse => channels * padded(taps, lanes),
-            }
+        match self {
+            Self::Dense => geometry.kernel * taps * padded(channels, lanes),
+            Self::Sparse => geometry.kernel * channels * padded(taps, lanes),
+            Self::Tiles => PLACES * geometry.in_channels * channels,
+        }
     }
 
     /// Reorders a finished sum to `[out, in, k, k]`.
@@ -51,13 +58,21 @@ impl Form {
         let (cin, cout, k) = (geometry.in_channels, geometry.out_channels, geometry.kernel);
         let taps = geometry.tap_len();
         let mut weight = vec![0.0; geometry.weight_len()];
+        if self == Self::Tiles {
+            for (i, filter) in weight.chunks_exact_mut(9).enumerate() {
+                let (out, channel) = (i / cin, i % cin);
+                let places = std::array::from_fn(|place| sum[(place * cin + channel) * cout + out]);
+                filter.copy_from_slice(untransform_gradient(places).as_flattened());
+            }
+            return weight;
+        }
         for (out, filter) in weight.chunks_exact_mut(cin * k * k).enumerate() {
             for (i, value) in filter.iter_mut().enumerate() {
                 let (channel, row, column) = (i / (k * k), i / k % k, i % k);
                 let tap = column * cin + channel;
                 *value = match self {
-                    Self::Dense => sum[(row * taps + tap) * padded(cout, lanes) + out],
                     Self::Sparse => sum[(out * k + row) * padded(taps, lanes) + tap],
+                    _ => sum[(row * taps + tap) * padded(cout, lanes) + out],
                 };
             }
         }

@@ -108,7 +108,7 @@ impl Contender {
     ) -> anyhow::Result<Answering> {
         let network = self.network.valid();
         Ok(match self.layers {
-            Layers::Kernels => Answering::Prepared(Prepared::with_precision(
+            Layers::Kernels(_) => Answering::Prepared(Prepared::with_precision(
                 &network,
                 shape,
                 normalization,

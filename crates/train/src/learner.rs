@@ -90,6 +90,10 @@ impl ItemLazy for BatchResult {
 /// What a step of training did to its batch, left on the device until it is asked for: whoever reads it waits
 /// for all that the device was given before.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a tensor is a handle of some hundred bytes, and of steps that wait there are a few dozen"
+)]
 pub enum StepResult {
     /// Not read yet: `[batch, classes]` logits, and the classes of the images.
     Logits(Tensor<2>, Arc<[u16]>),

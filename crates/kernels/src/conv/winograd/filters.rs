@@ -26,15 +26,12 @@ pub(crate) fn transform_filters(
     let places = filters.slice(PLACES * len);
     for input in 0..inputs {
         for output in 0..outputs {
-            let mut columns = [[0.0; 3]; 4];
-            for column in 0..3 {
-                let values = [0, 1, 2].map(|row| weight(row, column, input, output));
-                for (row, value) in filter_transform(values).into_iter().enumerate() {
-                    columns[row][column] = value;
-                }
-            }
-            for (row, values) in columns.into_iter().enumerate() {
-                for (column, value) in filter_transform(values).into_iter().enumerate() {
+            let columns = [0, 1, 2].map(|column| {
+                filter_transform([0, 1, 2].map(|row| weight(row, column, input, output)))
+            });
+            for row in 0..4 {
+                let values = filter_transform(columns.map(|column| column[row]));
+                for (column, value) in values.into_iter().enumerate() {
                     places[(4 * row + column) * len + input * outputs + output] = value;
                 }
             }

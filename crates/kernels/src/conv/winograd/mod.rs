@@ -9,7 +9,8 @@
 //!
 //! The gradient by the filter follows from the same formula: `G (A dy * Bt d)`, transposed where it must be.
 //! That by the input is a convolution itself. `Bt`, `A` and their like only add and subtract, so sums are as
-//! exact as those of the definition within a few units in the last place.
+//! exact as those of the definition within a few units in the last place. A value that is not finite spoils all
+//! four outputs of its tiles, not only those that see it.
 
 mod filters;
 mod transforms;

@@ -99,7 +99,7 @@ pub(crate) fn unpool<S: Simd, const NORM: bool>(
         };
         for y in 0..height / 2 {
             let (top, bottom) = image[2 * y * row_len..].split_at_mut(row_len);
-            let mut rows = [&mut top[..width * stride], &mut bottom[..width * stride]];
+            let rows = [&mut top[..width * stride], &mut bottom[..width * stride]];
             let pooled = &pooled[y * out_row..][..out_row];
             let chosen = &chosen[y * out_row..][..out_row];
             for x in 0..width / 2 {

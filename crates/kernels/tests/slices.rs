@@ -127,6 +127,10 @@ proptest! {
             check(&case, isa);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(config(24))]
 
     #[test]
     fn wide_blocks_match_the_definition_on_every_instruction_set(case in wide_cases()) {

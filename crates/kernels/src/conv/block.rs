@@ -2,7 +2,7 @@
 
 use super::{
     Geometry,
-    backward::Outputs,
+    band::Outputs,
     orient::{Oriented, flip_filters},
     pack::pack_forward,
 };

@@ -6,6 +6,7 @@
 //! results are the same bits on any number of threads.
 
 mod backward;
+mod band;
 mod block;
 mod border;
 mod chunk;

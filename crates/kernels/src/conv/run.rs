@@ -2,7 +2,8 @@
 
 use super::{
     ConvBlock, Gradients, Statistics,
-    backward::{BackwardChunk, InputFilters, Outputs},
+    backward::{BackwardChunk, InputFilters},
+    band::Outputs,
     chunk::ForwardChunk,
     pack::{Filters, pack_rows},
     weight_grad::Form,

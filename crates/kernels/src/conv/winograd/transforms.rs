@@ -1,180 +1,11 @@
-//! Convolutions of 3x3 with fewer multiplications: Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray,
-//! 2015, arXiv 1509.09308, section 4.1).
+//! Inputs, products and gradients of all tiles of a band, one vector of channels at a time.
 //!
-//! Two neighbouring outputs of a filter of three taps share two of their four inputs, and four products give
-//! both where the definition takes six: `y = At [(G w) * (Bt d)]`, the product taken value by value. Over rows
-//! and columns a tile of 4x4 inputs gives 2x2 outputs with 16 products instead of 36. For each of these 16
-//! places the products over all tiles and channels are a matrix product,
-//! `[tiles, in_channels] x [in_channels, out_channels]`, which the register tiles of the convolution compute.
-//!
-//! The gradient by the filter follows from the same formula: `G (A dy * Bt d)`, transposed where it must be.
-//! That by the input is a convolution itself. `Bt`, `A` and their like only add and subtract, so sums are as
-//! exact as those of the definition within a few units in the last place.
+//! Each is an operation of its own, so that the compiler keeps its many places in registers.
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    forward::{Grid, multiply},
-    weight_grad::add_dense,
-};
-use crate::scratch::Buffer;
-
-/// Places of a transformed tile.
-pub(crate) const PLACES: usize = 16;
-
-/// Tiles of 2x2 outputs that cover `size` rows or columns.
-pub(crate) fn tiles(size: usize) -> usize {
-    size.div_ceil(2)
-}
-
-/// Rows or columns of input under the tiles of `size` rows or columns of outputs.
-pub(crate) fn under_tiles(size: usize) -> usize {
-    2 * tiles(size) + 2
-}
-
-/// `(w0, w1, w2)` to `G w`.
-fn filter_transform([w0, w1, w2]: [f32; 3]) -> [f32; 4] {
-    let (outer, inner) = (0.5 * (w0 + w2), 0.5 * w1);
-    [w0, outer + inner, outer - inner, w2]
-}
-
-/// `(u0, .., u3)` to the transpose of `G` times `u`: its gradient.
-fn filter_gradient([u0, u1, u2, u3]: [f32; 4]) -> [f32; 3] {
-    let (sum, difference) = (0.5 * (u1 + u2), 0.5 * (u1 - u2));
-    [u0 + sum, difference, sum + u3]
-}
-
-/// Transforms filters given as `weight(row, column, in_channel, out_channel)` into
-/// `[place][in_channel][out_channel]`.
-pub(crate) fn transform_filters(
-    [inputs, outputs]: [usize; 2],
-    weight: impl Fn(usize, usize, usize, usize) -> f32,
-) -> Buffer {
-    let len = inputs * outputs;
-    let mut filters = Buffer::zeroed(PLACES * len);
-    let places = filters.slice(PLACES * len);
-    for input in 0..inputs {
-        for output in 0..outputs {
-            let mut columns = [[0.0; 3]; 4];
-            for column in 0..3 {
-                let values = [0, 1, 2].map(|row| weight(row, column, input, output));
-                for (row, value) in filter_transform(values).into_iter().enumerate() {
-                    columns[row][column] = value;
-                }
-            }
-            for (row, values) in columns.into_iter().enumerate() {
-                for (column, value) in filter_transform(values).into_iter().enumerate() {
-                    places[(4 * row + column) * len + input * outputs + output] = value;
-                }
-            }
-        }
-    }
-    filters
-}
-
-/// The gradient by a filter `[row][column]`, given that by its transform, one value per place.
-pub(crate) fn untransform_gradient(places: [f32; PLACES]) -> [[f32; 3]; 3] {
-    let mut rows = [[0.0; 3]; 4];
-    for (row, places) in rows.iter_mut().zip(places.chunks_exact(4)) {
-        *row = filter_gradient([places[0], places[1], places[2], places[3]]);
-    }
-    let mut filter = [[0.0; 3]; 3];
-    for column in 0..3 {
-        let values = filter_gradient(rows.map(|row| row[column]));
-        for (row, value) in filter.iter_mut().zip(values) {
-            row[column] = value;
-        }
-    }
-    filter
-}
-
-/// Convolves an image into `output`, `[rows, columns, stride]`. The rows of the image reach over all tiles, see
-/// [`under_tiles`]; `filters` come from [`transform_filters`].
-#[inline(always)]
-pub(crate) fn convolve_tiles<S: Simd>(
-    simd: S,
-    grid: Grid,
-    input: &[f32],
-    filters: &Buffer,
-    [transformed, products]: [&mut Buffer; 2],
-    output: &mut [f32],
-) {
-    let (channels, stride) = (grid.column_len, grid.stride);
-    let count = tiles(grid.rows) * tiles(grid.columns);
-    let transformed = transformed.slice(PLACES * count * channels);
-    let products = products.slice(PLACES * count * stride);
-    simd.vectorize(InputTransform {
-        grid,
-        input,
-        to: transformed,
-    });
-    let product = Grid {
-        rows: 1,
-        columns: count,
-        row_len: 0,
-        column_len: channels,
-        stride,
-    };
-    for place in 0..PLACES {
-        multiply(
-            simd,
-            product,
-            &transformed[place * count * channels..][..count * channels],
-            &filters.values()[place * channels * stride..][..channels * stride],
-            &mut products[place * count * stride..][..count * stride],
-        );
-    }
-    simd.vectorize(OutputTransform {
-        grid,
-        products,
-        to: output,
-    });
-}
-
-/// Adds the gradient by the transformed filters, `[place][in_channel][out_channel]`. `grads` has rows of
-/// `row_len` values.
-#[inline(always)]
-pub(crate) fn add_filter_gradient<S: Simd>(
-    simd: S,
-    grid: Grid,
-    input: &[f32],
-    (grads, row_len): (&[f32], usize),
-    [transformed, transformed_grads]: [&mut Buffer; 2],
-    sum: &mut [f32],
-) {
-    let (channels, stride) = (grid.column_len, grid.stride);
-    let count = tiles(grid.rows) * tiles(grid.columns);
-    let transformed = transformed.slice(PLACES * count * channels);
-    let transformed_grads = transformed_grads.slice(PLACES * count * stride);
-    simd.vectorize(InputTransform {
-        grid,
-        input,
-        to: transformed,
-    });
-    simd.vectorize(GradsTransform {
-        grid,
-        grads,
-        row_len,
-        to: transformed_grads,
-    });
-    let product = Grid {
-        rows: 1,
-        columns: count,
-        row_len: 0,
-        column_len: channels,
-        stride,
-    };
-    for place in 0..PLACES {
-        add_dense(
-            simd,
-            product,
-            [1, channels],
-            &transformed[place * count * channels..][..count * channels],
-            &transformed_grads[place * count * stride..][..count * stride],
-            &mut sum[place * channels * stride..][..channels * stride],
-        );
-    }
-}
+use super::{PLACES, tiles};
+use crate::conv::forward::Grid;
 
 /// The 16 parts of transformed tiles, each as long as the others.
 struct Places<T>([T; PLACES]);
@@ -233,10 +64,10 @@ fn by_input<S: Simd>(simd: S, [d0, d1, d2, d3]: [S::f32s; 4]) -> [S::f32s; 4] {
 }
 
 /// `Bt d B` of every tile into `[place][tile][channel]`.
-struct InputTransform<'a> {
-    grid: Grid,
-    input: &'a [f32],
-    to: &'a mut [f32],
+pub(super) struct InputTransform<'a> {
+    pub(super) grid: Grid,
+    pub(super) input: &'a [f32],
+    pub(super) to: &'a mut [f32],
 }
 
 impl WithSimd for InputTransform<'_> {
@@ -289,10 +120,10 @@ fn by_output<S: Simd>(simd: S, [m0, m1, m2, m3]: [S::f32s; 4]) -> [S::f32s; 2] {
 }
 
 /// `At m A` of every tile, the outputs.
-struct OutputTransform<'a> {
-    grid: Grid,
-    products: &'a [f32],
-    to: &'a mut [f32],
+pub(super) struct OutputTransform<'a> {
+    pub(super) grid: Grid,
+    pub(super) products: &'a [f32],
+    pub(super) to: &'a mut [f32],
 }
 
 impl WithSimd for OutputTransform<'_> {
@@ -350,11 +181,11 @@ fn by_grads<S: Simd>(simd: S, [g0, g1]: [S::f32s; 2]) -> [S::f32s; 4] {
 }
 
 /// `A g At` of every tile of output gradients into `[place][tile][channel]`.
-struct GradsTransform<'a> {
-    grid: Grid,
-    grads: &'a [f32],
-    row_len: usize,
-    to: &'a mut [f32],
+pub(super) struct GradsTransform<'a> {
+    pub(super) grid: Grid,
+    pub(super) grads: &'a [f32],
+    pub(super) row_len: usize,
+    pub(super) to: &'a mut [f32],
 }
 
 impl WithSimd for GradsTransform<'_> {

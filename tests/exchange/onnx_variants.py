@@ -61,10 +61,8 @@ def rewritten(model):
     import onnx
     from onnx import version_converter
 
-    for version in (17, 21, 13):
+    for version in (17, 21):
         yield f"onnx.version_converter to {version}", lambda v=version: version_converter.convert_version(model, v)
-    back = lambda: version_converter.convert_version(version_converter.convert_version(model, 17), 13)
-    yield "onnx.version_converter to 17 and back to 13", back
     yield "onnx.shape_inference", lambda: onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     if importlib.util.find_spec("onnxsim"):
         import onnxsim

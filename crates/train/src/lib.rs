@@ -19,7 +19,6 @@ mod finish;
 mod inputs;
 mod interrupt;
 pub mod journal;
-
 mod keys;
 mod latest;
 pub mod learner;

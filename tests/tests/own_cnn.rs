@@ -112,6 +112,23 @@ fn a_kind_of_layer_a_data_set_and_other_classes_are_three_small_changes() {
         summary["test"]["accuracy"].as_f64().unwrap() > 0.9,
         "{summary}"
     );
+    let export = Command::new(built.join("release/digits"))
+        .current_dir(&copied)
+        .args([
+            "export",
+            "run/model",
+            "--to",
+            "exported",
+            "--format",
+            "onnx",
+        ])
+        .output()
+        .unwrap();
+    assert!(!export.status.success());
+    let said = String::from_utf8_lossy(&export.stderr);
+    assert!(said.contains("network.blocks[1] has a part"), "{said}");
+    assert!(!copied.join("exported").exists());
+
     let wrong = "network.blocks=[{channels=8,kernel=3,skip=true}]";
     let refused = Command::new(&train)
         .current_dir(&copied)

@@ -1,6 +1,8 @@
 //! The layers of a network by the names that they have in PyTorch, with the shapes of their tensors there.
 
-use model::{ConfigError, Manifest, NetworkConfig, Shapes};
+use model::{BlockConfig, Checkpoint, ConfigError, Manifest, NetworkConfig, Shapes};
+
+use crate::ExchangeError;
 
 /// What a layer with weights computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,34 @@ pub(crate) struct Layer {
     pub(crate) tensors: Vec<(&'static str, Vec<usize>)>,
     /// Whether a normalization follows. A bias before it would be one with its mean, so that there is none.
     pub(crate) normalized: bool,
+}
+
+/// Refuses to write a network that would come without a part of it: somebody gave blocks another field, which
+/// no export knows yet.
+///
+/// # Errors
+/// [`ExchangeError::Invalid`] with the first such block.
+pub(crate) fn all_known(checkpoint: &Checkpoint) -> Result<(), ExchangeError> {
+    // All fields are named below, until there are others.
+    #[allow(clippy::needless_update)]
+    let written = |block: &BlockConfig| BlockConfig {
+        channels: block.channels,
+        kernel: block.kernel,
+        padding: block.padding,
+        pool: block.pool,
+        ..BlockConfig::default()
+    };
+    let blocks = &checkpoint.manifest().architecture.blocks;
+    match blocks.iter().position(|block| *block != written(block)) {
+        None => Ok(()),
+        Some(at) => Err(ExchangeError::Invalid {
+            path: checkpoint.path().to_owned(),
+            problem: format!(
+                "network.blocks[{at}] has a part that an export would leave out; teach it to onnx/network.rs and \
+                 network_py.rs in crates/exchange/src, then to layers.rs there"
+            ),
+        }),
+    }
 }
 
 /// The layers of all networks of a checkpoint, in the order in which they compute.

@@ -6,8 +6,8 @@ mod card;
 use model::{Network, checkpoint::Checkpoint};
 
 use crate::{
-    Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, NETWORK_PY, check, network_py,
-    safetensors,
+    Architecture, CONFIG_JSON, ExchangeError, MODEL_SAFETENSORS, NETWORK_PY, check,
+    layers::all_known, network_py, safetensors,
 };
 
 /// The model card's name.
@@ -37,6 +37,7 @@ pub fn pytorch(
     checkpoint: &Checkpoint,
     networks: &[Network],
 ) -> Result<Vec<(String, Vec<u8>)>, ExchangeError> {
+    all_known(checkpoint)?;
     let manifest = checkpoint.manifest();
     let invalid = |problem: String| ExchangeError::Invalid {
         path: checkpoint.path().to_owned(),

@@ -37,7 +37,7 @@ use prost::Message;
 pub use asked::{Answered, ask};
 pub use decision::{REASONS, reason};
 
-use crate::ExchangeError;
+use crate::{ExchangeError, layers::all_known};
 use decision::{Decided, Said, decide};
 use graph::{Graph, Value, int};
 use proto::{DataType, GraphProto, ModelProto, OperatorSetIdProto};
@@ -85,6 +85,7 @@ pub fn verify(
 }
 
 fn model(checkpoint: &Checkpoint, device: &Device) -> Result<ModelProto, ExchangeError> {
+    all_known(checkpoint)?;
     let classifier = Classifier::from_checkpoint(checkpoint, device)?;
     Ok(ModelProto {
         ir_version: FORMAT,

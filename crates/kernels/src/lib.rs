@@ -51,7 +51,8 @@
 //!
 //! `ndarray` and `flex` bring the kernels for these backends, `autodiff` their gradients, and `optim`
 //! `AdamW`, Burn's optimizer in one pass over memory. Without any of them (`default-features = false`) there are the
-//! kernels on slices, and Burn isn't compiled.
+//! kernels on slices, and Burn isn't compiled. `remote` has the kernels run on devices that another machine lends
+//! through Burn's remote protocol, and `remote-server` lends them.
 
 // What only a feature that is left out would use.
 #![cfg_attr(not(all(feature = "autodiff", feature = "optim")), allow(dead_code))]
@@ -99,6 +100,8 @@ pub use ops::AdamW;
 pub use ops::{
     NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec, has_kernels,
 };
+#[cfg(feature = "remote")]
+pub use ops::remote;
 pub use precision::Precision;
 pub use simd::Isa;
 

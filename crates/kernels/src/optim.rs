@@ -21,6 +21,36 @@ pub(crate) struct AdamWStep {
     pub(crate) correction_2: f32,
 }
 
+#[cfg(feature = "remote")]
+impl AdamWStep {
+    /// The fields in their order.
+    pub(crate) fn numbers(self) -> [f32; 6] {
+        let Self {
+            beta_1,
+            beta_2,
+            epsilon,
+            rate,
+            keep,
+            correction_2,
+        } = self;
+        [beta_1, beta_2, epsilon, rate, keep, correction_2]
+    }
+
+    /// The inverse of [`numbers`](Self::numbers).
+    pub(crate) fn of_numbers(
+        [beta_1, beta_2, epsilon, rate, keep, correction_2]: [f32; 6],
+    ) -> Self {
+        Self {
+            beta_1,
+            beta_2,
+            epsilon,
+            rate,
+            keep,
+            correction_2,
+        }
+    }
+}
+
 /// Updates parameters and both moments in place. All slices have the same length.
 pub(crate) fn adamw(
     step: AdamWStep,

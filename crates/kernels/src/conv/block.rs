@@ -45,6 +45,30 @@ impl Kept {
     }
 }
 
+#[cfg(feature = "remote")]
+impl Kept {
+    /// As buffers that can be tensors.
+    pub(crate) fn into_buffers(self) -> ([Vec<f32>; 2], Vec<u8>) {
+        let mut bytes = self.moments.to_bytes();
+        bytes.push(u8::from(self.before_pool));
+        bytes.extend_from_slice(&self.chosen);
+        ([self.pooled.into_vec(), self.conv.into_vec()], bytes)
+    }
+
+    /// The inverse of [`into_buffers`](Self::into_buffers); none if bytes are missing.
+    pub(crate) fn from_buffers([pooled, conv]: [Vec<f32>; 2], bytes: &[u8]) -> Option<Self> {
+        let (moments, bytes) = Moments::from_bytes(bytes)?;
+        let (before_pool, chosen) = bytes.split_first()?;
+        Some(Kept {
+            pooled: pooled.into(),
+            conv: conv.into(),
+            chosen: chosen.to_vec().into(),
+            moments,
+            before_pool: *before_pool != 0,
+        })
+    }
+}
+
 /// Gradients of the parameters of a block or of a dense layer, summed over the batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {

@@ -23,7 +23,7 @@ const ROWS: usize = 22;
 /// One dense layer of a fixed size.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense {
-    inputs: usize,
+    pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     isa: Isa,
 }
@@ -32,8 +32,8 @@ pub struct Dense {
 #[derive(Debug, Default)]
 pub struct Kept {
     /// Values before the normalization, `[batch, outputs]`.
-    values: Recycled<f32>,
-    moments: Moments,
+    pub(crate) values: Recycled<f32>,
+    pub(crate) moments: Moments,
 }
 
 impl Kept {

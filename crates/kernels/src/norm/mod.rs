@@ -105,6 +105,35 @@ impl Moments {
         1.0 / (self.variance(channel) + epsilon).sqrt()
     }
 
+    /// Channels, count, means and squares, in little-endian order.
+    #[cfg(feature = "remote")]
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let channels = (self.mean.len() as u64).to_le_bytes();
+        let numbers = [self.count].into_iter().chain(self.mean.iter().copied());
+        let numbers = numbers.chain(self.squares.iter().copied());
+        channels
+            .into_iter()
+            .chain(numbers.flat_map(f64::to_le_bytes))
+            .collect()
+    }
+
+    /// The inverse of [`to_bytes`](Self::to_bytes), and the bytes that follow; none if there are too few.
+    #[cfg(feature = "remote")]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (channels, bytes) = bytes.split_first_chunk()?;
+        let channels = usize::try_from(u64::from_le_bytes(*channels)).ok()?;
+        let len = channels.checked_mul(2)?.checked_add(1)?.checked_mul(8)?;
+        let (numbers, rest) = bytes.split_at_checked(len)?;
+        let (numbers, _) = numbers.as_chunks();
+        let numbers: Vec<f64> = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+        let moments = Moments {
+            count: numbers[0],
+            mean: numbers[1..=channels].to_vec(),
+            squares: numbers[channels + 1..].to_vec(),
+        };
+        Some((moments, rest))
+    }
+
     /// Statistics of the union (Chan, Golub and LeVeque, 1979).
     pub(crate) fn merge(&mut self, other: &Moments) {
         if self.count == 0.0 {

@@ -10,7 +10,7 @@ use burn::{
 
 use super::{
     backend::{HostBackend, implement, like, reuse, values},
-    fits, has_kernels,
+    fits, runs_kernels,
 };
 use crate::optim::{AdamWStep, adamw};
 
@@ -65,7 +65,7 @@ impl Optimizer for AdamW {
                 && covered(&momentum.moment_2)
                 && momentum.max_moment_2.is_none()
         };
-        if !has_kernels(&device)
+        if !runs_kernels(&device)
             || device.is_autodiff()
             || !covered(&tensor)
             || !covered(&grad)
@@ -123,7 +123,11 @@ impl AdamW {
 }
 
 /// The update of one parameter.
-#[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"))]
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Remote: cfg(feature = "remote")
+)]
 pub(crate) trait OptimOps: Backend {
     /// Returns the parameter and both moments after the step.
     fn adamw(

@@ -8,6 +8,8 @@ use burn::{
     tensor::{Tensor, activation::relu, module, ops::MaxPoolOptions},
 };
 
+#[cfg(feature = "remote")]
+use super::{fused::Packed, remote};
 use super::{
     backend::{HostBackend, channels_first, channels_last, in_order},
     fused::{Block, Layer},
@@ -131,11 +133,50 @@ pub(super) fn orient(map: &mut Affine, weight: &mut [f32]) {
 
 /// A convolution, and a max-pool if the geometry has one.
 #[derive(Clone, Copy, Debug)]
-struct ConvLayer {
+pub(super) struct ConvLayer {
     geometry: Geometry,
     block: ConvBlock,
     /// What a normalization describes.
     statistics: Statistics,
+}
+
+#[cfg(feature = "remote")]
+impl ConvLayer {
+    /// The inverse of [`numbers`](Layer::numbers), without what tells it from other layers.
+    pub(super) fn of_numbers(numbers: &[u64]) -> Option<Self> {
+        let [
+            height,
+            width,
+            in_channels,
+            out_channels,
+            kernel,
+            padding,
+            pool,
+            before_pool,
+        ] = *numbers
+        else {
+            return None;
+        };
+        let [height, width, in_channels, out_channels, kernel, padding] = [
+            height,
+            width,
+            in_channels,
+            out_channels,
+            kernel,
+            padding,
+        ]
+        .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let size = [height, width, in_channels];
+        let geometry = Geometry::new(size, out_channels, kernel, padding, pool != 0).ok()?;
+        Some(ConvLayer {
+            geometry,
+            block: ConvBlock::new(geometry),
+            statistics: match before_pool {
+                0 => Statistics::Pooled,
+                _ => Statistics::Conv,
+            },
+        })
+    }
 }
 
 impl Layer for ConvLayer {
@@ -156,6 +197,44 @@ impl Layer for ConvLayer {
 
     fn restored<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
         channels_first::<B>(tensor)
+    }
+
+    #[cfg(feature = "remote")]
+    fn restored_shape(&self, batch: usize) -> Vec<usize> {
+        let [height, width] = self.geometry.output_size();
+        vec![batch, self.geometry.out_channels, height, width]
+    }
+
+    #[cfg(feature = "remote")]
+    fn numbers(&self) -> Vec<u64> {
+        let Geometry {
+            height,
+            width,
+            in_channels,
+            out_channels,
+            kernel,
+            padding,
+            pool,
+            bf16: _,
+        } = self.geometry;
+        let sizes = [height, width, in_channels, out_channels, kernel, padding];
+        let before_pool = self.statistics == Statistics::Conv;
+        [remote::CONV]
+            .into_iter()
+            .chain(sizes.map(|size| size as u64))
+            .chain([u64::from(pool), u64::from(before_pool)])
+            .collect()
+    }
+
+    #[cfg(feature = "remote")]
+    fn pack(kept: Kept) -> Packed {
+        let (values, bytes) = kept.into_buffers();
+        Packed { values, bytes }
+    }
+
+    #[cfg(feature = "remote")]
+    fn unpack(packed: Packed) -> Option<Kept> {
+        Kept::from_buffers(packed.values, &packed.bytes)
     }
 
     fn choices(&self, outputs: usize) -> usize {

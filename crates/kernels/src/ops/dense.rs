@@ -6,6 +6,8 @@ use burn::{
 };
 
 use super::fused::{Block, Layer};
+#[cfg(feature = "remote")]
+use super::{fused::Packed, remote};
 use crate::{
     Affine, Error, Isa, Moments, Normalization, Precision,
     conv::Gradients,
@@ -99,6 +101,29 @@ impl Layer for Dense {
         input_grad: Option<&mut [f32]>,
     ) -> Result<Gradients, Error> {
         self.backward(input, weight, relu_output, output_grad, input_grad)
+    }
+
+    #[cfg(feature = "remote")]
+    fn numbers(&self) -> Vec<u64> {
+        vec![remote::DENSE, self.inputs as u64, self.outputs as u64]
+    }
+
+    #[cfg(feature = "remote")]
+    fn pack(kept: Kept) -> Packed {
+        Packed {
+            values: [kept.values.into_vec(), Vec::new()],
+            bytes: kept.moments.to_bytes(),
+        }
+    }
+
+    #[cfg(feature = "remote")]
+    fn unpack(packed: Packed) -> Option<Kept> {
+        let [values, _] = packed.values;
+        let (moments, _) = Moments::from_bytes(&packed.bytes)?;
+        Some(Kept {
+            values: values.into(),
+            moments,
+        })
     }
 
     fn backward_train(

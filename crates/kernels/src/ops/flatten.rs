@@ -9,7 +9,7 @@ use burn::{
 
 use super::{
     backend::{HostBackend, channels_last, implement, like, values},
-    fits, has_kernels,
+    fits, runs_kernels,
 };
 use crate::layout::{channels_last_to_first, dims4};
 
@@ -20,7 +20,7 @@ use crate::layout::{channels_last_to_first, dims4};
 pub fn flatten(x: Tensor<4>) -> Tensor<2> {
     let [_, channels, height, width] = x.dims();
     let device = x.device();
-    if !has_kernels(&device) || !fits(&x, &device) || channels == 1 || height * width == 1 {
+    if !runs_kernels(&device) || !fits(&x, &device) || channels == 1 || height * width == 1 {
         return x.flatten(1, 3);
     }
     Tensor::from_dispatch(<Dispatch as FlattenOps>::flatten_channels_first(
@@ -32,6 +32,7 @@ pub fn flatten(x: Tensor<4>) -> Tensor<2> {
 #[backend_extension(
     NdArray: cfg(feature = "ndarray"),
     Flex: cfg(feature = "flex"),
+    Remote: cfg(feature = "remote"),
     Autodiff: cfg(feature = "autodiff")
 )]
 pub(crate) trait FlattenOps: Backend {
@@ -57,7 +58,7 @@ implement!(FlattenOps {
 #[cfg(feature = "autodiff")]
 mod autodiff {
     use burn::backend::{
-        Autodiff, TensorMetadata,
+        Autodiff, Backend, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -66,15 +67,15 @@ mod autodiff {
         tensor::FloatTensor,
     };
 
-    use super::{FlattenOps, HostBackend, run};
+    use super::FlattenOps;
     use crate::layout::dims4;
 
-    impl<B: FlattenOps + HostBackend, C: CheckpointStrategy> FlattenOps for Autodiff<B, C> {
+    impl<B: FlattenOps, C: CheckpointStrategy> FlattenOps for Autodiff<B, C> {
         fn flatten_channels_first(input: FloatTensor<Self>) -> FloatTensor<Self> {
             let nodes = [input.node()];
             let input = input.into_primitive();
             let shape = dims4(&input.shape());
-            let output = run::<B>(input);
+            let output = B::flatten_channels_first(input);
             match Flatten.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => prep.finish(shape, output),
                 OpsKind::UnTracked(prep) => prep.finish(output),
@@ -85,7 +86,7 @@ mod autodiff {
     #[derive(Debug)]
     struct Flatten;
 
-    impl<B: HostBackend> Backward<B, 1> for Flatten {
+    impl<B: Backend> Backward<B, 1> for Flatten {
         /// Shape of the input, `[batch, channels, height, width]`.
         type State = [usize; 4];
 

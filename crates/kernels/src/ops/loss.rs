@@ -12,7 +12,7 @@ use burn::{
 
 use super::{
     backend::{HostBackend, implement, like, values},
-    fits, has_kernels,
+    fits, runs_kernels,
 };
 use crate::chunks;
 
@@ -43,7 +43,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
         "labels are below {classes}"
     );
     let device = logits.device();
-    if batch > 0 && has_kernels(&device) && fits(&logits, &device) {
+    if batch > 0 && runs_kernels(&device) && fits(&logits, &device) {
         let loss = <Dispatch as LossOps>::cross_entropy(logits.into_dispatch(), labels.into());
         return Tensor::from_dispatch(loss);
     }
@@ -79,6 +79,7 @@ fn soft_cross_entropy(logits: Tensor<2>, labels: &[u16]) -> Tensor<1> {
 #[backend_extension(
     NdArray: cfg(feature = "ndarray"),
     Flex: cfg(feature = "flex"),
+    Remote: cfg(feature = "remote"),
     Autodiff: cfg(feature = "autodiff")
 )]
 pub(crate) trait LossOps: Backend {
@@ -150,6 +151,24 @@ fn row_loss(row: &[f32], label: u16, share: f64, gradient: &mut [f32]) -> f64 {
     highest + sum.ln() - score - least
 }
 
+/// A backend that computes the loss together with its gradient by the logits.
+pub(crate) trait LossPass: Backend {
+    /// The mean cross-entropy `[1]` and its gradient `[batch, classes]`.
+    fn loss_pass(
+        logits: FloatTensor<Self>,
+        labels: Arc<[u16]>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl<B: HostBackend> LossPass for B {
+    fn loss_pass(
+        logits: FloatTensor<Self>,
+        labels: Arc<[u16]>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        run::<B>(&logits, &labels)
+    }
+}
+
 implement!(LossOps {
     fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u16]>) -> FloatTensor<Self> {
         run::<Self>(&logits, &labels).0
@@ -161,7 +180,7 @@ mod autodiff {
     use std::sync::Arc;
 
     use burn::backend::{
-        Autodiff, TensorMetadata,
+        Autodiff, Backend,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -170,12 +189,12 @@ mod autodiff {
         tensor::FloatTensor,
     };
 
-    use super::{HostBackend, LossOps, like, run, values};
+    use super::{LossOps, LossPass};
 
-    impl<B: LossOps + HostBackend, C: CheckpointStrategy> LossOps for Autodiff<B, C> {
+    impl<B: LossOps + LossPass, C: CheckpointStrategy> LossOps for Autodiff<B, C> {
         fn cross_entropy(logits: FloatTensor<Self>, labels: Arc<[u16]>) -> FloatTensor<Self> {
             let nodes = [logits.node()];
-            let (loss, gradient) = run::<B>(&logits.into_primitive(), &labels);
+            let (loss, gradient) = B::loss_pass(logits.into_primitive(), labels);
             match CrossEntropy.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => prep.finish(gradient, loss),
                 OpsKind::UnTracked(prep) => prep.finish(loss),
@@ -186,20 +205,16 @@ mod autodiff {
     #[derive(Debug)]
     struct CrossEntropy;
 
-    impl<B: HostBackend> Backward<B, 1> for CrossEntropy {
+    impl<B: Backend> Backward<B, 1> for CrossEntropy {
         /// The gradient by the logits.
         type State = FloatTensor<B>;
 
         fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
             let upstream = grads.consume::<B>(&ops.node);
-            let factor = values::<B>(&upstream)[0];
-            let [Some(node)] = ops.parents else {
-                return;
-            };
-            let gradient = values::<B>(&ops.state);
-            let scaled = gradient.iter().map(|value| factor * value).collect();
-            let shape = ops.state.shape().to_vec();
-            grads.register::<B>(node.id, like::<B>(&ops.state, scaled, shape));
+            if let [Some(node)] = ops.parents {
+                let factor = B::float_reshape(upstream, [1, 1].into());
+                grads.register::<B>(node.id, B::float_mul(ops.state, factor));
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ mod flatten;
 mod fused;
 mod loss;
 mod prepare;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod tensor;
 
 #[cfg(feature = "optim")]
@@ -42,6 +44,15 @@ pub fn has_kernels(device: &Device) -> bool {
         DispatchDevice::Flex(_) => true,
         _ => false,
     }
+}
+
+/// Whether the operations have kernels on the device: here, or where it is lent.
+fn runs_kernels(device: &Device) -> bool {
+    #[cfg(feature = "remote")]
+    if remote::has_lent_kernels(device) {
+        return true;
+    }
+    has_kernels(device)
 }
 
 /// Whether a tensor is of the kernels' element type, on the device that the call runs on.

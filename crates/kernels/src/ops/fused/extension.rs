@@ -40,6 +40,7 @@ impl Norm {
 #[backend_extension(
     NdArray: cfg(feature = "ndarray"),
     Flex: cfg(feature = "flex"),
+    Remote: cfg(feature = "remote"),
     Autodiff: cfg(feature = "autodiff")
 )]
 pub(crate) trait FusedOps: Backend {
@@ -66,7 +67,11 @@ pub(crate) trait FusedOps: Backend {
 }
 
 /// Operations without a gradient.
-#[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"))]
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Remote: cfg(feature = "remote")
+)]
 pub(crate) trait InferOps: Backend {
     /// Layer, batch normalization by given statistics, ReLU if asked for.
     #[allow(clippy::too_many_arguments)]

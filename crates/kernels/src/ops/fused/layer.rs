@@ -7,6 +7,14 @@ use burn::backend::tensor::FloatTensor;
 use super::super::backend::{HostBackend, make_in_order};
 use crate::{Affine, Error, Moments, Normalization, conv::Gradients};
 
+/// What a forward pass kept, as buffers.
+#[cfg(feature = "remote")]
+#[derive(Debug, Default)]
+pub(in super::super) struct Packed {
+    pub(in super::super) values: [Vec<f32>; 2],
+    pub(in super::super) bytes: Vec<u8>,
+}
+
 /// A linear layer of fixed sizes with what may follow it, on slices. The batch is the first axis of
 /// input and output.
 pub(in super::super) trait Layer: Copy + Debug + Send + Sync + 'static {
@@ -18,6 +26,24 @@ pub(in super::super) trait Layer: Copy + Debug + Send + Sync + 'static {
 
     /// Shape of the output in the kernels' order of axes.
     fn output_shape(&self, batch: usize) -> Vec<usize>;
+
+    /// Shape of the output in Burn's order of axes.
+    #[cfg(feature = "remote")]
+    fn restored_shape(&self, batch: usize) -> Vec<usize> {
+        self.output_shape(batch)
+    }
+
+    /// The layer as numbers, from which [`remote`](super::super::remote) makes it again.
+    #[cfg(feature = "remote")]
+    fn numbers(&self) -> Vec<u64>;
+
+    /// What a forward pass kept, as buffers that can be tensors.
+    #[cfg(feature = "remote")]
+    fn pack(kept: Self::Kept) -> Packed;
+
+    /// The inverse of [`pack`](Self::pack); none of buffers that it can't have made.
+    #[cfg(feature = "remote")]
+    fn unpack(packed: Packed) -> Option<Self::Kept>;
 
     /// The same tensor in the kernels' order of axes, its values lying in that order.
     fn ordered<B: HostBackend>(tensor: FloatTensor<B>) -> FloatTensor<B> {

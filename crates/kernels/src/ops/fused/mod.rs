@@ -5,14 +5,18 @@
 
 #[cfg(feature = "autodiff")]
 mod autodiff;
-mod extension;
+pub(super) mod extension;
 mod layer;
+#[cfg(feature = "autodiff")]
+pub(super) mod passes;
 
 use burn::{backend::Dispatch, nn::BatchNorm, tensor::Tensor};
 
 use self::extension::{FusedOps, InferOps, Norm};
 pub(super) use self::layer::Layer;
-use super::{fits, has_kernels, running, update_running};
+#[cfg(feature = "remote")]
+pub(super) use self::layer::Packed;
+use super::{fits, runs_kernels, running, update_running};
 
 /// What a block computes with.
 pub(super) struct Block<'a, const D: usize> {
@@ -37,7 +41,7 @@ impl<const D: usize> Block<'_, D> {
         let affine = self.norm.map(|norm| [norm.gamma.val(), norm.beta.val()]);
         let covered = |layer: &L| {
             let mut vectors = self.bias.iter().chain(affine.iter().flatten());
-            has_kernels(&device)
+            runs_kernels(&device)
                 && x.dims()[0] > 0
                 && fits(&x, &device)
                 && fits(&self.weight, &device)

@@ -15,6 +15,31 @@ pub struct Batch {
     /// The index of the class of each, `[batch]`, on the host; [`NO_CLASS`](kernels::NO_CLASS) for what shows
     /// none.
     pub labels: Arc<[u16]>,
+    /// The part of the step's loss that is this batch's: 1 unless it is [part](Batch::split) of one.
+    pub share: f32,
+}
+
+impl Batch {
+    /// The batch in contiguous parts, one on each device, whose sizes differ by one at most. Where there are fewer
+    /// images than devices, there are fewer parts. The shares add up to that of the whole.
+    ///
+    /// Gradients of the parts' mean losses, each times its share, add up to that of the whole's mean loss.
+    pub fn split(self, devices: &[Device]) -> Vec<Batch> {
+        let count = self.labels.len();
+        let parts = devices.len().min(count);
+        let end = |part: usize| count * part / parts.max(1);
+        let split = devices.iter().take(parts).enumerate();
+        split
+            .map(|(part, device)| {
+                let rows = end(part)..end(part + 1);
+                Batch {
+                    images: self.images.clone().slice([rows.clone()]).to_device(device),
+                    labels: self.labels[rows.clone()].into(),
+                    share: self.share * rows.len() as f32 / count as f32,
+                }
+            })
+            .collect()
+    }
 }
 
 /// What batches are made of, and how.
@@ -103,6 +128,7 @@ impl Batcher {
         Batch {
             images: kernels::from_vec(input, dims, &self.device),
             labels,
+            share: 1.0,
         }
     }
 }

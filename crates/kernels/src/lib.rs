@@ -96,12 +96,12 @@ pub use layers::{Conv, Dense, conv2d, linear};
 pub use norm::{Affine, Moments, Normalization};
 #[cfg(feature = "optim")]
 pub use ops::AdamW;
+#[cfg(feature = "remote")]
+pub use ops::remote;
 #[cfg(feature = "burn")]
 pub use ops::{
     NO_CLASS, Order, conv_block, cross_entropy, dense_block, flatten, from_vec, has_kernels,
 };
-#[cfg(feature = "remote")]
-pub use ops::remote;
 pub use precision::Precision;
 pub use simd::Isa;
 

@@ -44,11 +44,11 @@ pub enum AgreementError {
     },
 }
 
-/// Tries a device.
+/// Tries a device, which errors call `name`.
 ///
 /// # Errors
 /// [`AgreementError`] if it fails, or computes something else.
-pub fn check(device: &Device) -> Result<(), AgreementError> {
+pub fn check(device: &Device, name: &str) -> Result<(), AgreementError> {
     let trial = Trial {
         parts: [
             "a product of matrices",
@@ -57,7 +57,7 @@ pub fn check(device: &Device) -> Result<(), AgreementError> {
         ],
         shapes: [[ROWS, INNER], [INNER, COLUMNS], [ROWS, COLUMNS]],
     };
-    trial.run(device, |x, w| x.matmul(w), product_terms())?;
+    trial.run((device, name), |x, w| x.matmul(w), product_terms())?;
     let trial = Trial {
         parts: [
             "a convolution",
@@ -78,7 +78,7 @@ pub fn check(device: &Device) -> Result<(), AgreementError> {
             ConvOptions::new([1, 1], [PADDING; 2], [1, 1], 1),
         )
     };
-    trial.run(device, padded, convolution_terms())
+    trial.run((device, name), padded, convolution_terms())
 }
 
 /// The matrices.
@@ -107,7 +107,7 @@ impl<const D: usize> Trial<D> {
     /// goes in on the left, of one on the right, and of the one that gets their product.
     fn run(
         &self,
-        device: &Device,
+        (device, name): (&Device, &str),
         function: impl Fn(Tensor<D>, Tensor<D>) -> Tensor<D>,
         terms: impl Iterator<Item = [usize; 3]>,
     ) -> Result<(), AgreementError> {
@@ -121,14 +121,14 @@ impl<const D: usize> Trial<D> {
         }
         let computed = self.compute(device, function, [left, right, upstream]);
         let computed = computed.map_err(|error| AgreementError::Fails {
-            device: name(device),
+            device: name.to_owned(),
             reason: error.to_string().replace('\n', " "),
         })?;
         let expected = [result, by_left, by_right];
         for ((what, computed), expected) in self.parts.into_iter().zip(&computed).zip(&expected) {
             if let Some((found, expected)) = difference(computed, expected) {
                 return Err(AgreementError::Differs {
-                    device: name(device),
+                    device: name.to_owned(),
                     what,
                     found,
                     expected,
@@ -211,8 +211,8 @@ fn difference(found: &TensorData, expected: &[f64]) -> Option<(f64, f64)> {
     (!agree).then_some((found, expected))
 }
 
-/// As the driver calls it.
-fn name(device: &Device) -> String {
+/// What the driver calls a device.
+pub fn name(device: &Device) -> String {
     #[cfg(feature = "wgpu")]
     if let Some(identity) = device.identity() {
         return identity.name;

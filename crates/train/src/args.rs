@@ -58,6 +58,28 @@ pub struct Args {
     /// first of these]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub backend: Option<String>,
+    /// Compute the steps on a device that another machine lends, at remote://HOST:PORT; may be repeated, and then
+    /// each gets a part of every batch (needs a build with --features remote)
+    #[arg(
+        long = "device",
+        value_name = "ADDRESS",
+        requires = "token_file",
+        conflicts_with = "precision"
+    )]
+    pub devices: Vec<String>,
+    /// File with the token that a lender asks for
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How long a lender may be silent before the run ends, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience: u64,
+    /// Lend a device of this machine to runs on others: ndarray, flex or wgpu (needs a build with --features
+    /// remote-server)
+    #[arg(long, value_name = "NAME", requires = "token_file", conflicts_with_all = ["config", "changes", "seed", "resume", "run_dir", "devices"])]
+    pub serve_device: Option<String>,
+    /// Where to lend it
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7010")]
+    pub listen: String,
     /// What products are computed in while the network learns, as training.precision says
     #[arg(long, value_name = "NAME", conflicts_with = "resume", value_parser = ["f32", "bf16"])]
     pub precision: Option<String>,

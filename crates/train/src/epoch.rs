@@ -47,10 +47,18 @@ impl Run<'_> {
     /// The network that is validated, saved and published: the average of the weights if the recipe asks
     /// for one.
     pub(crate) fn judged(&self, learner: &Learner<Trainee>) -> Trainee {
-        match &self.average {
+        let network = match &self.average {
             Some(average) => average.network(),
             None => learner.model().valid(),
+        };
+        if self.plan.lenders.is_none() {
+            return network;
         }
+        // It is small, and the images that it is shown are here.
+        self.plan.wait();
+        let network = network.to_device(&self.plan.judge);
+        self.plan.rest();
+        network
     }
 
     /// Shows the validation images to the network, each as it is, whatever views the recipe averages;
@@ -178,14 +186,18 @@ impl Run<'_> {
         let average = self
             .average
             .as_ref()
-            .map(|average| average.network().into_record());
+            .map(|_| self.judged(learner).into_record());
         self.plan
             .checkpoints
             .prepare(run.checkpoint(epoch), &manifest, average)?;
         run.check()?;
         if let Some(checkpointer) = &mut self.components.checkpointer {
+            // Reads what the devices have.
+            self.plan.wait();
             checkpointer.checkpoint(learner, epoch, &self.components.event_store);
-            self.plan.checkpoints.wait()?;
+            let written = self.plan.checkpoints.wait();
+            self.plan.rest();
+            written?;
         }
         let best = outcome.state.best().unwrap_or(epoch);
         if best == epoch {

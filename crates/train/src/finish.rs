@@ -115,6 +115,11 @@ impl Plan {
             members,
             seed: self.config.seed,
             backend: self.backend.name().to_owned(),
+            devices: self
+                .lenders
+                .iter()
+                .flat_map(|lenders| lenders.addresses())
+                .collect(),
             precision: self.config.training.precision,
             parameters: classifier.manifest().parameters(),
             classes: classifier.classes().to_vec(),

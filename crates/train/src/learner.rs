@@ -90,13 +90,9 @@ impl ItemLazy for BatchResult {
 /// What a step of training did to its batch, left on the device until it is asked for: whoever reads it waits
 /// for all that the device was given before.
 #[derive(Clone, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a tensor is a handle of some hundred bytes, and of steps that wait there are a few dozen"
-)]
 pub enum StepResult {
-    /// Not read yet: `[batch, classes]` logits, and the classes of the images.
-    Logits(Tensor<2>, Arc<[u16]>),
+    /// Not read yet, of each part of the batch: `[part, classes]` logits, and the classes of the images.
+    Logits(Vec<(Tensor<2>, Arc<[u16]>)>),
     /// Read.
     Read(BatchResult),
 }
@@ -109,25 +105,56 @@ impl StepResult {
     pub fn read_all<'a>(
         results: impl Iterator<Item = &'a StepResult> + Clone,
     ) -> Result<Vec<BatchResult>, ExecutionError> {
-        let unread = results.clone().filter_map(|result| match result {
-            StepResult::Logits(logits, _) => Some(logits.clone()),
-            StepResult::Read(_) => None,
+        let unread = results.clone().flat_map(|result| match result {
+            StepResult::Logits(parts) => &parts[..],
+            StepResult::Read(_) => &[],
         });
-        let transaction = unread.fold(Transaction::default(), Transaction::register);
-        let mut logits = transaction.try_execute()?.into_iter();
-        let results = results.filter_map(|result| match result {
-            StepResult::Logits(_, labels) => Some(BatchResult::measure(&logits.next()?, labels)),
-            StepResult::Read(result) => Some(*result),
+        let logits = read(unread.map(|(logits, _)| logits))?;
+        let mut logits = logits.iter();
+        let results = results.map(|result| match result {
+            StepResult::Logits(parts) => {
+                let mut whole = BatchResult::default();
+                for ((_, labels), logits) in parts.iter().zip(&mut logits) {
+                    whole += BatchResult::measure(logits, labels);
+                }
+                whole
+            }
+            StepResult::Read(result) => *result,
         });
         Ok(results.collect())
     }
 }
 
+/// Reads tensors with one wait for each device.
+fn read<'a>(
+    tensors: impl Iterator<Item = &'a Tensor<2>>,
+) -> Result<Vec<TensorData>, ExecutionError> {
+    let tensors: Vec<&Tensor<2>> = tensors.collect();
+    let mut devices: Vec<Device> = Vec::new();
+    for tensor in &tensors {
+        if !devices.contains(&tensor.device()) {
+            devices.push(tensor.device());
+        }
+    }
+    let mut data: Vec<Option<TensorData>> = vec![None; tensors.len()];
+    for device in devices {
+        let here = |at: &usize| tensors[*at].device() == device;
+        let places: Vec<usize> = (0..tensors.len()).filter(here).collect();
+        let tensors = places.iter().map(|at| tensors[*at].clone());
+        let transaction = tensors.fold(Transaction::default(), Transaction::register);
+        for (at, values) in places.into_iter().zip(transaction.try_execute()?) {
+            data[at] = Some(values);
+        }
+    }
+    Ok(data.into_iter().flatten().collect())
+}
+
 impl ItemLazy for StepResult {
     fn sync(self) -> Result<Self, ExecutionError> {
         Ok(match self {
-            StepResult::Logits(logits, labels) => {
-                StepResult::Read(BatchResult::measure(&logits.try_into_data()?, &labels))
+            StepResult::Logits(_) => {
+                let result = Self::read_all([&self].into_iter())?;
+                StepResult::Read(result.into_iter().next().unwrap_or_default())
             }
             read => read,
         })
@@ -141,7 +168,12 @@ impl TrainStep for Trainee {
     fn step(&self, batch: Batch) -> TrainOutput<StepResult> {
         let logits = self.0.forward(batch.images);
         let loss = kernels::cross_entropy(logits.clone(), &batch.labels);
-        let result = StepResult::Logits(logits.inner(), batch.labels);
+        let loss = match batch.share {
+            // The whole step's loss, to the bit.
+            1.0 => loss,
+            share => loss.mul_scalar(share),
+        };
+        let result = StepResult::Logits(vec![(logits.inner(), batch.labels)]);
         TrainOutput::new(self, loss.backward(), result)
     }
 }

@@ -22,6 +22,13 @@ pub mod journal;
 mod keys;
 mod latest;
 pub mod learner;
+#[cfg(feature = "remote-server")]
+mod lend;
+#[cfg(feature = "remote")]
+mod lenders;
+#[cfg(not(feature = "remote"))]
+#[path = "no_lenders.rs"]
+mod lenders;
 mod live;
 mod live_page;
 mod member;
@@ -42,6 +49,7 @@ pub mod schedule;
 mod sheet;
 mod start;
 pub mod state;
+mod steps;
 mod strategy;
 mod summary;
 mod tensorboard;
@@ -52,4 +60,4 @@ pub use args::Args;
 pub use config::Config;
 pub use failure::Failure;
 pub use progress::say;
-pub use run::run;
+pub use run::{run, serve};

@@ -16,9 +16,18 @@ fn main() -> ExitCode {
         ));
         return ExitCode::FAILURE;
     }
-    // On a thread of the pool a parallel section begins and ends without waking another thread and
-    // being woken by it, which a training step of a few milliseconds would feel a dozen times.
-    match rayon::scope(|_| train::run(&args)) {
+    let result = if args.serve_device.is_some() {
+        // Its sessions have threads of their own, and need the pool's.
+        train::serve(&args).map(|()| 0)
+    } else if !args.devices.is_empty() {
+        // This thread waits for others most of the time, and a thread of the pool has other work.
+        train::run(&args)
+    } else {
+        // On a thread of the pool a parallel section begins and ends without waking another thread and
+        // being woken by it, which a training step of a few milliseconds would feel a dozen times.
+        rayon::scope(|_| train::run(&args))
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(Failure { error, usage }) => {
             say(format_args!("error: {}", one_line(&error)));

@@ -58,6 +58,16 @@ pub enum TrainingError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A device that another machine lends is gone.
+    #[error(
+        "{what}; the epochs that were finished are kept; go on with: {resume}, on other devices by --device or here without"
+    )]
+    Lender {
+        /// Which, and why.
+        what: String,
+        /// The command that goes on with the run.
+        resume: String,
+    },
     /// Burn gave up.
     #[error("training failed: {0}")]
     Burn(String),

@@ -43,12 +43,12 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// None. Where results are in main memory anyway, no step waits for another.
-    pub(crate) fn new(backend: Backend) -> Self {
+    /// None. Where results are in main memory anyway, and not in that of a lender, no step waits for another.
+    pub(crate) fn new(backend: Backend, lent: bool) -> Self {
         Pending {
             most: match backend {
-                Backend::NdArray | Backend::Flex => 1,
-                Backend::Wgpu => MOST,
+                Backend::NdArray | Backend::Flex if !lent => 1,
+                _ => MOST,
             },
             steps: Vec::new(),
             read: Instant::now(),

@@ -13,6 +13,7 @@ use crate::{
     config::CalibrateOn,
     failure::usage,
     inputs::{self, Reading},
+    lenders::Lenders,
     member::Member,
     more::More,
     precision,
@@ -27,8 +28,11 @@ const ARTIFACTS: &str = "artifacts";
 /// A run that is ready to begin.
 pub(crate) struct Plan {
     pub(crate) config: Config,
+    /// What validates, calibrates and tests, and trains unless devices are lent.
     pub(crate) device: Device,
     pub(crate) backend: Backend,
+    /// The devices that steps are computed on instead.
+    pub(crate) lenders: Option<Lenders>,
     /// What training computes products in.
     pub(crate) products: kernels::Precision,
     pub(crate) run: Arc<RunDir>,
@@ -67,8 +71,9 @@ impl Plan {
             announce(&source, &config)?;
         }
         if backend == Backend::Wgpu {
-            agreement::check(&device)?;
+            agreement::check(&device, &agreement::name(&device))?;
         }
+        let lenders = lenders(args, precision)?;
         let read_train = || source.train(&Reading::new("training", args.quiet));
         let read_test = |spec: &Spec| source.test(spec, &Reading::new("test", args.quiet));
         let (images, test) = match &source {
@@ -127,6 +132,7 @@ impl Plan {
             config,
             device,
             backend,
+            lenders,
             products,
             run,
             source,
@@ -152,11 +158,15 @@ impl Plan {
             return;
         }
         say(format_args!(
-            "{} training images, {} for validation, from {}; backend {}; seed {}",
+            "{} training images, {} for validation, from {}; backend {}{}; seed {}",
             self.split.train.len(),
             self.split.validation.len(),
             self.source.name(),
             self.backend,
+            self.lenders.as_ref().map_or(String::new(), |lenders| {
+                let addresses: Vec<String> = lenders.addresses().collect();
+                format!(", steps on {}", addresses.join(" and "))
+            }),
             self.config.seed,
         ));
         if !self.config.data.also.is_empty() {
@@ -294,4 +304,36 @@ fn announce(source: &Source, config: &Config) -> Result<(), Failure> {
         )),
     }
     Ok(())
+}
+
+/// Reaches the devices that the command line names.
+#[cfg(feature = "remote")]
+fn lenders(args: &Args, precision: model::Precision) -> Result<Option<Lenders>, Failure> {
+    use std::time::Duration;
+
+    use crate::lenders::LenderError;
+
+    let Some(token) = args
+        .token_file
+        .as_deref()
+        .filter(|_| !args.devices.is_empty())
+    else {
+        return Ok(None);
+    };
+    if !precision.is_f32() {
+        return Err(usage(anyhow::anyhow!(
+            "training.precision = {precision} computes on the processor of this machine; leave it out with --device"
+        )));
+    }
+    let patience = Duration::from_secs(args.patience);
+    match Lenders::connect(&args.devices, token, patience) {
+        Ok(lenders) => Ok(Some(lenders)),
+        Err(error @ (LenderError::Address(_) | LenderError::Twice(_))) => Err(usage(error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(feature = "remote"))]
+fn lenders(_: &Args, _: model::Precision) -> Result<Option<Lenders>, Failure> {
+    Ok(None)
 }

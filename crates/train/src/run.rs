@@ -73,6 +73,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     drop(loading);
     plan.announce();
     let resume = plan.resume();
+    if let Some(lenders) = &plan.lenders {
+        lenders.watch(&resume);
+    }
     let mut outcomes = Vec::with_capacity(plan.members.len());
     for (number, member) in (1..).zip(&plan.members) {
         let name = match plan.members.len() {
@@ -123,7 +126,11 @@ impl Plan {
             }
             None => (0, TrainingState::default(), None),
         };
-        let device = self.device.clone().autodiff();
+        let devices: Vec<Device> = match &self.lenders {
+            None => vec![self.device.clone().autodiff()],
+            Some(lenders) => lenders.devices().map(Device::autodiff).collect(),
+        };
+        let device = devices[0].clone();
         let (train, valid) = self.loaders(config, &device, done + 1);
         let steps = train.num_batches() * config.training.epochs;
         let schedule = Schedule::new(
@@ -143,8 +150,11 @@ impl Plan {
         let journal = Journal::open(run, done, member.passed_over > 0)?;
         let watchers = self.watchers((number, member), done, train.num_batches());
         let plan = Arc::new(Loop {
-            device,
+            devices,
+            judge: self.device.clone(),
             backend: self.backend,
+            lenders: self.lenders.clone(),
+            resume: self.resume(),
             seed: config.seed,
             config: config.training.clone(),
             schedule: schedule.clone(),
@@ -272,15 +282,45 @@ fn lock(plan: &Loop) -> MutexGuard<'_, Outcome> {
     plan.progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lends a device of this machine until a signal ends it, as the command line says.
+///
+/// # Errors
+/// A [`Failure`] with one line for people.
+pub fn serve(args: &Args) -> Result<(), Failure> {
+    check_features(args)?;
+    #[cfg(feature = "remote-server")]
+    if let (Some(name), Some(token)) = (&args.serve_device, &args.token_file) {
+        crate::lend::lend(name, &args.listen, token, args)?;
+    }
+    Ok(())
+}
+
 /// Says how to build a program that has what the options ask for.
 fn check_features(args: &Args) -> Result<(), Failure> {
     let asked = [
-        (args.tui, cfg!(feature = "tui"), "tui"),
-        (args.download, cfg!(feature = "download"), "download"),
+        (
+            "--device",
+            !args.devices.is_empty(),
+            cfg!(feature = "remote"),
+            "remote",
+        ),
+        (
+            "--serve-device",
+            args.serve_device.is_some(),
+            cfg!(feature = "remote-server"),
+            "remote-server",
+        ),
+        ("--tui", args.tui, cfg!(feature = "tui"), "tui"),
+        (
+            "--download",
+            args.download,
+            cfg!(feature = "download"),
+            "download",
+        ),
     ];
-    match asked.iter().find(|(asked, built, _)| *asked && !built) {
-        Some((_, _, name)) => Err(usage(anyhow::anyhow!(
-            "--{name}: this program was built without it: cargo build -p train --release --features {name}"
+    match asked.iter().find(|(_, asked, built, _)| *asked && !built) {
+        Some((option, _, _, name)) => Err(usage(anyhow::anyhow!(
+            "{option}: this program was built without it: cargo build -p train --release --features {name}"
         ))),
         None => Ok(()),
     }

@@ -28,18 +28,26 @@ use crate::{
     epoch::Validated,
     interrupt::Interrupt,
     learner::{BatchResult, StepResult, Trainee},
+    lenders::Lenders,
     outcome::{Outcome, Stop, TrainingError},
     pending::{Pending, Step},
     run_dir::RunDir,
     schedule::Schedule,
+    steps::Steps,
 };
 
 /// What the training loop works with; [`Outcome`] is left in it when the loop ends.
 pub struct Loop {
-    /// The device with automatic differentiation.
-    pub device: Device,
-    /// Whose device it is.
+    /// The devices that steps are computed on, with automatic differentiation; the weights are on the first.
+    pub devices: Vec<Device>,
+    /// The device that validates, without.
+    pub judge: Device,
+    /// Whose device that is.
     pub backend: Backend,
+    /// Who lends the devices of the steps, if they aren't this machine's.
+    pub lenders: Option<Lenders>,
+    /// The command that goes on with the run.
+    pub resume: String,
     /// The seed of the run, for what the device draws (dropout).
     pub seed: u64,
     /// How long.
@@ -78,12 +86,21 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
         let mut run = Run {
             plan: self,
             components,
-            train: train.to_device(&self.device),
+            train: train.to_device(match &self.devices[..] {
+                [device] => device,
+                // It is divided here.
+                _ => &self.judge,
+            }),
+            steps: Steps::new(&self.devices),
             average: None,
             began: Instant::now(),
         };
-        learner.fork(&self.device);
-        let result = run.epochs(&mut learner, &mut outcome, first);
+        learner.fork(&self.devices[0]);
+        let epochs = || run.epochs(&mut learner, &mut outcome, first);
+        let result = match &self.lenders {
+            None => epochs(),
+            Some(lenders) => lenders.guard(&self.resume, epochs),
+        };
         outcome.watchers.end(result.as_ref().copied());
         match result {
             Ok(stop) => outcome.stop = stop,
@@ -94,6 +111,20 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
 }
 
 impl Loop {
+    /// What follows waits for a lender, if there is one.
+    pub(crate) fn wait(&self) {
+        if let Some(lenders) = &self.lenders {
+            lenders.wait();
+        }
+    }
+
+    /// What follows waits for none.
+    pub(crate) fn rest(&self) {
+        if let Some(lenders) = &self.lenders {
+            lenders.rest();
+        }
+    }
+
     /// The average of the weights as it is where training begins or goes on.
     fn average(&self, live: &Trainee) -> Result<Option<Average>, TrainingError> {
         let Some(decay) = self.config.ema_decay else {
@@ -113,6 +144,7 @@ pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Loop,
     pub(crate) components: TrainingComponents<Trainee>,
     train: TrainLoader<Trainee>,
+    steps: Steps,
     /// If the recipe asks for it.
     pub(crate) average: Option<Average>,
     began: Instant,
@@ -188,7 +220,9 @@ impl Run<'_> {
         // What the device draws in an epoch (dropout) depends on seed and epoch alone, so that a
         // resumed run draws the same.
         let seed = Random::keyed(&[DEVICE, self.plan.seed, epoch as u64]).next_u64();
-        self.plan.device.seed(seed);
+        for (device, number) in self.plan.devices.iter().zip(0..) {
+            device.seed(seed.wrapping_add(number));
+        }
         self.send(LearnerEvent::StartSplit {
             epoch_number: epoch,
             total_items: self.train.num_items(),
@@ -197,13 +231,14 @@ impl Run<'_> {
         let train = Arc::clone(&self.train);
         let mut batches = train.iter();
         let mut total = BatchResult::default();
-        let mut pending = Pending::new(self.plan.backend);
+        let mut pending = Pending::new(self.plan.backend, self.plan.lenders.is_some());
         let mut iteration = 0;
         while let Some(batch) = batches.next() {
             let batch = batch.map_err(|error| TrainingError::Burn(error.to_string()))?;
-            let output = learner.train_step(batch);
+            self.plan.wait();
+            let (gradients, result) = self.steps.step(learner, batch)?;
             learner.lr_step();
-            learner.optimizer_step(output.grads);
+            learner.optimizer_step(gradients);
             outcome.state.step += 1;
             let number = outcome.state.step;
             self.average = self
@@ -216,7 +251,7 @@ impl Run<'_> {
                 number,
                 rate: rate.base(),
                 seconds: self.seconds(),
-                item: TrainingItem::new(output.item, progress, Some(iteration), Some(rate)),
+                item: TrainingItem::new(result, progress, Some(iteration), Some(rate)),
             });
             let interrupted = self.interrupted();
             if pending.due() || interrupted {

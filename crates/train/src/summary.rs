@@ -38,6 +38,9 @@ pub struct Summary {
     pub seed: u64,
     /// The backend that computed.
     pub backend: String,
+    /// Where the devices are lent that computed the steps, if it wasn't this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
     /// What it computed the products of training in.
     pub precision: Precision,
     /// Learned parameters, of all members together.

@@ -125,7 +125,10 @@ impl Moments {
         let len = channels.checked_mul(2)?.checked_add(1)?.checked_mul(8)?;
         let (numbers, rest) = bytes.split_at_checked(len)?;
         let (numbers, _) = numbers.as_chunks();
-        let numbers: Vec<f64> = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+        let numbers: Vec<f64> = numbers
+            .iter()
+            .map(|bytes| f64::from_le_bytes(*bytes))
+            .collect();
         let moments = Moments {
             count: numbers[0],
             mean: numbers[1..=channels].to_vec(),

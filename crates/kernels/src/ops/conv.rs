@@ -8,12 +8,12 @@ use burn::{
     tensor::{Tensor, activation::relu, module, ops::MaxPoolOptions},
 };
 
-#[cfg(feature = "remote")]
-use super::{fused::Packed, remote};
 use super::{
     backend::{HostBackend, channels_first, channels_last, in_order},
     fused::{Block, Layer},
 };
+#[cfg(feature = "remote")]
+use super::{fused::Packed, remote};
 use crate::{
     Affine, Error, Isa, Moments, Normalization, Precision,
     conv::{ConvBlock, Geometry, Gradients, Kept, Statistics, flip_filters},
@@ -157,15 +157,9 @@ impl ConvLayer {
         else {
             return None;
         };
-        let [height, width, in_channels, out_channels, kernel, padding] = [
-            height,
-            width,
-            in_channels,
-            out_channels,
-            kernel,
-            padding,
-        ]
-        .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let [height, width, in_channels, out_channels, kernel, padding] =
+            [height, width, in_channels, out_channels, kernel, padding]
+                .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         let size = [height, width, in_channels];
         let geometry = Geometry::new(size, out_channels, kernel, padding, pool != 0).ok()?;
         Some(ConvLayer {

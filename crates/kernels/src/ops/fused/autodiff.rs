@@ -5,15 +5,18 @@
 
 use std::marker::PhantomData;
 
-use burn::backend::{
-    Autodiff, Backend, TensorMetadata,
-    autodiff::{
-        NodeId,
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+use burn::{
+    backend::{
+        Autodiff, Backend, TensorMetadata,
+        autodiff::{
+            NodeId,
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        tensor::FloatTensor,
     },
-    tensor::{FloatDType, FloatTensor},
+    tensor::FloatDType,
 };
 
 use super::{

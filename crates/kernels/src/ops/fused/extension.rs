@@ -89,10 +89,10 @@ pub(crate) trait InferOps: Backend {
 }
 
 /// A forward pass that was run; tensors are in the kernels' order.
-pub(super) struct Pass<B: HostBackend, K> {
-    pub(super) input: FloatTensor<B>,
-    pub(super) output: FloatTensor<B>,
-    pub(super) kept: K,
+pub(in super::super) struct Pass<B: HostBackend, K> {
+    pub(in super::super) input: FloatTensor<B>,
+    pub(in super::super) output: FloatTensor<B>,
+    pub(in super::super) kept: K,
 }
 
 /// Runs `forward` on the values of input, weight and output.
@@ -117,7 +117,7 @@ fn run<B: HostBackend, L: Layer, K>(
 }
 
 /// Runs [`FusedOps::shift`]; keeps what was chosen if a backward pass will follow.
-pub(super) fn run_shift<B: HostBackend, L: Layer>(
+pub(in super::super) fn run_shift<B: HostBackend, L: Layer>(
     input: FloatTensor<B>,
     weight: &FloatTensor<B>,
     bias: &FloatTensor<B>,
@@ -139,7 +139,7 @@ pub(super) fn run_shift<B: HostBackend, L: Layer>(
 }
 
 /// Runs [`FusedOps::norm_train`].
-pub(super) fn run_norm_train<B: HostBackend, L: Layer>(
+pub(in super::super) fn run_norm_train<B: HostBackend, L: Layer>(
     input: FloatTensor<B>,
     weight: &FloatTensor<B>,
     [gamma, beta]: [&FloatTensor<B>; 2],
@@ -173,7 +173,7 @@ fn run_norm_infer<B: HostBackend, L: Layer>(
 
 /// Mean and biased variance of what a layer normalizes. The kernels leave the layer's bias out, since the
 /// normalization subtracts it again.
-pub(super) fn statistics<B: HostBackend>(
+pub(in super::super) fn statistics<B: HostBackend>(
     moments: &Moments,
     bias: &FloatTensor<B>,
 ) -> [FloatTensor<B>; 2] {

@@ -10,14 +10,14 @@ use crate::{Affine, Error, Moments, Normalization, conv::Gradients};
 /// What a forward pass kept, as buffers.
 #[cfg(feature = "remote")]
 #[derive(Debug, Default)]
-pub(in super::super) struct Packed {
-    pub(in super::super) values: [Vec<f32>; 2],
-    pub(in super::super) bytes: Vec<u8>,
+pub(crate) struct Packed {
+    pub(crate) values: [Vec<f32>; 2],
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A linear layer of fixed sizes with what may follow it, on slices. The batch is the first axis of
 /// input and output.
-pub(in super::super) trait Layer: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Layer: Copy + Debug + Send + Sync + 'static {
     /// What a forward pass with a normalization keeps for the backward pass.
     type Kept: Debug + Send + Sync + 'static;
 

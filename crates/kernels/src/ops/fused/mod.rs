@@ -16,7 +16,7 @@ use self::extension::{FusedOps, InferOps, Norm};
 pub(super) use self::layer::Layer;
 #[cfg(feature = "remote")]
 pub(super) use self::layer::Packed;
-use super::{fits, runs_kernels, running, update_running};
+use super::{fits, running, runs_kernels, update_running};
 
 /// What a block computes with.
 pub(super) struct Block<'a, const D: usize> {

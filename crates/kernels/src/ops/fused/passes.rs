@@ -159,10 +159,7 @@ impl<B: HostBackend> Passes for B {
             beta,
             kept: Arc::new(pass.kept),
         };
-        (
-            [L::restored::<Self>(pass.output), mean, variance],
-            passed,
-        )
+        ([L::restored::<Self>(pass.output), mean, variance], passed)
     }
 
     fn norm_back<L: Layer>(
@@ -199,12 +196,7 @@ fn back<B: HostBackend, L: Layer>(
     weight: &FloatTensor<B>,
     output_grad: FloatTensor<B>,
     wants_input: bool,
-    backward: impl FnOnce(
-        &[f32],
-        &[f32],
-        &[f32],
-        Option<&mut [f32]>,
-    ) -> Result<conv::Gradients, Error>,
+    backward: impl FnOnce(&[f32], &[f32], &[f32], Option<&mut [f32]>) -> Result<conv::Gradients, Error>,
 ) -> BlockGradients<B> {
     let output_grad = L::ordered::<B>(output_grad);
     let inputs = values::<B>(&input);

@@ -60,10 +60,7 @@ fn bytes() -> (Vec<usize>, DType) {
 }
 
 /// The options of an operation, then its layer.
-fn scalars<L: Layer>(
-    options: impl IntoIterator<Item = ScalarIr>,
-    layer: &L,
-) -> Vec<ScalarIr> {
+fn scalars<L: Layer>(options: impl IntoIterator<Item = ScalarIr>, layer: &L) -> Vec<ScalarIr> {
     let numbers = layer.numbers().into_iter().map(ScalarIr::UInt);
     options.into_iter().chain(numbers).collect()
 }
@@ -73,13 +70,7 @@ fn shape(tensor: &Lent) -> Vec<usize> {
 }
 
 impl FusedOps for Remote {
-    fn shift<L: Layer>(
-        input: Lent,
-        weight: Lent,
-        bias: Lent,
-        layer: L,
-        relu: bool,
-    ) -> Lent {
+    fn shift<L: Layer>(input: Lent, weight: Lent, bias: Lent, layer: L, relu: bool) -> Lent {
         let output = float(layer.restored_shape(input.shape()[0]));
         let options = scalars([ScalarIr::Bool(relu), ScalarIr::Bool(false)], &layer);
         let [output] = call(id::SHIFT, vec![input, weight, bias], [output], options);
@@ -174,8 +165,7 @@ impl Passes for Remote {
         ];
         let options = scalars(options(norm), &layer);
         let inputs = [&input, &weight, &bias, &gamma, &beta].map(Lent::clone);
-        let [output, mean, variance, kept @ ..] =
-            call(id::NORM, inputs.into(), outputs, options);
+        let [output, mean, variance, kept @ ..] = call(id::NORM, inputs.into(), outputs, options);
         let passed = Normalized {
             layer,
             norm,
@@ -208,7 +198,9 @@ impl Passes for Remote {
             float([layer.outputs()]),
             float(shape(&input)),
         ];
-        let options = options(norm).into_iter().chain([ScalarIr::Bool(wants_input)]);
+        let options = options(norm)
+            .into_iter()
+            .chain([ScalarIr::Bool(wants_input)]);
         let inputs = [input, weight, gamma, beta].into_iter().chain(kept);
         let inputs = inputs.chain([output_grad]).collect();
         let [weight, shift, scale, input] =

@@ -41,7 +41,9 @@ pub enum GreetError {
         reason: String,
     },
     /// The lender's crate is of another version.
-    #[error("the lender speaks version {theirs} of the kernels' protocol, this program version {PROTOCOL}; build both from one source")]
+    #[error(
+        "the lender speaks version {theirs} of the kernels' protocol, this program version {PROTOCOL}; build both from one source"
+    )]
     Version {
         /// What the lender speaks.
         theirs: u32,
@@ -86,7 +88,9 @@ fn ask(device: &RemoteDevice) -> Result<Vec<f32>, String> {
         return Err("it said nothing".to_owned());
     };
     let read = try_read_sync(Remote::float_into_data(answer));
-    let data = read.ok_or("it said nothing")?.map_err(|error| error.to_string())?;
+    let data = read
+        .ok_or("it said nothing")?
+        .map_err(|error| error.to_string())?;
     data.try_into_vec().map_err(|error| error.to_string())
 }
 
@@ -95,7 +99,9 @@ pub(in super::super) fn has_lent_kernels(device: &Device) -> bool {
     match device.clone().inner().as_dispatch() {
         DispatchDevice::Remote(remote) => {
             let known = WITH_KERNELS.read().unwrap_or_else(PoisonError::into_inner);
-            known.as_ref().is_some_and(|known| known.contains(&remote.to_id()))
+            known
+                .as_ref()
+                .is_some_and(|known| known.contains(&remote.to_id()))
         }
         _ => false,
     }

@@ -5,7 +5,7 @@
 
 use burn::{
     backend::{
-        Backend, DispatchDevice, TensorMetadata,
+        DispatchDevice, TensorMetadata,
         ir::{BackendIr, CustomOpIr, HandleContainer, ScalarIr, TensorIr},
         tensor::FloatTensor,
     },
@@ -35,14 +35,16 @@ use crate::{dense::Dense, optim::AdamWStep, recycle::Recycled};
 pub fn lend(server: RemoteServer, device: &Device) -> RemoteServer {
     match device.clone().inner().as_dispatch() {
         #[cfg(feature = "ndarray")]
-        #[allow(deprecated)] // Burn deprecates its ndarray backend, which people still train on.
+        #[allow(deprecated)]
+        // Burn deprecates its ndarray backend, which people still train on.
         DispatchDevice::NdArray(_) => server.with_custom_ops(registry::<burn::backend::NdArray>()),
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(_) => server.with_custom_ops(registry::<burn::backend::Flex>()),
         #[cfg(feature = "wgpu")]
-        DispatchDevice::Cube(_) => {
-            server.with_custom_op::<burn::backend::Cube, _>(id::HELLO, hello::<burn::backend::Cube>(false))
-        }
+        DispatchDevice::Cube(_) => server.with_custom_op::<burn::backend::Cube, _>(
+            id::HELLO,
+            hello::<burn::backend::Cube>(false),
+        ),
         _ => server,
     }
 }
@@ -91,12 +93,13 @@ struct Call<'a, B: BackendIr> {
     operation: &'a CustomOpIr,
 }
 
-impl<B: HostBackend + BackendIr> Call<'_, B> {
+impl<'a, B: HostBackend + BackendIr> Call<'a, B> {
     fn input(&mut self, at: usize) -> FloatTensor<B> {
-        self.handles.get_float_tensor::<B>(self.input_ir(at))
+        let input = self.input_ir(at);
+        self.handles.get_float_tensor::<B>(input)
     }
 
-    fn input_ir(&self, at: usize) -> &TensorIr {
+    fn input_ir(&self, at: usize) -> &'a TensorIr {
         match self.operation.inputs.get(at) {
             Some(input) => input,
             None => self.refuse("an input is missing"),
@@ -108,7 +111,8 @@ impl<B: HostBackend + BackendIr> Call<'_, B> {
     }
 
     fn bytes(&mut self, at: usize) -> Vec<u8> {
-        let tensor = self.handles.get_int_tensor::<B>(self.input_ir(at));
+        let input = self.input_ir(at);
+        let tensor = self.handles.get_int_tensor::<B>(input);
         let data = burn::tensor::try_read_sync(B::int_into_data(tensor));
         match data.and_then(Result::ok).map(TensorData::try_into_vec) {
             Some(Ok(bytes)) => bytes,
@@ -196,7 +200,11 @@ trait Steps: Layer {
         Self::ordered::<B>(tensor)
     }
 
-    fn statistics<B: HostBackend>(&self, kept: &Self::Kept, bias: &FloatTensor<B>) -> [FloatTensor<B>; 2] {
+    fn statistics<B: HostBackend>(
+        &self,
+        kept: &Self::Kept,
+        bias: &FloatTensor<B>,
+    ) -> [FloatTensor<B>; 2] {
         statistics::<B>(Self::moments(kept), bias)
     }
 
@@ -313,8 +321,9 @@ fn infer<B: HostBackend + BackendIr + InferOps>(call: &mut Call<'_, B>) {
     let norm = call.norm();
     let [input, weight, bias, gamma, beta, mean, variance] = call.inputs(0);
     with_layer!(call, 2, |layer| {
-        let output =
-            B::norm_infer(input, weight, bias, gamma, beta, mean, variance, layer, norm);
+        let output = B::norm_infer(
+            input, weight, bias, gamma, beta, mean, variance, layer, norm,
+        );
         call.output(0, output);
     });
 }
@@ -349,8 +358,13 @@ fn adamw<B: HostBackend + BackendIr + OptimOps>(call: &mut Call<'_, B>) {
         call.refuse("a number is missing")
     };
     let [tensor, moment_1, moment_2, grad] = call.inputs(0);
-    let (tensor, moment_1, moment_2) =
-        B::adamw(tensor, grad, moment_1, moment_2, AdamWStep::of_numbers(numbers));
+    let (tensor, moment_1, moment_2) = B::adamw(
+        tensor,
+        grad,
+        moment_1,
+        moment_2,
+        AdamWStep::of_numbers(numbers),
+    );
     for (at, tensor) in [tensor, moment_1, moment_2].into_iter().enumerate() {
         call.output(at, tensor);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that can't start has failed")]
 
 pub mod asking;
+pub mod lender;
 pub mod random;
 pub mod server;
 

@@ -53,18 +53,17 @@ struct Net {
 impl Net {
     /// The same on every device.
     fn new(device: &Device) -> Self {
-        let home = Device::flex();
-        home.seed(3);
-        let conv = |channels| Conv2dConfig::new(channels, [3, 3]).init(&home);
-        let norm = |channels| BatchNormConfig::new(channels).init(&home);
+        // Parameters are drawn where they are first used.
+        device.seed(3);
+        let conv = |channels| Conv2dConfig::new(channels, [3, 3]).init(device);
+        let norm = |channels| BatchNormConfig::new(channels).init(device);
         Net {
             conv: [conv([2, 8]), conv([8, 8]), conv([8, 4])],
             norm: [norm(8), norm(8)],
-            hidden: LinearConfig::new(4 * 9, 16).with_bias(false).init(&home),
+            hidden: LinearConfig::new(4 * 9, 16).with_bias(false).init(device),
             hidden_norm: norm(16),
-            output: LinearConfig::new(16, 5).init(&home),
+            output: LinearConfig::new(16, 5).init(device),
         }
-        .fork(device)
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
@@ -84,8 +83,8 @@ impl Net {
 }
 
 fn images(seed: u64, device: &Device) -> Tensor<4> {
-    let values = random(6 * 2 * 18 * 18, seed);
-    Tensor::from_data(TensorData::new(values, [6, 2, 18, 18]), device)
+    let values = random(6 * 2 * 22 * 22, seed);
+    Tensor::from_data(TensorData::new(values, [6, 2, 22, 22]), device)
 }
 
 /// Every number that a few steps of training bring forth.

@@ -360,7 +360,7 @@ pub(crate) fn read_token(path: &Path) -> Result<String, LenderError> {
     Ok(token.to_owned())
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a step failed").to_owned()

@@ -80,7 +80,13 @@ impl Adaptor<BatchResult> for StepResult {
     fn adapt(&self) -> BatchResult {
         match self {
             StepResult::Read(result) => *result,
-            StepResult::Logits(logits, labels) => BatchResult::measure(&logits.to_data(), labels),
+            StepResult::Logits(parts) => {
+                let mut whole = BatchResult::default();
+                for (logits, labels) in parts {
+                    whole += BatchResult::measure(&logits.to_data(), labels);
+                }
+                whole
+            }
         }
     }
 }

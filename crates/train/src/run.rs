@@ -290,7 +290,7 @@ pub fn serve(args: &Args) -> Result<(), Failure> {
     check_features(args)?;
     #[cfg(feature = "remote-server")]
     if let (Some(name), Some(token)) = (&args.serve_device, &args.token_file) {
-        crate::lend::lend(name, &args.listen, token, args)?;
+        crate::lend::lend(name, token, args)?;
     }
     Ok(())
 }

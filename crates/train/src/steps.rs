@@ -5,7 +5,7 @@ use burn::{
     data::dataset::DatasetError,
     optim::{GradientsAccumulator, GradientsParams},
     tensor::Device,
-    train::{Learner, MultiDevicesTrainStep, TrainOutput},
+    train::{Learner, TrainOutput, train::MultiDevicesTrainStep},
 };
 use data::Batch;
 

@@ -96,7 +96,7 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
             began: Instant::now(),
         };
         learner.fork(&self.devices[0]);
-        let epochs = || run.epochs(&mut learner, &mut outcome, first);
+        let mut epochs = || run.epochs(&mut learner, &mut outcome, first);
         let result = match &self.lenders {
             None => epochs(),
             Some(lenders) => lenders.guard(&self.resume, epochs),

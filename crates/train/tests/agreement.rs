@@ -7,7 +7,7 @@ use train::agreement::check;
 
 #[test]
 fn a_device_that_computes_in_32_bits_agrees() {
-    check(&Device::ndarray()).unwrap();
+    check(&Device::ndarray(), "ndarray").unwrap();
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_device_that_computes_in_fewer_bits_does_not_and_the_error_says_what_to_do()
     device
         .configure(DeviceConfig::default().float_dtype(FloatDType::BF16))
         .unwrap();
-    let error = check(&device).unwrap_err().to_string();
+    let error = check(&device, "Flex").unwrap_err().to_string();
     for part in [
         "Flex",
         "a product of matrices",

@@ -33,7 +33,11 @@ impl Batch {
             .map(|(part, device)| {
                 let rows = end(part)..end(part + 1);
                 Batch {
-                    images: self.images.clone().slice([rows.clone()]).to_device(device),
+                    // By its values, so that it is tracked where the device does.
+                    images: Tensor::from_data(
+                        self.images.clone().slice([rows.clone()]).into_data(),
+                        device,
+                    ),
                     labels: self.labels[rows.clone()].into(),
                     share: self.share * rows.len() as f32 / count as f32,
                 }

@@ -12,7 +12,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::Path,
     process,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -164,7 +164,15 @@ impl Lenders {
         let lenders = Lenders {
             lenders: addresses
                 .into_iter()
-                .map(|at| Lender::connect(at, &token))
+                .map(|at| {
+                    let (named, token) = (at.clone(), token.clone());
+                    within(patience, move || Lender::connect(at, &token)).unwrap_or_else(|| {
+                        Err(LenderError::Unreachable {
+                            at: named,
+                            problem: format!("no answer for {} s", patience.as_secs()),
+                        })
+                    })
+                })
                 .collect::<Result<_, _>>()?,
             patience,
             deadline: Arc::default(),
@@ -302,6 +310,16 @@ impl Lender {
         }
         Ok(Lender { at, device })
     }
+}
+
+/// Runs what may wait without end, and gives it up after a while.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = mpsc::channel();
+    thread::spawn(move || done.send(run()));
+    result.recv_timeout(patience).ok()
 }
 
 /// Why a connection came to nothing, and the way out.

@@ -20,6 +20,9 @@ use crate::{
 
 /// The most steps that wait: a loss that is no number is noticed fewer steps later.
 const MOST: usize = 32;
+/// The most on a lent device: what waits to be sent to it is waited for in a loop that never sleeps, so there
+/// should be little.
+const MOST_LENT: usize = 4;
 /// The longest that they wait: as often as the bar is drawn.
 const LONGEST: Duration = Duration::from_millis(100);
 
@@ -47,8 +50,9 @@ impl Pending {
     pub(crate) fn new(backend: Backend, lent: bool) -> Self {
         Pending {
             most: match backend {
-                Backend::NdArray | Backend::Flex if !lent => 1,
-                _ => MOST,
+                _ if lent => MOST_LENT,
+                Backend::NdArray | Backend::Flex => 1,
+                Backend::Wgpu => MOST,
             },
             steps: Vec::new(),
             read: Instant::now(),

@@ -33,7 +33,7 @@ use crate::{
     pending::{Pending, Step},
     run_dir::RunDir,
     schedule::Schedule,
-    steps::Steps,
+    steps::step,
 };
 
 /// What the training loop works with; [`Outcome`] is left in it when the loop ends.
@@ -91,7 +91,6 @@ impl SupervisedLearningStrategy<Trainee> for Loop {
                 // It is divided here.
                 _ => &self.judge,
             }),
-            steps: Steps::new(&self.devices),
             average: None,
             began: Instant::now(),
         };
@@ -144,7 +143,6 @@ pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Loop,
     pub(crate) components: TrainingComponents<Trainee>,
     train: TrainLoader<Trainee>,
-    steps: Steps,
     /// If the recipe asks for it.
     pub(crate) average: Option<Average>,
     began: Instant,
@@ -236,7 +234,7 @@ impl Run<'_> {
         while let Some(batch) = batches.next() {
             let batch = batch.map_err(|error| TrainingError::Burn(error.to_string()))?;
             self.plan.wait();
-            let (gradients, result) = self.steps.step(learner, batch)?;
+            let (gradients, result) = step(learner, batch, &self.plan.devices)?;
             learner.lr_step();
             learner.optimizer_step(gradients);
             outcome.state.step += 1;

@@ -7,6 +7,7 @@
 mod damage;
 mod faults;
 mod kill;
+mod lender;
 mod resume;
 mod run;
 
@@ -46,6 +47,8 @@ enum Test {
     Truncate,
     /// Stop after every epoch and at random moments, go on, and compare the ends bit for bit
     Resume,
+    /// Kill lenders of devices, or make them hang (needs `train` with its feature remote-server)
+    Lender,
     /// Full disks, read-only folders, failing system calls
     Faults,
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Test::Flip => damage::flip(&sandbox, &budget, &mut random),
         Test::Truncate => damage::truncate(&sandbox, &budget),
         Test::Resume => resume::test(&sandbox, &budget, &mut random),
+        Test::Lender => lender::test(&sandbox, &budget, &mut random),
         Test::Faults => faults::test(&sandbox, &budget),
     };
     let seconds = began.elapsed().as_secs();

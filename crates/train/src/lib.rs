@@ -44,12 +44,14 @@ mod start;
 pub mod state;
 mod strategy;
 mod summary;
+mod sweep;
 mod tensorboard;
 mod terminal;
 mod watchers;
 
-pub use args::Args;
+pub use args::{Args, Command};
 pub use config::Config;
 pub use failure::Failure;
 pub use progress::say;
 pub use run::run;
+pub use sweep::SweepArgs;

@@ -19,6 +19,7 @@ use runs::History;
 
 use crate::{
     Args, Config, Failure,
+    args::Command,
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
     epoch::EVALUATION_BATCH,
@@ -39,6 +40,7 @@ use crate::{
     schedule::Schedule,
     state::TrainingState,
     strategy::Loop,
+    sweep,
     watchers::Watchers,
 };
 
@@ -47,18 +49,16 @@ use crate::{
 /// # Errors
 /// A [`Failure`] with one line for people. What was on disk before is whole.
 pub fn run(args: &Args) -> Result<u8, Failure> {
+    if let Some(Command::Sweep(sweep)) = &args.command {
+        return sweep::run(sweep);
+    }
     let began = Instant::now();
     let args = &Args {
         resume: args.resume.as_deref().map(behind_links),
         run_dir: args.run_dir.as_deref().map(behind_links),
         ..args.clone()
     };
-    check_features(args)?;
-    let config = resolve(args)?;
-    if config.data.dir.is_none() {
-        // What MNIST is like is known without a look at it.
-        inputs::shapes(&config, &mnist::spec()?)?;
-    }
+    let config = recipe(args)?;
     if args.print_config {
         let recipe = config.to_toml()?;
         write!(io::stdout(), "{recipe}").context("can't write to standard output")?;
@@ -68,6 +68,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         return crate::sheet::draw(args, &config, file);
     }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
+    if args.stop_at_end_of_input {
+        interrupt.heed_end_of_input();
+    }
     let loading = interrupt.leave_at_once("stopped before training began".into());
     let plan = Plan::new(args, config)?;
     drop(loading);
@@ -105,6 +108,17 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     plan.finish(args, &mut outcomes, began)?;
     drop(examining);
     Ok(0)
+}
+
+/// The recipe that a command line asks for, checked as far as it can be without a look at the images.
+pub(crate) fn recipe(args: &Args) -> Result<Config, Failure> {
+    check_features(args)?;
+    let config = resolve(args)?;
+    if config.data.dir.is_none() {
+        // What MNIST is like is known without a look at it.
+        inputs::shapes(&config, &mnist::spec()?)?;
+    }
+    Ok(config)
 }
 
 impl Plan {

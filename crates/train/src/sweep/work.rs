@@ -192,8 +192,8 @@ impl<'a> Work<'a> {
             // Another process has just tried it.
             return Ok(Turn::Settled);
         }
-        let lock = planned.layout.lock();
-        if is_locked(&lock).with_context(|| lock.display().to_string())? {
+        // Where that can't be told, the run itself will say why.
+        if is_locked(&planned.layout.lock()).unwrap_or(false) {
             return Ok(Turn::Elsewhere);
         }
         let running = match is_new {
@@ -222,14 +222,14 @@ impl<'a> Work<'a> {
                 None => at += 1,
                 Some(ended) => {
                     let active = self.active.swap_remove(at);
-                    self.end(active, &ended)?;
+                    self.end(active, &ended);
                 }
             }
         }
         Ok(())
     }
 
-    fn end(&mut self, active: Active<'a>, ended: &Ended) -> anyhow::Result<()> {
+    fn end(&mut self, active: Active<'a>, ended: &Ended) {
         let Active {
             planned, is_new, ..
         } = active;
@@ -244,17 +244,16 @@ impl<'a> Work<'a> {
         if ended.found_it_in_use() || taken {
             self.others = true;
             self.open.push((planned, Instant::now() + AGAIN));
-            return Ok(());
+            return;
         }
         let mut error = ended.error();
         if ended.is_good() {
             match planned.look() {
                 Ok(Found::Done(result)) => {
-                    self.store.forget_failure(name)?;
-                    let count = self.gathered.publish(self.store, false)?.count;
-                    self.told.count(count);
+                    self.kept(self.store.forget_failure(name));
+                    self.publish();
                     self.told.done(name, &result);
-                    return Ok(());
+                    return;
                 }
                 Ok(_) => error = "it ended well, but there is no whole summary.json".into(),
                 Err(other) => error = format!("{other:#}"),
@@ -266,10 +265,26 @@ impl<'a> Work<'a> {
             signal: ended.signal(),
             attempts: 1 + self.attempts.get(&name[..]).copied().unwrap_or(0),
         };
-        self.store.keep_failure(name, &failure)?;
-        let count = self.gathered.publish(self.store, false)?.count;
-        self.told.count(count);
+        self.kept(self.store.keep_failure(name, &failure));
+        self.publish();
         self.told.failed(name, &failure.error);
-        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let sweep = match self.gathered.publish(self.store, false) {
+            Ok(sweep) => sweep,
+            Err(error) => {
+                self.kept(Err(error));
+                self.gathered.sweep()
+            }
+        };
+        self.told.count(sweep.count);
+    }
+
+    /// What can't be written ends no run; at the end of all it is an error.
+    fn kept(&self, written: anyhow::Result<()>) {
+        if let Err(error) = written {
+            self.told.warn(format!("warning: {error:#}"));
+        }
     }
 }

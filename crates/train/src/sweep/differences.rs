@@ -23,9 +23,19 @@ fn collect(table: &Table, prefix: &str, values: &mut Values) {
         match value {
             Value::Table(inner) => collect(inner, &format!("{key}."), values),
             value => {
-                values.insert(key, value.to_string());
+                values.insert(key, shown(value));
             }
         }
+    }
+}
+
+/// A value as people write it in TOML.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Float(number) if *number != 0.0 && !(1e-4..1e6).contains(&number.abs()) => {
+            format!("{number:e}")
+        }
+        value => value.to_string(),
     }
 }
 

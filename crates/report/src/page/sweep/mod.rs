@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::Document;
 use super::error::PageError;
 use super::markup::{class_name, count, percent, visible};
-use crate::sweep::{Group, Sweep};
+use crate::sweep::{Group, Spread, Sweep};
 
 impl Sweep {
     /// The page as the text of an HTML file. The same runs give the same bytes.
@@ -40,10 +40,12 @@ impl Sweep {
             p.lead {
                 @match self.leader() {
                     Some((group, accuracy)) => {
-                        "In the mean of its runs " strong { (class_name(&group.name)) } " has the most validation images right: "
-                        (accuracy) "."
+                        strong { (class_name(&group.name)) } ": " (percent(accuracy.mean, 2))
+                        " of the validation images right in the mean of its " (accuracy.n) " runs"
+                        @if self.groups.len() > 1 { ", the most of all groups" } "."
                         @if let Some(test) = &group.test_accuracy {
-                            " Of the test images, on which nothing was chosen, " (test.shown(100.0, 2)) "\u{a0}% are right."
+                            " Of the test images, on which nothing was chosen, " (test.shown(100.0, 2))
+                            "\u{a0}%."
                         }
                     }
                     None => { "There is nothing to compare yet." }
@@ -62,12 +64,9 @@ impl Sweep {
     }
 
     /// The group with the most right validation images in the mean.
-    fn leader(&self) -> Option<(&Group, String)> {
-        let judged = self.groups.iter().filter_map(|group| {
-            let accuracy = group.validation_accuracy?;
-            Some((group, accuracy.mean))
-        });
-        let (group, mean) = judged.max_by(|a, b| a.1.total_cmp(&b.1))?;
-        Some((group, percent(mean, 2)))
+    fn leader(&self) -> Option<(&Group, Spread)> {
+        let judged = self.groups.iter();
+        let judged = judged.filter_map(|group| Some((group, group.validation_accuracy?)));
+        judged.max_by(|a, b| a.1.mean.total_cmp(&b.1.mean))
     }
 }

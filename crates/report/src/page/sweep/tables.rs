@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::markup::{Section, class_name, percent, table, visible};
+use super::super::markup::{Section, class_name, percent, scrolling, table, visible};
 use crate::sweep::{Group, Run, RunState, Spread, Sweep};
 
 pub fn groups(sweep: &Sweep) -> Section {
@@ -99,23 +99,41 @@ pub fn runs(sweep: &Sweep) -> Section {
         "Seconds",
     ];
     let rows: Vec<Vec<Markup>> = sweep.runs.iter().map(row).collect();
+    let content = html! { (failures(sweep)) (table("All runs", &heads, &rows)) };
     Section::new(
         "runs",
         "Runs",
         "How did each run end?",
         "Each name leads to the report of the run, once it is begun.",
-        table("All runs", &heads, &rows),
+        content,
     )
+}
+
+/// Why runs failed, if any did.
+fn failures(sweep: &Sweep) -> Markup {
+    let failed = || {
+        let runs = sweep.runs.iter();
+        runs.filter_map(|run| Some((run, run.failure.as_ref()?)))
+    };
+    if failed().next().is_none() {
+        return html! {};
+    }
+    let content = html! {
+        thead { tr { th scope="col" { "Failed" } th scope="col" { "Why" } } }
+        tbody {
+            @for (run, failure) in failed() {
+                tr { th scope="row" { (class_name(&run.name)) } td { (visible(&failure.error)) } }
+            }
+        }
+    };
+    scrolling("Why runs failed", Some("facts"), content)
 }
 
 fn row(run: &Run) -> Vec<Markup> {
     let state = html! {
         @match run.state {
             RunState::Done => "done",
-            RunState::Failed => {
-                strong { "failed" }
-                @if let Some(failure) = &run.failure { " " span.why { (visible(&failure.error)) } }
-            }
+            RunState::Failed => strong { "failed" }
             RunState::Begun => span.none { "unfinished" },
             RunState::Waiting => span.none { "waits" },
         }

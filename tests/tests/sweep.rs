@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant, SystemTime},
 };
@@ -18,7 +18,7 @@ use tests::{Outcome, Sandbox, root, smoke};
 /// Changes that make a run of the smoke recipe as short as it can be.
 const SHORT: &str = r#""data.limit=256", "data.validation=200", "training.epochs=1", "training.plain_epochs=0", "network.dense=[16]""#;
 /// The same for so many epochs of a few milliseconds each.
-const LONG: &str = r#""data.limit=256", "data.validation=200", "training.epochs=300", "training.plain_epochs=0", "network.dense=[16]""#;
+const LONG: &str = r#""data.limit=256", "data.validation=200", "training.epochs=120", "training.plain_epochs=0", "network.dense=[16]""#;
 
 /// A group of a table, of the smoke recipe.
 fn group(name: &str, set: &str, seeds: &str) -> String {
@@ -210,7 +210,7 @@ fn what_a_killed_process_began_stops_and_goes_on_later() {
     let lock = || fs::File::open(sandbox.path("runs/a-seed-0/.lock")).unwrap();
     until("the run stops", || lock().try_lock().is_ok());
     let stopped = newest().unwrap();
-    assert!(*stopped < *"epoch-300", "it had ended before: {stopped}");
+    assert!(*stopped < *"epoch-120", "it had ended before: {stopped}");
     let begun = sandbox.bytes("runs/a-seed-0/metrics.jsonl");
 
     let second = sweep(&sandbox, &[]);
@@ -223,24 +223,44 @@ fn what_a_killed_process_began_stops_and_goes_on_later() {
     );
     for run in ["a-seed-0", "a-seed-1"] {
         let times = validated(&sandbox, run);
-        assert!(times.keys().copied().eq(0..=300), "{run}: {times:?}");
+        assert!(times.keys().copied().eq(0..=120), "{run}: {times:?}");
         assert!(times.values().all(|times| *times == 1), "{run}: {times:?}");
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_stops_the_runs_and_the_same_command_goes_on() {
-    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+    use std::os::unix::process::CommandExt as _;
+    // To this process alone, and to all of its group, as a terminal and a queue of jobs do.
+    for (signal, code, group_of_all) in [
+        ("-TERM", 143, false),
+        ("-INT", 130, true),
+        ("-TERM", 143, true),
+    ] {
         let sandbox = Sandbox::new();
         write(&sandbox, &group("a", LONG, "{ count = 2 }"));
-        let child = start(&sandbox, &["--jobs", "2"]);
+        let child = sandbox
+            .command(
+                "train",
+                &["sweep", "table.toml", "--folder", "runs", "--jobs", "2"],
+            )
+            .process_group(0)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         for seed in 0..2 {
             let saved = sandbox.path(&format!("runs/a-seed-{seed}/checkpoints"));
             until("it saves", || saved.is_dir());
         }
-        // To this process alone: it hands it on.
-        let id = child.id().to_string();
-        Command::new("kill").args([signal, &id]).status().unwrap();
+        let id = match group_of_all {
+            true => format!("-{}", child.id()),
+            false => child.id().to_string(),
+        };
+        Command::new("kill")
+            .args([signal, "--", &id])
+            .status()
+            .unwrap();
         let outcome = ended(child);
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(
@@ -256,6 +276,48 @@ fn a_signal_stops_the_runs_and_the_same_command_goes_on() {
         assert_eq!(second.code, Some(0), "{}", second.stderr);
         assert_eq!(made(&second).len(), 2);
     }
+}
+
+/// The processes that a process has started.
+#[cfg(target_os = "linux")]
+fn children(of: u32) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    let parent = |id: &String| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name, in brackets, may hold anything.
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    names.filter(|id| parent(id) == Some(of)).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_killed_is_one_that_failed_and_goes_on_when_it_is_tried_again() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, &group("a", LONG, "[0, 1]"));
+    let child = start(&sandbox, &[]);
+    let saved = sandbox.path("runs/a-seed-0/checkpoints");
+    until("it saves", || saved.is_dir());
+    let [run] = &children(child.id())[..] else {
+        panic!("one run at a time");
+    };
+    Command::new("kill").args(["-KILL", run]).status().unwrap();
+    let outcome = ended(child);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    let failure = sandbox.json("runs/a-seed-0.failed.json");
+    assert_eq!(
+        (&failure["signal"], &failure["code"]),
+        (&9.into(), &Value::Null)
+    );
+    assert!(
+        failure["error"].as_str().unwrap().contains("memory"),
+        "{failure}"
+    );
+    assert!(sandbox.path("runs/a-seed-1/summary.json").is_file());
+    assert_eq!(sweep(&sandbox, &[]).code, Some(0));
+    let times = validated(&sandbox, "a-seed-0");
+    assert!(times.keys().copied().eq(0..=120), "{times:?}");
 }
 
 #[test]

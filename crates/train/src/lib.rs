@@ -54,4 +54,4 @@ pub use config::Config;
 pub use failure::Failure;
 pub use progress::say;
 pub use run::run;
-pub use sweep::SweepArgs;
+pub use sweep::{Shard, SweepArgs};

@@ -11,7 +11,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{LabelledImages, Loader, mnist};
+use data::{LabelledImages, Loader};
 use kernels::AdamW;
 use model::{Device, PictureInput};
 use report::Live;
@@ -23,8 +23,6 @@ use crate::{
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
     epoch::EVALUATION_BATCH,
-    failure::usage,
-    inputs,
     interrupt::Interrupt,
     journal::Journal,
     learner::Trainee,
@@ -35,7 +33,7 @@ use crate::{
     paths::{behind_links, shell_word},
     plan::Plan,
     progress::{Progress, say},
-    resolve::resolve,
+    resolve::recipe,
     restore::Restored,
     schedule::Schedule,
     state::TrainingState,
@@ -108,17 +106,6 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     plan.finish(args, &mut outcomes, began)?;
     drop(examining);
     Ok(0)
-}
-
-/// The recipe that a command line asks for, checked as far as it can be without a look at the images.
-pub(crate) fn recipe(args: &Args) -> Result<Config, Failure> {
-    check_features(args)?;
-    let config = resolve(args)?;
-    if config.data.dir.is_none() {
-        // What MNIST is like is known without a look at it.
-        inputs::shapes(&config, &mnist::spec()?)?;
-    }
-    Ok(config)
 }
 
 impl Plan {
@@ -284,18 +271,4 @@ fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
 
 fn lock(plan: &Loop) -> MutexGuard<'_, Outcome> {
     plan.progress.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Says how to build a program that has what the options ask for.
-fn check_features(args: &Args) -> Result<(), Failure> {
-    let asked = [
-        (args.tui, cfg!(feature = "tui"), "tui"),
-        (args.download, cfg!(feature = "download"), "download"),
-    ];
-    match asked.iter().find(|(asked, built, _)| *asked && !built) {
-        Some((_, _, name)) => Err(usage(anyhow::anyhow!(
-            "--{name}: this program was built without it: cargo build -p train --release --features {name}"
-        ))),
-        None => Ok(()),
-    }
 }

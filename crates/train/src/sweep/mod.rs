@@ -2,8 +2,8 @@
 //!
 //! A table (`file.rs`) becomes a [`Plan`] of runs whose recipes are all checked (`plan.rs`). What the folder of a
 //! run holds says how far it is (`found.rs`); there is no other state. A process takes runs that no other has
-//! taken (`work.rs`, by the locks of `store.rs`), makes each in a process of its own (`child.rs`), and writes what
-//! all of them achieved (`gather.rs`).
+//! taken (`work.rs`, by the locks of `store.rs`), makes each in a process of its own (`child.rs`, `made.rs`), and
+//! writes what all of them achieved (`gather.rs`).
 
 mod args;
 mod child;
@@ -11,6 +11,7 @@ mod differences;
 mod file;
 mod found;
 mod gather;
+mod made;
 mod plan;
 mod store;
 mod told;
@@ -27,7 +28,7 @@ use report::{
     sweep::{Run, RunState},
 };
 
-pub use args::SweepArgs;
+pub use args::{Shard, SweepArgs};
 
 use self::{
     gather::Gathered,
@@ -91,14 +92,6 @@ fn make(
     interrupt: &Interrupt,
 ) -> anyhow::Result<Sweep> {
     let store = Store::open(&plan.layout)?;
-    if !args.quiet {
-        say(format_args!(
-            "{} runs, {} of them for this process; folder: {}",
-            plan.runs.len(),
-            own.len(),
-            plan.layout.path().display()
-        ));
-    }
     Work::new(args, plan, &store, own)?.run(interrupt)
 }
 

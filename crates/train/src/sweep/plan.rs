@@ -15,7 +15,9 @@ use super::{
     SweepArgs, differences,
     file::{Group, Table, place},
 };
-use crate::{Args, Config, Failure, failure::usage, paths::behind_links, precision, run::recipe};
+use crate::{
+    Args, Config, Failure, failure::usage, paths::behind_links, precision, resolve::recipe,
+};
 
 /// Where sweeps go.
 const ARTIFACTS: &str = "artifacts";

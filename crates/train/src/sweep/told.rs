@@ -17,13 +17,14 @@ pub(super) struct Told {
     colours: bool,
     bar: ProgressBar,
     began: Instant,
-    /// How many runs were done when this process began.
-    before: usize,
     count: Count,
+    /// How many runs of this process's part were left when it began, and are now.
+    first: usize,
+    left: usize,
 }
 
 impl Told {
-    pub(super) fn new(quiet: bool, count: Count) -> Self {
+    pub(super) fn new(quiet: bool, count: Count, left: usize) -> Self {
         let terminal = io::stderr().is_terminal();
         let target = match quiet || !terminal {
             true => ProgressDrawTarget::hidden(),
@@ -38,16 +39,18 @@ impl Told {
             colours: terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             bar,
             began: Instant::now(),
-            before: count.done,
             count,
+            first: left,
+            left,
         };
         told.draw();
         told
     }
 
-    /// How many runs there are now, and how far they are.
-    pub(super) fn count(&mut self, count: Count) {
+    /// How far all runs are now, and how many of this process's part are left.
+    pub(super) fn count(&mut self, count: Count, left: usize) {
         self.count = count;
+        self.left = left;
         self.draw();
     }
 
@@ -111,7 +114,7 @@ impl Told {
             0 => String::new(),
             failed => format!("; {failed} failed"),
         };
-        match self.left() {
+        match self.time_left() {
             Some(left) => format!("{failed}; about {} left", human(left)),
             None => failed,
         }
@@ -119,14 +122,13 @@ impl Told {
 
     /// The time that the runs ahead take, if they end as often as those since this process began, whoever
     /// made them.
-    fn left(&self) -> Option<Duration> {
-        let done = self
-            .count
-            .done
-            .checked_sub(self.before)
-            .filter(|done| *done > 0)?;
-        let ahead = self.count.unfinished;
-        (ahead > 0).then(|| self.began.elapsed().mul_f64(ahead as f64 / done as f64))
+    fn time_left(&self) -> Option<Duration> {
+        let ended = self
+            .first
+            .checked_sub(self.left)
+            .filter(|ended| *ended > 0)?;
+        let share = self.left as f64 / ended as f64;
+        (self.left > 0).then(|| self.began.elapsed().mul_f64(share))
     }
 
     fn draw(&self) {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use report::{
     Sweep,
-    sweep::{RunFailure, RunState},
+    sweep::{Count, RunFailure, RunState},
 };
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     child::{Ended, Runner, Running},
     found::Found,
     gather::Gathered,
+    made::Made,
     plan::{Plan, Planned},
     store::{Claim, Store},
     told::Told,
@@ -75,6 +76,14 @@ impl<'a> Work<'a> {
         let done: HashSet<&str> = done.map(|run| &run.name[..]).collect();
         let mut open = own;
         open.retain(|planned| !done.contains(&planned.name[..]));
+        let told = Told::new(args.quiet, sweep.count, open.len());
+        told.note(format!(
+            "{} runs, {} of them done, {} left for this process; folder: {}",
+            plan.runs.len(),
+            sweep.count.done,
+            open.len(),
+            plan.layout.path().display()
+        ));
         let failed = open.iter().filter_map(|planned| {
             let failure = store.failure(&planned.name)?;
             Some((&planned.name[..], failure.attempts))
@@ -85,7 +94,7 @@ impl<'a> Work<'a> {
             store,
             runner,
             gathered,
-            told: Told::new(args.quiet, sweep.count),
+            told,
             attempts: failed.collect(),
             open: open.into_iter().map(|planned| (planned, now)).collect(),
             active: Vec::new(),
@@ -110,7 +119,7 @@ impl<'a> Work<'a> {
     fn work(&mut self, interrupt: &Interrupt) -> anyhow::Result<()> {
         let mut waits = false;
         while interrupt.exit_code().is_none() {
-            self.reap()?;
+            self.reap(interrupt)?;
             while self.active.len() < self.args.jobs.get() && self.start_one()? {}
             if self.active.is_empty() {
                 if self.open.is_empty() || self.args.no_wait {
@@ -149,7 +158,7 @@ impl<'a> Work<'a> {
                 Turn::Settled => {
                     self.open.remove(at);
                     let count = self.gathered.sweep().count;
-                    self.told.count(count);
+                    self.count(count);
                 }
                 Turn::Elsewhere => {
                     self.others = true;
@@ -183,12 +192,8 @@ impl<'a> Work<'a> {
             Ok(Found::Nothing) => true,
             Ok(Found::Begun) => false,
         };
-        let before = self.attempts.get(&planned.name[..]).copied().unwrap_or(0);
-        if self
-            .store
-            .failure(&planned.name)
-            .is_some_and(|failure| failure.attempts > before)
-        {
+        let failure = self.store.failure(&planned.name);
+        if failure.is_some_and(|failure| failure.attempts > self.before(planned)) {
             // Another process has just tried it.
             return Ok(Turn::Settled);
         }
@@ -211,7 +216,7 @@ impl<'a> Work<'a> {
     }
 
     /// Sees to the runs that have ended.
-    fn reap(&mut self) -> anyhow::Result<()> {
+    fn reap(&mut self, interrupt: &Interrupt) -> anyhow::Result<()> {
         let mut at = 0;
         while at < self.active.len() {
             match self.active[at]
@@ -222,14 +227,14 @@ impl<'a> Work<'a> {
                 None => at += 1,
                 Some(ended) => {
                     let active = self.active.swap_remove(at);
-                    self.end(active, &ended);
+                    self.end(active, &ended, interrupt);
                 }
             }
         }
         Ok(())
     }
 
-    fn end(&mut self, active: Active<'a>, ended: &Ended) {
+    fn end(&mut self, active: Active<'a>, ended: &Ended, interrupt: &Interrupt) {
         let Active {
             planned, is_new, ..
         } = active;
@@ -240,34 +245,35 @@ impl<'a> Work<'a> {
                 self.told.warn(format!("{name}: {warning}"));
             }
         }
-        let taken = is_new && ended.found_it_there() && planned.layout.config().is_file();
-        if ended.found_it_in_use() || taken {
-            self.others = true;
-            self.open.push((planned, Instant::now() + AGAIN));
-            return;
-        }
-        let mut error = ended.error();
-        if ended.is_good() {
-            match planned.look() {
-                Ok(Found::Done(result)) => {
-                    self.kept(self.store.forget_failure(name));
-                    self.publish();
-                    self.told.done(name, &result);
-                    return;
-                }
-                Ok(_) => error = "it ended well, but there is no whole summary.json".into(),
-                Err(other) => error = format!("{other:#}"),
+        let error = match planned.made(is_new, ended, interrupt) {
+            Made::Stopped => return,
+            Made::Elsewhere => {
+                self.others = true;
+                self.open.push((planned, Instant::now() + AGAIN));
+                return;
             }
-        }
+            Made::Done(result) => {
+                self.kept(self.store.forget_failure(name));
+                self.publish();
+                self.told.done(name, &result);
+                return;
+            }
+            Made::Failed(error) => error,
+        };
         let failure = RunFailure {
             error,
             code: ended.code(),
             signal: ended.signal(),
-            attempts: 1 + self.attempts.get(&name[..]).copied().unwrap_or(0),
+            attempts: 1 + self.before(planned),
         };
         self.kept(self.store.keep_failure(name, &failure));
         self.publish();
         self.told.failed(name, &failure.error);
+    }
+
+    /// How often a run had failed before this process began.
+    fn before(&self, planned: &Planned) -> u32 {
+        self.attempts.get(&planned.name[..]).copied().unwrap_or(0)
     }
 
     fn publish(&mut self) {
@@ -278,7 +284,12 @@ impl<'a> Work<'a> {
                 self.gathered.sweep()
             }
         };
-        self.told.count(sweep.count);
+        self.count(sweep.count);
+    }
+
+    fn count(&mut self, count: Count) {
+        let left = self.open.len() + self.active.len();
+        self.told.count(count, left);
     }
 
     /// What can't be written ends no run; at the end of all it is an error.

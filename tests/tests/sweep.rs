@@ -264,7 +264,9 @@ fn a_signal_stops_the_runs_and_the_same_command_goes_on() {
         let outcome = ended(child);
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(
-            outcome.stderr.contains("train sweep table.toml"),
+            outcome
+                .stderr
+                .contains("train sweep table.toml --folder runs"),
             "{}",
             outcome.stderr
         );

@@ -65,8 +65,10 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
             let interrupt = Interrupt::listen().context("can't listen to signals")?;
             let sweep = make(args, &plan, own, &interrupt)?;
             if let Some(code) = interrupt.exit_code() {
+                let folder = args.folder.as_deref().map(shell_word);
+                let folder = folder.map_or(String::new(), |folder| format!(" --folder {folder}"));
                 say(format_args!(
-                    "stopped with {} of {} runs done; the same command goes on: train sweep {}",
+                    "stopped with {} of {} runs done; go on with: train sweep {}{folder}",
                     sweep.count.done,
                     sweep.count.runs,
                     shell_word(&args.file)

@@ -5,9 +5,11 @@
     python3 bench/seeds.py --config configs/fast.toml --first 100 another recipe, seeds 100 to 104
     python3 bench/seeds.py --count 20                             as many as the certified risk asks for
     python3 bench/seeds.py --threads 1 --jobs 2                   two seeds at once: sooner, but no measure of time
+    python3 bench/seeds.py --count 20 --folder artifacts/twenty   keeps the runs; called again, it goes on
 
-Each seed is a complete run of the binary `train`, then of `digits evaluate` on what it saved. The test
-images are read once for each model. Writes docs/seeds-RECIPE.md and .json, or prints with --no-save.
+The runs are those of `train sweep`, each a process of its own; what each saved is then examined by `digits evaluate`. The
+test images are read once for each model. Writes docs/seeds-RECIPE.md and .json, or prints with --no-save. Seconds are
+those that the run states: of its whole process, up to its result.
 """
 
 import argparse
@@ -19,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -32,43 +33,69 @@ def parse():
     parser.add_argument("--count", type=int, default=5, help="how many seeds")
     parser.add_argument("--threads", type=int, default=2, help="of each run")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--folder", type=pathlib.Path, help="keep the runs here, and go on with those that are there")
     parser.add_argument("--no-build", action="store_true", help="take the binaries as they are")
     parser.add_argument("--no-save", action="store_true", help="print only")
     return parser.parse_args()
 
 
-def examine(args, target, seed):
-    """Trains with one seed and returns what was measured."""
-    count = str(args.threads)
-    environment = dict(os.environ, RAYON_NUM_THREADS=count, MATMUL_NUM_THREADS=count)
-    with tempfile.TemporaryDirectory(prefix="seed-") as work:
-        run = pathlib.Path(work) / "run"
-        changes = [part for change in args.set for part in ("--set", change)]
-        command = [target / "train", "--config", ROOT / args.config, "--seed", str(seed), "--run-dir", run, "--quiet", "--json"]
-        started = time.perf_counter()
-        output = subprocess.run([*command, *changes], env=environment, check=True, stdout=subprocess.PIPE).stdout
-        seconds = time.perf_counter() - started
-        summary = json.loads(output)
-        command = [target / "digits", "evaluate", run / "model", "--json", "--resplits", "100"]
-        found = json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+def environment(threads):
+    return dict(os.environ, RAYON_NUM_THREADS=str(threads), MATMUL_NUM_THREADS=str(threads))
+
+
+def train(args, target, folder):
+    """Has `train sweep` make the runs, and returns what it says of them and whether all are done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, summary = folder / "seeds.toml", folder / "sweep.json"
+    # What JSON writes of strings is TOML, too.
+    toml = lambda value: json.dumps(value, ensure_ascii=False)
+    table.write_text(
+        f"set = {toml(args.set)}\n\n[[runs]]\nrecipe = {toml(str(ROOT / args.config))}\n"
+        f"seeds = {{ first = {args.first}, count = {args.count} }}\n",
+        encoding="utf-8",
+    )
+    command = [target / "train", "sweep", table, "--folder", folder, "--jobs", str(args.jobs), "--json"]
+    # The sweep divides its threads among the runs.
+    process = subprocess.Popen(command, env=environment(args.threads * args.jobs), stdout=subprocess.DEVNULL)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        print("interrupted: these are the seeds that are complete", file=sys.stderr)
+        code = process.wait()
+    # 2 is bad usage, and then nothing has run.
+    if code == 2 or not summary.exists():
+        sys.exit(code or 1)
+    return json.loads(summary.read_text())["runs"], code == 0
+
+
+def examine(args, target, folder, run):
+    """What `digits evaluate` measures of a run that is done; it is asked once."""
+    kept = folder / f"{run['name']}.evaluation.json"
+    if not kept.exists():
+        command = [target / "digits", "evaluate", folder / run["name"] / "model", "--json", "--resplits", "100"]
+        output = subprocess.run(command, env=environment(args.threads), check=True, stdout=subprocess.PIPE).stdout
+        part = kept.with_suffix(".part")
+        part.write_bytes(output)
+        part.replace(kept)
+    found = json.loads(kept.read_text())
     evaluation = found["test"]["evaluation"]
     after, selective = evaluation["after"], evaluation["selective"]
-    kept = {point["risk"]: point["coverage"] for point in after["coverage_at_risk"]}
+    coverage = {point["risk"]: point["coverage"] for point in after["coverage_at_risk"]}
     splits = {f"{method(split)} {100 * split['level']:g} %": split["coverage"] for split in found["resplits"]}
     return {
-        "seed": seed,
+        "seed": run["seed"],
         "accuracy": found["test"]["accuracy"],
-        "validation": summary["validation"]["accuracy"],
+        "validation": run["result"]["validation_accuracy"],
         "nll": after["nll"],
         "ece": after["ece"],
         "aurc": after["aurc"],
-        "kept": kept[0.001],
+        "kept": coverage[0.001],
         "certified": found["test"]["deferral"]["certified"],
         "accepted": selective["coverage"]["value"],
         # Of nothing accepted nothing is wrong.
         "risk": selective["risk"]["value"] if selective["risk"] else 0.0,
         "wrong": selective["errors"],
-        "seconds": seconds,
+        "seconds": run["result"]["seconds"],
         **{f"conformal, {name}": value for name, value in splits.items()},
     }
 
@@ -130,20 +157,20 @@ def main():
         command = ["cargo", "build", "--release", "--locked", "--workspace", "--bin", "train", "--bin", "digits"]
         subprocess.run(command, cwd=ROOT, check=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-    runs = []
-    seeds = range(args.first, args.first + args.count)
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        try:
-            for run in pool.map(lambda seed: examine(args, target, seed), seeds):
+    with tempfile.TemporaryDirectory(prefix="seeds-") as work:
+        folder = args.folder or pathlib.Path(work)
+        made, whole = train(args, target, folder)
+        done = [run for run in made if run["state"] == "done"]
+        runs = []
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            for run in pool.map(lambda run: examine(args, target, folder, run), done):
                 runs.append(run)
-                print(f"seed {run['seed']}: {100 * run['accuracy']:.2f} % in {run['seconds']:.1f} s", file=sys.stderr)
                 save(args, runs)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            print("interrupted: these are the seeds that are complete", file=sys.stderr)
     if not runs:
         sys.exit(1)
     print(render(args, runs))
+    if not whole:
+        sys.exit(1)
 
 
 def save(args, runs):

@@ -107,6 +107,31 @@ fn a_file_system_without_locks_keeps_runs_and_a_warning_says_so() {
 }
 
 #[test]
+fn a_sweep_on_a_file_system_without_locks_says_so_once() {
+    let (sandbox, recipe) = (Sandbox::new(), smoke());
+    let Some(library) = shim(&sandbox, "no_locks") else {
+        return;
+    };
+    let table =
+        format!("set = ['data.limit=128']\n[[runs]]\nrecipe = '{recipe}'\nseeds = [0, 1]\n");
+    std::fs::write(sandbox.path("table.toml"), table).unwrap();
+    let outcome = train(&sandbox, &library, ENOLCK, &["sweep", "table.toml"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(
+        outcome.stderr.matches("warning: ").count(),
+        1,
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("--shard"), "{}", outcome.stderr);
+    assert!(
+        sandbox
+            .path("artifacts/table/smoke-seed-1/summary.json")
+            .is_file()
+    );
+}
+
+#[test]
 fn an_error_after_a_checkpoint_was_replaced_says_that_it_was() {
     let (sandbox, recipe) = (Sandbox::new(), smoke());
     let Some(library) = shim(&sandbox, "no_removal") else {

@@ -117,6 +117,7 @@ const COMMANDS: &[(&str, How)] = &[
         "train --seed 7 --run-dir artifacts/seven",
         Shortened(MOMENT, LONG),
     ),
+    ("train sweep configs/sweeps/recipes.toml --jobs 2", Run),
     ("train --data-dir fashion-mnist", Shortened(MOMENT, LONG)),
     (
         "train --data-dir mnist --download",
@@ -225,14 +226,18 @@ fn the_commands_do_what_they_are_there_for() {
         );
     }
     assert!(sandbox.path("artifacts/seven/model").is_dir());
+    assert!(sandbox.path("artifacts/recipes/sweep.html").is_file());
 }
 
 /// Lays out what the commands find in the root of the repository, or bring themselves.
 fn lay_out(sandbox: &Sandbox) {
-    for folder in ["configs", "artifacts/pretrained"] {
+    for folder in ["configs", "configs/sweeps", "artifacts/pretrained"] {
         fs::create_dir_all(sandbox.path(folder)).unwrap();
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let name = path.file_name().unwrap();
             fs::copy(&path, sandbox.path(folder).join(name)).unwrap();
         }

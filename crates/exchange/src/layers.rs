@@ -1,6 +1,6 @@
 //! The layers of a network by the names that they have in PyTorch, with the shapes of their tensors there.
 
-use model::{BlockConfig, Checkpoint, ConfigError, Manifest, NetworkConfig, Shapes};
+use model::{BlockConfig, ConfigError, Manifest, NetworkConfig, Shapes, checkpoint::Checkpoint};
 
 use crate::ExchangeError;
 

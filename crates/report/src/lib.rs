@@ -1,5 +1,5 @@
 //! Examines a classifier on labelled images and presents what was found: as text for a terminal and
-//! as one page for a browser.
+//! as one page for a browser. Many runs are compared as a [`Sweep`].
 //!
 //! ```no_run
 //! use model::{Backend, Classifier};
@@ -26,6 +26,7 @@ mod mistakes;
 mod origin;
 mod page;
 mod sheet;
+pub mod sweep;
 mod test_images;
 mod text;
 mod unseen;
@@ -36,6 +37,7 @@ pub use examination::Examination;
 pub use origin::Origin;
 pub use page::{Answer, Lesson, Live, Moment, Mosaic, Page, PageError, State, mosaic};
 pub use sheet::{SheetRow, sheet};
+pub use sweep::{Spread, Sweep};
 pub use test_images::{TestImagesError, test_images};
 pub use unseen::{Part, Unseen, UnseenError, unseen};
 pub use view::{Misread, View};

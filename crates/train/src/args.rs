@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use crate::sweep::SweepArgs;
 
 /// Trains a digit classifier and leaves a verified checkpoint.
 ///
@@ -12,6 +14,8 @@ use clap::Parser;
 #[command(
     name = "train",
     version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_help = "Examples:
   train                                         the default recipe
   train --config configs/fast.toml --seed 7     another recipe, another seed
@@ -20,10 +24,14 @@ use clap::Parser;
   train --config configs/adapt.toml --start-from artifacts/pretrained --set data.also='[\"new\"]'
                                                 learn from the images in the folder new, too
   train --resume artifacts/latest               go on with a run
+  train sweep configs/sweeps/recipes.toml       many runs: recipes over seeds, compared
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."
 )]
 pub struct Args {
+    /// What to do instead of one run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Recipe to train [default: configs/default.toml, compiled in]
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub config: Option<PathBuf>,
@@ -102,4 +110,17 @@ pub struct Args {
     /// Show Burn's dashboard while training (needs a build with --features tui)
     #[arg(long, conflicts_with = "quiet")]
     pub tui: bool,
+    /// Stop at the end of standard input as at SIGTERM: for who starts this process and may die before it
+    #[arg(long, hide = true)]
+    pub stop_at_end_of_input: bool,
+}
+
+/// What to do instead of one run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Train many runs, each once, and compare them
+    ///
+    /// FILE is a table of runs: recipes, changes to them, seeds. Each run has a folder of its own. What is done
+    /// is skipped, what was begun goes on; any number of processes may work on the same folder at once.
+    Sweep(SweepArgs),
 }

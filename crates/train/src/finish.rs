@@ -145,7 +145,6 @@ impl Plan {
         test: &Examination,
         history: Option<&History>,
     ) -> Result<(), Failure> {
-        self.run.write(&self.run.summary(), json)?;
         let page = Page {
             classifier,
             images: &self.test,
@@ -153,8 +152,10 @@ impl Plan {
             history,
             stress: None,
         };
-        self.run
-            .write(&self.run.report(), page.html()?.as_bytes())?;
+        // Drawn before the summary is there, by which others know that the run is done.
+        let page = page.html();
+        self.run.write(&self.run.summary(), json)?;
+        self.run.write(&self.run.report(), page?.as_bytes())?;
         Ok(())
     }
 

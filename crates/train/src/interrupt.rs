@@ -87,6 +87,18 @@ impl Interrupt {
         }
     }
 
+    /// Takes the end of standard input for SIGTERM, from now on: whoever holds its other end wants this
+    /// process to stop, or is gone.
+    pub fn heed_end_of_input(&self) {
+        let signal = Arc::clone(&self.signal);
+        // Without a thread there is the signal.
+        let _ = thread::Builder::new().spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            let _ =
+                signal.compare_exchange(0, SIGTERM as usize, Ordering::Relaxed, Ordering::Relaxed);
+        });
+    }
+
     /// The exit code by convention, 128 and the signal's number, if one has come.
     pub fn exit_code(&self) -> Option<u8> {
         match self.signal.load(Ordering::Relaxed) {

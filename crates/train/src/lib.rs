@@ -52,12 +52,14 @@ pub mod state;
 mod steps;
 mod strategy;
 mod summary;
+mod sweep;
 mod tensorboard;
 mod terminal;
 mod watchers;
 
-pub use args::Args;
+pub use args::{Args, Command};
 pub use config::Config;
 pub use failure::Failure;
 pub use progress::say;
 pub use run::{run, serve};
+pub use sweep::{Shard, SweepArgs};

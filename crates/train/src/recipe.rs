@@ -22,14 +22,6 @@ impl Config {
         let Some(path) = path else {
             return Self::parse(DEFAULT_RECIPE, "configs/default.toml", changes);
         };
-        let read = |path: &Path| {
-            let mut bytes = Vec::new();
-            File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
-            match bytes.len() as u64 {
-                0..=LIMIT => utf8(bytes).map_err(io::Error::other),
-                _ => Err(io::Error::other("larger than a megabyte")),
-            }
-        };
         let text = read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
@@ -77,6 +69,16 @@ impl Config {
     /// If TOML can't hold a value: a path that is not UTF-8.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| ConfigError::Unwritable(error.to_string()))
+    }
+}
+
+/// The text of a file that people write.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 {
+        0..=LIMIT => utf8(bytes).map_err(io::Error::other),
+        _ => Err(io::Error::other("larger than a megabyte")),
     }
 }
 
@@ -162,15 +164,25 @@ fn refused(key: &str, error: &toml::de::Error) -> String {
 
 /// One line: where, what, and for an unknown key the nearest of the known ones.
 fn explain(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().trim().replace(char::is_control, " ");
+    let placed = placed(error, text);
+    match nearest(&message(error)) {
+        Some(known) => format!("{placed}; did you mean `{known}`?"),
+        None => placed,
+    }
+}
+
+/// One line: where and what.
+pub(crate) fn placed(error: &toml::de::Error, text: &str) -> String {
     let line = error
         .span()
         .filter(|_| !text.is_empty())
         .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     let place = line.map_or(String::new(), |line| format!("line {line}: "));
-    let hint =
-        nearest(&message).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
-    format!("{place}{message}{hint}")
+    place + &message(error)
+}
+
+fn message(error: &toml::de::Error) -> String {
+    error.message().trim().replace(char::is_control, " ")
 }
 
 /// The name that was probably meant where serde says "unknown field `x`, expected one of `a`, `b`": a

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use data::mnist;
 use model::Backend;
 use runs::Layout;
 use toml::Value;
@@ -14,6 +15,7 @@ use crate::{
     Args, Config, Failure,
     config::{ConfigError, ScheduleConfig},
     failure::usage,
+    inputs,
     run_dir::RunDirError,
     start,
 };
@@ -21,8 +23,50 @@ use crate::{
 /// Names a backend where neither the command line nor the recipe does.
 const BACKEND: &str = "DIGITS_BACKEND";
 
+/// The recipe that a command line asks for, checked as far as it can be without a look at the images.
+pub(crate) fn recipe(args: &Args) -> Result<Config, Failure> {
+    check_features(args)?;
+    let config = resolve(args)?;
+    if config.data.dir.is_none() {
+        // What MNIST is like is known without a look at it.
+        inputs::shapes(&config, &mnist::spec()?)?;
+    }
+    Ok(config)
+}
+
+/// Says how to build a program that has what the options ask for.
+pub(crate) fn check_features(args: &Args) -> Result<(), Failure> {
+    let asked = [
+        (
+            "--device",
+            !args.devices.is_empty(),
+            cfg!(feature = "remote"),
+            "remote",
+        ),
+        (
+            "--serve-device",
+            args.serve_device.is_some(),
+            cfg!(feature = "remote-server"),
+            "remote-server",
+        ),
+        ("--tui", args.tui, cfg!(feature = "tui"), "tui"),
+        (
+            "--download",
+            args.download,
+            cfg!(feature = "download"),
+            "download",
+        ),
+    ];
+    match asked.iter().find(|(_, asked, built, _)| *asked && !built) {
+        Some((option, _, _, name)) => Err(usage(anyhow!(
+            "{option}: this program was built without it: cargo build -p train --release --features {name}"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The recipe with everything that the command line adds.
-pub(crate) fn resolve(args: &Args) -> Result<Config, Failure> {
+fn resolve(args: &Args) -> Result<Config, Failure> {
     if let Some(run) = &args.resume {
         let file = Layout::new(run).config();
         if !file.is_file() {

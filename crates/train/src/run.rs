@@ -11,7 +11,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{LabelledImages, Loader, mnist};
+use data::{LabelledImages, Loader};
 use kernels::AdamW;
 use model::{Device, PictureInput};
 use report::Live;
@@ -19,11 +19,10 @@ use runs::History;
 
 use crate::{
     Args, Config, Failure,
+    args::Command,
     checkpointer::CheckpointSet,
     config::OptimizerConfig,
     epoch::EVALUATION_BATCH,
-    failure::usage,
-    inputs,
     interrupt::Interrupt,
     journal::Journal,
     learner::Trainee,
@@ -34,11 +33,12 @@ use crate::{
     paths::{behind_links, shell_word},
     plan::Plan,
     progress::{Progress, say},
-    resolve::resolve,
+    resolve::{check_features, recipe},
     restore::Restored,
     schedule::Schedule,
     state::TrainingState,
     strategy::Loop,
+    sweep,
     watchers::Watchers,
 };
 
@@ -47,18 +47,16 @@ use crate::{
 /// # Errors
 /// A [`Failure`] with one line for people. What was on disk before is whole.
 pub fn run(args: &Args) -> Result<u8, Failure> {
+    if let Some(Command::Sweep(sweep)) = &args.command {
+        return sweep::run(sweep);
+    }
     let began = Instant::now();
     let args = &Args {
         resume: args.resume.as_deref().map(behind_links),
         run_dir: args.run_dir.as_deref().map(behind_links),
         ..args.clone()
     };
-    check_features(args)?;
-    let config = resolve(args)?;
-    if config.data.dir.is_none() {
-        // What MNIST is like is known without a look at it.
-        inputs::shapes(&config, &mnist::spec()?)?;
-    }
+    let config = recipe(args)?;
     if args.print_config {
         let recipe = config.to_toml()?;
         write!(io::stdout(), "{recipe}").context("can't write to standard output")?;
@@ -68,6 +66,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         return crate::sheet::draw(args, &config, file);
     }
     let interrupt = Interrupt::listen().context("can't listen to signals")?;
+    if args.stop_at_end_of_input {
+        interrupt.heed_end_of_input();
+    }
     let loading = interrupt.leave_at_once("stopped before training began".into());
     let plan = Plan::new(args, config)?;
     drop(loading);
@@ -293,35 +294,4 @@ pub fn serve(args: &Args) -> Result<(), Failure> {
         crate::lend::lend(name, token, args)?;
     }
     Ok(())
-}
-
-/// Says how to build a program that has what the options ask for.
-fn check_features(args: &Args) -> Result<(), Failure> {
-    let asked = [
-        (
-            "--device",
-            !args.devices.is_empty(),
-            cfg!(feature = "remote"),
-            "remote",
-        ),
-        (
-            "--serve-device",
-            args.serve_device.is_some(),
-            cfg!(feature = "remote-server"),
-            "remote-server",
-        ),
-        ("--tui", args.tui, cfg!(feature = "tui"), "tui"),
-        (
-            "--download",
-            args.download,
-            cfg!(feature = "download"),
-            "download",
-        ),
-    ];
-    match asked.iter().find(|(_, asked, built, _)| *asked && !built) {
-        Some((option, _, _, name)) => Err(usage(anyhow::anyhow!(
-            "{option}: this program was built without it: cargo build -p train --release --features {name}"
-        ))),
-        None => Ok(()),
-    }
 }

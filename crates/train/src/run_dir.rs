@@ -1,7 +1,7 @@
 //! The run folder: one folder per run, one writer at a time.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, BufWriter, Write as _},
     ops::Deref,
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use runs::Layout;
 use thiserror::Error;
 
 use crate::{
-    files::{has_no_locks, is_file},
+    files::{self, Lock, PARTIAL, is_file},
     paths::shell_word,
     progress::say,
 };
@@ -33,17 +33,23 @@ impl Deref for RunDir {
     }
 }
 
+/// How [`RunDirError::InUse`] says it, by which a process that started this one knows it.
+pub(crate) const IN_USE: &str =
+    "another `train` is writing to this run; wait for it to end or stop it";
+/// The same of [`RunDirError::NotEmpty`].
+pub(crate) const NOT_EMPTY: &str = "this folder is not empty";
+
 /// Why a run folder can't be used.
 #[derive(Debug, Error)]
 pub enum RunDirError {
     /// A new run may not mix with what is there.
-    #[error("{path}: this folder is not empty; go on with that run by `--resume {word}`, or choose another folder", path = .0.display(), word = shell_word(.0))]
+    #[error("{path}: {NOT_EMPTY}; go on with that run by `--resume {word}`, or choose another folder", path = .0.display(), word = shell_word(.0))]
     NotEmpty(PathBuf),
     /// There is no run to resume.
     #[error("{path}: no run here (there is no config.toml in it); check the path, or start a new run with `--run-dir`", path = .0.display())]
     NoRun(PathBuf),
     /// Another process writes to it.
-    #[error("{path}: another `train` is writing to this run; wait for it to end or stop it", path = .0.display())]
+    #[error("{path}: {IN_USE}", path = .0.display())]
     InUse(PathBuf),
     /// The folder is gone, or another has its name.
     #[error("{path}: the folder of this run was moved, or its .lock taken away, while it was in use; nothing more is written to it; go on by `--resume` with the folder where it is now", path = .0.display())]
@@ -60,9 +66,6 @@ pub enum RunDirError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
-
-/// What the names of unfinished files start with, as those of unfinished checkpoints do.
-const PARTIAL: &str = ".partial-";
 
 impl RunDir {
     /// Creates the folder of a new run.
@@ -119,23 +122,18 @@ impl RunDir {
     fn lock(path: &Path) -> Result<Self, RunDirError> {
         let layout = Layout::new(path);
         let file = layout.lock();
-        is_file(&file).map_err(io_error(&file))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&file)
-            .map_err(io_error(&file))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) if has_no_locks(&error) => say(format_args!(
-                "warning: {}: files can't be locked here ({error}), so a second `train` that writes \
-                 to this run would not be noticed; see to it that there is none",
-                path.display()
-            )),
-            Err(TryLockError::Error(source)) => return Err(RunDirError::Io { path: file, source }),
-        }
+        let lock = match files::lock(&file).map_err(io_error(&file))? {
+            Lock::Ours(lock) => lock,
+            Lock::Theirs => return Err(RunDirError::InUse(path.to_owned())),
+            Lock::Unknown(lock, error) => {
+                say(format_args!(
+                    "warning: {}: files can't be locked here ({error}), so a second `train` that writes \
+                     to this run would not be noticed; see to it that there is none",
+                    path.display()
+                ));
+                lock
+            }
+        };
         Ok(RunDir { layout, lock })
     }
 
@@ -248,27 +246,7 @@ impl RunDir {
         fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
     ) -> Result<(), RunDirError> {
         self.check()?;
-        let write = || {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(PARTIAL);
-            // Who may read it is the user's mask to say.
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                builder.permissions(fs::Permissions::from_mode(0o666));
-            }
-            let file = builder.tempfile_in(self.path())?;
-            let mut buffer = BufWriter::new(file.as_file());
-            fill(&mut buffer)?;
-            buffer.flush()?;
-            drop(buffer);
-            if wait {
-                file.as_file().sync_all()?;
-            }
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(io_error(path))
+        files::write_whole(self.path(), path, wait, fill).map_err(io_error(path))
     }
 
     /// Removes a file, if it is there.

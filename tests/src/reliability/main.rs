@@ -10,6 +10,7 @@ mod kill;
 mod lender;
 mod resume;
 mod run;
+mod sweep;
 
 use std::{
     process::ExitCode,
@@ -26,7 +27,7 @@ use tests::{
 struct Args {
     /// What to do
     test: Test,
-    /// Kills, flipped bits, … [default: 1000 kills, 10000 bits, 20 kills between resumptions]
+    /// Kills, flipped bits, … [default: 1000 kills, 10000 bits, 20 kills between resumptions, 40 runs of a sweep]
     #[arg(long, value_name = "N")]
     count: Option<usize>,
     /// Stop after this many seconds, whatever was done
@@ -51,6 +52,8 @@ enum Test {
     Lender,
     /// Full disks, read-only folders, failing system calls
     Faults,
+    /// Four processes on one sweep, two of them killed at random moments and started again
+    Sweep,
 }
 
 /// How much is to be done.
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Test::Resume => resume::test(&sandbox, &budget, &mut random),
         Test::Lender => lender::test(&sandbox, &budget, &mut random),
         Test::Faults => faults::test(&sandbox, &budget),
+        Test::Sweep => sweep::test(&sandbox, &budget, &mut random),
     };
     let seconds = began.elapsed().as_secs();
     match result {

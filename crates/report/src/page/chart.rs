@@ -36,10 +36,16 @@ pub enum Colour {
     Good,
     /// What is wrong.
     Bad,
+    /// One of many series that are told apart by nothing else, counted from 0; there are
+    /// [`Self::SERIES`], and what comes after is muted.
+    Series(usize),
 }
 
 impl Colour {
-    const ALL: [Self; 6] = [
+    /// How many series have a colour of their own.
+    pub const SERIES: usize = SERIES.len();
+
+    const NAMED: [Self; 6] = [
         Self::Muted,
         Self::Line,
         Self::First,
@@ -48,8 +54,15 @@ impl Colour {
         Self::Bad,
     ];
 
+    fn all() -> impl Iterator<Item = Self> {
+        let series = (0..Self::SERIES).map(Self::Series);
+        Self::NAMED.into_iter().chain(series)
+    }
+
     fn rgb(self) -> RGBColor {
-        RGBColor(1, 2, self as u8)
+        let mut all = Self::all();
+        let number = all.position(|colour| colour == self).unwrap_or(0);
+        RGBColor(1, 2, number as u8)
     }
 
     /// The name of the CSS variable.
@@ -61,9 +74,22 @@ impl Colour {
             Self::Second => "--second",
             Self::Good => "--good",
             Self::Bad => "--bad",
+            Self::Series(number) => SERIES.get(number).copied().unwrap_or("--muted"),
         }
     }
 }
+
+/// The CSS variables of [`Colour::Series`].
+const SERIES: [&str; 8] = [
+    "--series-1",
+    "--series-2",
+    "--series-3",
+    "--series-4",
+    "--series-5",
+    "--series-6",
+    "--series-7",
+    "--series-8",
+];
 
 /// One axis.
 pub struct Axis {
@@ -81,6 +107,8 @@ pub struct Axis {
 pub enum Mark {
     /// A line through points.
     Line(Colour, Vec<(f64, f64)>),
+    /// A thin, faint line through points: one of many.
+    Thin(Colour, Vec<(f64, f64)>),
     /// A thin dashed line from point to point.
     Dashed(Colour, (f64, f64), (f64, f64)),
     /// A dot for each point.
@@ -115,7 +143,7 @@ impl Chart {
             title: self.title,
             problem: error.to_string(),
         })?;
-        for colour in Colour::ALL {
+        for colour in Colour::all() {
             let RGBColor(r, g, b) = colour.rgb();
             let variable = format!("var({})", colour.variable());
             svg = svg.replace(&format!("#{r:02X}{g:02X}{b:02X}"), &variable);
@@ -194,6 +222,10 @@ impl Chart {
         match mark {
             Mark::Line(colour, points) => {
                 let style = colour.rgb().stroke_width(4);
+                drawing.draw_series(LineSeries::new(points.iter().map(point), style))?;
+            }
+            Mark::Thin(colour, points) => {
+                let style = colour.rgb().mix(0.45).stroke_width(2);
                 drawing.draw_series(LineSeries::new(points.iter().map(point), style))?;
             }
             Mark::Dashed(colour, from, to) => {

@@ -18,6 +18,7 @@ mod occlusion;
 mod overview;
 mod picture;
 mod probabilities;
+mod sweep;
 mod training;
 mod trust;
 

@@ -7,7 +7,8 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpListener,
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -284,5 +285,63 @@ fn a_lender_without_a_token_or_a_free_port_does_not_start() {
     assert_eq!(
         sandbox.run("train", &["--serve-device", "flex"]).code,
         Some(2)
+    );
+}
+
+/// A way to an address on which everything takes so long, each way.
+fn delayed(to: &str, delay: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let to = to.to_owned();
+    thread::spawn(move || {
+        for near in listener.incoming() {
+            let near = near.unwrap();
+            let far = TcpStream::connect(&to).unwrap();
+            for (from, to) in [(&near, &far), (&far, &near)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                to.set_nodelay(true).unwrap();
+                let (send, sent) = mpsc::channel::<(Instant, Vec<u8>)>();
+                thread::spawn(move || {
+                    for (when, bytes) in sent {
+                        thread::sleep(when.saturating_duration_since(Instant::now()));
+                        if to.write_all(&bytes).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+                thread::spawn(move || {
+                    let mut buffer = vec![0; 1 << 16];
+                    while let Ok(count @ 1..) = from.read(&mut buffer) {
+                        let part = (Instant::now() + delay, buffer[..count].to_vec());
+                        if send.send(part).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn lenders_twenty_milliseconds_away_compute_the_same_bits() {
+    let sandbox = Sandbox::new();
+    let lenders = [(); 2].map(|()| Lender::start(&sandbox, "flex"));
+    let far = lenders.each_ref().map(|lender| {
+        let listens = lender.address.trim_start_matches("remote://");
+        format!("remote://{}", delayed(listens, Duration::from_millis(20)))
+    });
+    let short = ["--set", "data.limit=640", "--token-file", TOKEN];
+    let near = lenders.each_ref().map(|lender| &lender.address[..]);
+    let far = far.each_ref().map(|address| &address[..]);
+    for (run, [first, second]) in [("near", near), ("far", far)] {
+        let devices = ["--device", first, "--device", second];
+        sandbox.train(run, &[&devices[..], &short].concat());
+    }
+    assert_eq!(
+        sandbox.bytes("near/model/model.bpk"),
+        sandbox.bytes("far/model/model.bpk")
     );
 }

@@ -7,6 +7,7 @@ mod common;
 use std::{net::TcpListener, thread};
 
 use burn::{
+    backend::{Flex, ops::FloatTensorOps as _},
     module::Module,
     nn::{
         BatchNorm, BatchNormConfig, Linear, LinearConfig,
@@ -26,15 +27,12 @@ use kernels::{
 const TOKEN: &str = "a token of these tests";
 
 /// A device of this machine, lent over its loopback interface.
-fn lent(device: &Device, prepared: bool) -> Device {
+fn lent(device: &Device, prepare: impl FnOnce(RemoteServer) -> RemoteServer) -> Device {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("ws://{}", listener.local_addr().unwrap());
     let server =
         RemoteServer::new([device.clone()]).with_authorizer(TokenAuthorizer::new(TOKEN).unwrap());
-    let server = match prepared {
-        true => lend(server, device),
-        false => server,
-    };
+    let server = prepare(server);
     thread::spawn(move || server.serve(WebSocketTransport::from_listener(listener)));
     let host = RemoteHost::websocket(&address).with_credential(TOKEN);
     Device::remote_options(&host).init().unwrap()
@@ -112,7 +110,7 @@ fn train(device: &Device) -> Vec<TensorData> {
 #[test]
 fn a_network_learns_the_same_bits_on_a_lent_device() {
     for device in [Device::flex(), Device::ndarray()] {
-        let remote = lent(&device, true);
+        let remote = lent(&device, |server| lend(server, &device));
         assert!(greet(&remote).unwrap().kernels);
         assert_eq!(train(&remote), train(&device), "{device:?}");
     }
@@ -120,11 +118,26 @@ fn a_network_learns_the_same_bits_on_a_lent_device() {
 
 #[test]
 fn what_is_lent_by_another_program_is_refused() {
-    let remote = lent(&Device::flex(), false);
+    let remote = lent(&Device::flex(), |server| server);
     let refused = greet(&remote);
     assert!(
         matches!(refused, Err(GreetError::Foreign { .. })),
         "{refused:?}"
     );
     assert!(matches!(greet(&Device::flex()), Err(GreetError::Local)));
+}
+
+#[test]
+fn a_lender_of_another_version_is_refused() {
+    let remote = lent(&Device::flex(), |server| {
+        server.with_custom_op::<Flex, _>("kernels.hello", |handles, operation, device| {
+            let answer = Flex::float_from_data(TensorData::from([99.0_f32, 1.0]), device);
+            handles.register_float_tensor::<Flex>(&operation.outputs[0].id, answer);
+        })
+    });
+    let refused = greet(&remote);
+    assert!(
+        matches!(refused, Err(GreetError::Version { theirs: 99 })),
+        "{refused:?}"
+    );
 }

@@ -11,6 +11,8 @@ use data::Batch;
 use model::Network;
 use report::Answer;
 
+use crate::together::Together;
+
 /// A [`Network`] that can be trained. It is the network in everything else: its records have the
 /// network's own parameter names, so that a training checkpoint and a published model hold the
 /// same `model.bpk`.
@@ -98,18 +100,27 @@ pub enum StepResult {
 }
 
 impl StepResult {
-    /// Reads many with one wait.
+    /// Reads many with one wait; `lent` says whether devices are lent, and which way that takes.
     ///
     /// # Errors
     /// If the device failed in anything that it was given before.
     pub fn read_all<'a>(
         results: impl Iterator<Item = &'a StepResult> + Clone,
+        lent: bool,
     ) -> Result<Vec<BatchResult>, ExecutionError> {
         let unread = results.clone().flat_map(|result| match result {
             StepResult::Logits(parts) => &parts[..],
             StepResult::Read(_) => &[],
         });
-        let logits = read(unread.map(|(logits, _)| logits))?;
+        let unread = unread.map(|(logits, _)| logits.clone());
+        let logits = if lent {
+            let mut together = Together::default();
+            unread.for_each(|logits| together.add(logits));
+            together.read()?
+        } else {
+            let transaction = unread.fold(Transaction::default(), Transaction::register);
+            transaction.try_execute()?
+        };
         let mut logits = logits.iter();
         let results = results.map(|result| match result {
             StepResult::Logits(parts) => {
@@ -125,35 +136,11 @@ impl StepResult {
     }
 }
 
-/// Reads tensors with one wait for each device.
-fn read<'a>(
-    tensors: impl Iterator<Item = &'a Tensor<2>>,
-) -> Result<Vec<TensorData>, ExecutionError> {
-    let tensors: Vec<&Tensor<2>> = tensors.collect();
-    let mut devices: Vec<Device> = Vec::new();
-    for tensor in &tensors {
-        if !devices.contains(&tensor.device()) {
-            devices.push(tensor.device());
-        }
-    }
-    let mut data: Vec<Option<TensorData>> = vec![None; tensors.len()];
-    for device in devices {
-        let here = |at: &usize| tensors[*at].device() == device;
-        let places: Vec<usize> = (0..tensors.len()).filter(here).collect();
-        let tensors = places.iter().map(|at| tensors[*at].clone());
-        let transaction = tensors.fold(Transaction::default(), Transaction::register);
-        for (at, values) in places.into_iter().zip(transaction.try_execute()?) {
-            data[at] = Some(values);
-        }
-    }
-    Ok(data.into_iter().flatten().collect())
-}
-
 impl ItemLazy for StepResult {
     fn sync(self) -> Result<Self, ExecutionError> {
         Ok(match self {
             StepResult::Logits(_) => {
-                let result = Self::read_all([&self].into_iter())?;
+                let result = Self::read_all([&self].into_iter(), false)?;
                 StepResult::Read(result.into_iter().next().unwrap_or_default())
             }
             read => read,

@@ -55,6 +55,7 @@ mod summary;
 mod sweep;
 mod tensorboard;
 mod terminal;
+mod together;
 mod watchers;
 
 pub use args::{Args, Command};

@@ -41,6 +41,7 @@ pub(crate) struct Step {
 /// Steps that were made and not read yet, in their order.
 pub(crate) struct Pending {
     most: usize,
+    lent: bool,
     steps: Vec<Step>,
     read: Instant,
 }
@@ -54,6 +55,7 @@ impl Pending {
                 Backend::NdArray | Backend::Flex => 1,
                 Backend::Wgpu => MOST,
             },
+            lent,
             steps: Vec::new(),
             read: Instant::now(),
         }
@@ -71,7 +73,8 @@ impl Pending {
 
     /// Reads them all; afterwards there are none.
     fn read(&mut self) -> Result<Vec<(Step, BatchResult)>, ExecutionError> {
-        let results = StepResult::read_all(self.steps.iter().map(|step| &step.item.item))?;
+        let results =
+            StepResult::read_all(self.steps.iter().map(|step| &step.item.item), self.lent)?;
         self.read = Instant::now();
         let read = self.steps.drain(..).zip(results);
         Ok(read

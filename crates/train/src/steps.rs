@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     optim::{GradientsAccumulator, GradientsParams},
-    tensor::{Device, ExecutionError, Tensor, TensorData, Transaction},
+    tensor::{Device, ExecutionError, Tensor, TensorData},
     train::{Learner, TrainOutput, TrainStep as _},
 };
 use data::Batch;
@@ -19,6 +19,7 @@ use data::Batch;
 use crate::{
     learner::{StepResult, Trainee},
     outcome::TrainingError,
+    together::Together,
 };
 
 /// The gradients of the batch's mean loss on the first device, where the weights are, and what the batch came to.
@@ -111,13 +112,13 @@ fn moved(
 #[derive(Default)]
 struct Asked {
     gradients: Option<GradientsParams>,
-    transaction: Transaction,
+    together: Together,
     ids: Vec<ParamId>,
 }
 
 impl Asked {
     fn read(self) -> Result<HashMap<ParamId, TensorData>, ExecutionError> {
-        let data = self.transaction.try_execute()?;
+        let data = self.together.read()?;
         Ok(self.ids.into_iter().zip(data).collect())
     }
 }
@@ -129,8 +130,7 @@ impl ModuleVisitor for Asked {
             Some(gradients) => gradients.get::<D>(param.id),
         };
         if let Some(tensor) = asked {
-            let transaction = std::mem::take(&mut self.transaction);
-            self.transaction = transaction.register(tensor);
+            self.together.add(tensor);
             self.ids.push(param.id);
         }
     }

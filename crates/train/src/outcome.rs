@@ -59,6 +59,7 @@ pub enum TrainingError {
         source: std::io::Error,
     },
     /// A device that another machine lends is gone.
+    #[cfg(feature = "remote")]
     #[error(
         "{what}; the epochs that were finished are kept; go on with: {resume}, on other devices by --device or here without"
     )]

@@ -124,6 +124,14 @@ const COMMANDS: &[(&str, How)] = &[
         Elsewhere("tests/download.rs, with a server on this machine"),
     ),
     (
+        "cargo run -p train --release --features remote-server -- --serve-device flex --token-file token",
+        Elsewhere("tests/remote.rs, on a port of its own"),
+    ),
+    (
+        "cargo run -p train --release --features remote -- --device remote://127.0.0.1:7010 --token-file token",
+        Elsewhere("tests/remote.rs, with a lender"),
+    ),
+    (
         "cargo run -p train --release --features wgpu -- --backend wgpu",
         With("wgpu"),
     ),

@@ -317,6 +317,10 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
+        "python3 bench/seeds.py --count 20 --set training.epochs=4 --no-save",
+        Shortened(ONE_SEED, SEEDS),
+    ),
+    (
         "python3 bench/seeds.py --config configs/fast.toml --count 20",
         Shortened(ONE_SEED, SEEDS),
     ),

@@ -337,7 +337,7 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
-        "python3 bench/seeds.py --config configs/committee.toml --count 2",
+        "python3 bench/seeds.py --config configs/committee.toml --count 4",
         Shortened(ONE_SEED, SEEDS),
     ),
     (

@@ -24,6 +24,8 @@ use crate::sweep::SweepArgs;
   train --config configs/adapt.toml --start-from artifacts/pretrained --set data.also='[\"new\"]'
                                                 learn from the images in the folder new, too
   train --resume artifacts/latest               go on with a run
+  train --device remote://gpu-box:7010 --token-file token
+                                                compute the steps on a device that is lent there
   train sweep configs/sweeps/recipes.toml       many runs: recipes over seeds, compared
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."

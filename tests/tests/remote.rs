@@ -81,6 +81,10 @@ fn two_lent_devices_learn_what_one_learns_and_the_same_bits_each_time() {
         sandbox.bytes("again/model/model.bpk")
     );
     // Normalizations see halves of a batch, so that the bits are others.
+    assert_ne!(
+        sandbox.bytes("two/model/model.bpk"),
+        sandbox.bytes("one/model/model.bpk")
+    );
     let apart = (accuracy(&sandbox, "one") - accuracy(&sandbox, "two")).abs();
     assert!(apart < 0.02, "{apart}\n{}", one.stderr);
 }

@@ -387,3 +387,28 @@ fn copies_of_an_image_are_bent_each_in_its_own_way_and_the_main_set_as_ever() {
     assert!(images[1] != images[2]);
     assert!(images[0] == shown(&plain));
 }
+
+#[test]
+fn a_batch_is_split_into_parts_in_order_whose_shares_add_up() {
+    let whole = loader(11, 11).epoch(1).next().unwrap().unwrap();
+    let (images, labels) = (pixels(&whole), whole.labels.clone());
+    let devices = [
+        Device::ndarray().autodiff(),
+        Device::flex(),
+        Device::ndarray(),
+    ];
+    let parts = whole.clone().split(&devices);
+    let sizes: Vec<usize> = parts.iter().map(|part| part.labels.len()).collect();
+    assert_eq!(sizes, [3, 4, 4]);
+    let shares: Vec<f32> = parts.iter().map(|part| part.share).collect();
+    assert_eq!(shares, [3.0 / 11.0, 4.0 / 11.0, 4.0 / 11.0]);
+    let joined: Vec<u16> = parts.iter().flat_map(|part| part.labels.to_vec()).collect();
+    assert_eq!(joined, *labels);
+    for (part, device) in parts.iter().zip(&devices) {
+        assert_eq!(part.images.device(), *device);
+    }
+    assert_eq!(parts.iter().flat_map(pixels).collect::<Vec<u8>>(), images);
+    // Nobody gets nothing to do.
+    let few = loader(2, 2).epoch(1).next().unwrap().unwrap();
+    assert_eq!(few.split(&devices).len(), 2);
+}

@@ -2,7 +2,7 @@
 //!
 //! Burn sends the operations of its backends to a lender one by one; a layer made of them is many times slower than
 //! the kernels. So each operation of this crate crosses as one custom operation: the borrower's side builds it
-//! ([`borrow`](self)), and a lender that [`lend`] has prepared runs the kernel on its own tensors. What a
+//! (`borrow.rs`), and a lender that [`lend`] has prepared runs the kernel on its own tensors. What a
 //! forward pass keeps for the backward pass stays with the lender, as tensors that the borrower holds by name.
 //!
 //! Borrower and lender have to be of one version of this crate: [`greet`] asks before anything else does.

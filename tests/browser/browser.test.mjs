@@ -70,6 +70,9 @@ async function draw(page, points) {
   await page.mouse.up();
 }
 
+/** The answer to what is on the page now; while it is drawn there are answers to parts of it. */
+const answered = (page) => page.locator('#verdict:is(.good, .bad)[aria-busy="false"]').waitFor();
+
 const SEVEN = [[0.3, 0.25], [0.68, 0.25], [0.45, 0.8]];
 
 /** A PNG with random strokes that resemble nothing. */
@@ -142,7 +145,7 @@ test("a drawn digit gets probabilities, the network's input and a verdict while 
   await page.locator("#bars li").first().waitFor();
   assert.equal(await page.locator("#state").textContent(), "Nothing yet");
   await draw(page, SEVEN);
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
   assert.match(await page.locator("#bars li.first .value, #bars .value").first().textContent(), /%|–/);
   assert.equal(await page.locator("#bars li").count(), 10);
   assert.match(await page.locator("#state").textContent(), /^(Accepted|Not accepted)/);
@@ -156,7 +159,7 @@ test("clearing takes the answer away", async () => {
   const page = await person();
   await page.goto(base);
   await draw(page, SEVEN);
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
   await page.getByRole("button", { name: "Clear" }).click();
   await page.locator("#verdict:not(.good, .bad)").waitFor();
   await page.waitForTimeout(300);
@@ -170,7 +173,7 @@ test("a digit can be drawn with keys alone", async () => {
   await page.keyboard.press("Space");
   for (let i = 0; i < 14; i += 1) await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Space");
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
 });
 
 test("a dropped picture is classified", async () => {
@@ -185,7 +188,7 @@ test("a dropped picture is classified", async () => {
     return data;
   }, png);
   await page.dispatchEvent("#pad", "drop", { dataTransfer: transfer });
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
   assert.ok(await page.locator("#picture").isVisible());
 });
 
@@ -198,7 +201,7 @@ test("a file that is no picture is refused in words, and drawing goes on", async
   assert.notEqual(await page.locator("#trouble").textContent(), "");
   await page.getByRole("button", { name: "Clear" }).click();
   await draw(page, SEVEN);
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
   assert.ok(await page.locator("#trouble").isHidden());
 });
 
@@ -469,7 +472,7 @@ test("where pictures are whole, nothing is drawn", { skip: Boolean(process.env.S
   await page.locator("#bars li").first().waitFor();
   assert.ok(await page.locator("#paper").isHidden());
   await page.setInputFiles("#file", { name: "a.png", mimeType: "image/png", buffer: Buffer.from(await scribble(page), "base64") });
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
 });
 
 test("of several models one is chosen, and asked from then on", { skip: Boolean(process.env.SERVE_URL) && "needs the stand-in" }, async () => {
@@ -484,7 +487,7 @@ test("of several models one is chosen, and asked from then on", { skip: Boolean(
   const asked = page.waitForRequest((request) => request.url().includes("/predict?"));
   await page.setInputFiles("#file", { name: "a.png", mimeType: "image/png", buffer: Buffer.from(await scribble(page), "base64") });
   assert.equal(new URL((await asked).url()).searchParams.get("model"), "other one");
-  await page.locator("#verdict:is(.good, .bad)").waitFor();
+  await answered(page);
 });
 
 for (const colorScheme of ["light", "dark"]) {

@@ -100,6 +100,7 @@ const empty = () => !chosen && paper.empty;
 
 function changed() {
   version += 1;
+  pending(!empty());
   region = null;
   handing?.abort();
   handing = null;
@@ -204,12 +205,18 @@ function showInput(pixels) {
     canvas.width = width;
     canvas.height = height;
   }
-  canvas.setAttribute("aria-label", there ? `The network’s input, ${width} by ${height} pixels` : "Nothing yet");
+  canvas.setAttribute("aria-label", there ? `The network’s input, ${width} by ${height} pixels` : `No input: ${empty() ? "nothing was drawn or chosen" : "none was made of this picture"}`);
   write($("seen"), `${width} × ${height} pixels${channels > 1 ? ", colour" : ""}${model.picture === "framed" ? ", found, turned light on dark, scaled and centred" : ", the whole picture scaled"}.`);
+}
+
+/** Whether what stands there answers an earlier picture than the one that is there now. */
+function pending(yes) {
+  $("verdict").setAttribute("aria-busy", String(yes));
 }
 
 function showNothing(state = "Nothing yet") {
   if (!model) return;
+  pending(false);
   $("verdict").className = "verdict";
   write($("answer"), "–");
   $("answer").classList.remove("long");
@@ -221,6 +228,7 @@ function showNothing(state = "Nothing yet") {
 }
 
 function show(said) {
+  pending(false);
   $("verdict").className = `verdict ${said.accepted ? "good" : "bad"}`;
   const name = said.class ?? "?";
   write($("answer"), name);

@@ -77,7 +77,7 @@ fn precision(name: &str) -> Result<Precision, String> {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     // As `train` does: parallel sections then begin and end without a switch of threads.
-    rayon::scope(|_| measure(&args))
+    rayon::scope(|_| kernels::awake(|| measure(&args)))
 }
 
 fn measure(args: &Args) -> anyhow::Result<()> {

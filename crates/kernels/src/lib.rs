@@ -42,7 +42,7 @@
 //!
 //! Work is spread over rayon's pool. A program whose training loop runs on a thread of that pool, inside
 //! `rayon::scope(|_| ...)`, saves waking a thread and being woken at every operation, which a step of a few
-//! milliseconds feels.
+//! milliseconds feels. Inside [`awake`] the other threads don't fall asleep between its operations either.
 //!
 //! Results are the same bits on any number of threads. They differ in the last bits between instruction
 //! sets, which are chosen at run time.
@@ -68,6 +68,7 @@
     )
 )]
 
+mod awake;
 mod bf16;
 mod chunks;
 pub mod conv;
@@ -90,6 +91,7 @@ mod recycle;
 mod scratch;
 mod simd;
 
+pub use awake::awake;
 pub use error::Error;
 #[cfg(feature = "burn")]
 pub use layers::{Conv, Dense, conv2d, linear};

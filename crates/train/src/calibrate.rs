@@ -1,5 +1,6 @@
 //! The calibration of what was trained, on images that it was not trained on.
 
+use data::LabelledImages;
 use evaluation::{Calibration, RiskTarget};
 use model::{Beside, Classifier, Seen, Views};
 
@@ -13,7 +14,7 @@ impl Plan {
         (classifier, epoch): (&Classifier, usize),
         outcomes: &mut [Outcome],
     ) -> Result<Option<Seen>, Failure> {
-        let Some(images) = self.images.chosen(&self.split.validation) else {
+        let Some(images) = self.held_out.clone() else {
             return Ok(None);
         };
         let known = match outcomes {
@@ -34,21 +35,26 @@ impl Plan {
             .transpose()?)
     }
 
-    /// Fits the calibration on the images that the recipe names; none where there are none.
+    /// The validation images as other hands might have drawn them, if the recipe asks for that; `images` are those
+    /// that they are among.
+    pub(crate) fn augmented(&self, images: &LabelledImages) -> Option<LabelledImages> {
+        let kinds = self.pens(self.config.data.validation_augmentation);
+        let (held_out, seed) = (&self.split.validation, self.config.seed);
+        match kinds.is_identity() {
+            true => None,
+            false => images.augmented(&kinds, held_out, seed),
+        }
+    }
+
+    /// Fits the calibration on the images that the recipe names, and beside them on augmented ones; none where there
+    /// are none.
     pub(crate) fn calibrate(
         &self,
         classifier: &Classifier,
         held_out: Option<&Seen>,
         judged: Option<&Seen>,
+        augmented: Option<LabelledImages>,
     ) -> Result<Option<Calibration>, Failure> {
-        let kinds = self.pens(self.config.data.validation_augmentation);
-        let augmented = match kinds.is_identity() {
-            true => None,
-            false => {
-                let (held_out, seed) = (&self.split.validation, self.config.seed);
-                self.images.augmented(&kinds, held_out, seed)
-            }
-        };
         let augmented = augmented
             .map(|images| Seen::new(classifier, images))
             .transpose()?;

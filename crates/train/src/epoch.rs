@@ -74,8 +74,10 @@ impl Run<'_> {
             ..self.plan.manifest.clone()
         };
         let classifier = Classifier::of(self.judged(learner).0, manifest);
-        let (images, rows) = &self.plan.held;
-        let total_items = rows.len();
+        let Some(images) = &self.plan.held_out else {
+            return Ok(Some(Validated::default()));
+        };
+        let total_items = images.len();
         let events = &mut self.components.event_processor;
         events
             .process_valid(LearnerEvent::StartSplit {
@@ -84,26 +86,25 @@ impl Run<'_> {
             })
             .map_err(|error| failed(&error))?;
         let mut validated = Validated::default();
-        for (iteration, rows) in (1..).zip(rows.chunks(EVALUATION_BATCH)) {
+        let batches = images
+            .pixels()
+            .chunks(EVALUATION_BATCH * images.shape().len());
+        let labels = images.labels().chunks(EVALUATION_BATCH);
+        for (iteration, (pixels, labels)) in (1..).zip(batches.zip(labels)) {
             if self.plan.dashboard {
                 terminal::ctrl_c_is_a_signal();
             }
             if interrupted(&self.plan.interrupt, &self.components.interrupter) {
                 return Ok(None);
             }
-            let Some(batch) = images.chosen(rows) else {
-                continue;
-            };
-            let outputs = classifier
-                .outputs(batch.pixels())
-                .map_err(|error| failed(&error))?;
+            let outputs = classifier.outputs(pixels).map_err(|error| failed(&error))?;
             let Validated {
                 result: total,
                 answers,
                 outputs: all,
             } = &mut validated;
             let rows = outputs.iter().map(|output| &output.logits[..]);
-            let result = BatchResult::of(rows, batch.labels(), |answer| answers.push(answer));
+            let result = BatchResult::of(rows, labels, |answer| answers.push(answer));
             *total += result;
             all.extend(outputs);
             let progress = Progress::new(all.len(), total_items, Some("items".into()));

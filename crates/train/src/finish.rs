@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use data::LabelledImages;
 use evaluation::{Fared, Temperature, metrics};
 use model::{
     Classifier, Seen,
@@ -30,6 +31,7 @@ impl Plan {
         &self,
         args: &Args,
         outcomes: &mut [Outcome],
+        augmented: Option<LabelledImages>,
         began: Instant,
     ) -> Result<(), Failure> {
         let mut members = Vec::with_capacity(outcomes.len());
@@ -48,7 +50,8 @@ impl Plan {
         manifest.training = None;
         let held_out = self.held_out((&classifier, latest), outcomes)?;
         let judged = self.judged(&classifier)?;
-        manifest.calibration = self.calibrate(&classifier, held_out.as_ref(), judged.as_ref())?;
+        manifest.calibration =
+            self.calibrate(&classifier, held_out.as_ref(), judged.as_ref(), augmented)?;
         let validation = together(&members, held_out.as_ref());
         if !others.is_empty() {
             manifest.metrics.clear();

@@ -79,9 +79,9 @@ impl LivePage {
         }
     }
 
-    /// The images that the validation images are among, and their places.
-    pub fn held(&self) -> (&LabelledImages, &[u32]) {
-        (&self.live.images, &self.live.rows)
+    /// The validation images, if there are any.
+    pub fn held_out(&self) -> Option<&LabelledImages> {
+        self.live.held_out.as_ref()
     }
 
     /// Training begins, or goes on after so many steps.
@@ -174,11 +174,10 @@ impl LivePage {
     }
 
     fn figures(&self, epoch: usize, network: &Network, answers: &[Answer]) -> Learned {
-        let (images, rows) = self.held();
-        let classes = images.classes().len();
+        let classes = self.live.classes.len();
         let (mut all, mut right) = (vec![0; classes], vec![0; classes]);
-        for (row, answer) in rows.iter().zip(answers) {
-            let label = images.label(*row as usize);
+        let labels = self.held_out().map_or(&[][..], LabelledImages::labels);
+        for (&label, answer) in labels.iter().zip(answers) {
             all[usize::from(label)] += 1;
             right[usize::from(label)] += u32::from(label == answer.class);
         }

@@ -17,10 +17,8 @@ use crate::{
     progress::say,
 };
 
-/// The sets of `data.also`, read.
+/// What the sets of `data.also` are for.
 pub(crate) struct More {
-    /// The main set's images and then those of the others.
-    pub(crate) images: LabelledImages,
     /// What is learned from beside the main set.
     sets: Vec<Set>,
     /// The images that judge, which are in none of the others.
@@ -28,20 +26,20 @@ pub(crate) struct More {
 }
 
 struct Set {
-    /// Of the images of all.
+    /// Among the images of all.
     indices: Vec<u32>,
     weight: f64,
 }
 
 impl More {
     /// Reads the sets, and fills in which images they are; those that a recipe names already have to be the
-    /// same.
+    /// same. Beside them it returns the main set's images followed by theirs.
     pub(crate) fn read(
         args: &Args,
         config: &mut Config,
         main: &LabelledImages,
         split: &Split,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, LabelledImages), Failure> {
         let (spec, seed) = (main.spec(), config.split_seed());
         let mut read = Vec::with_capacity(config.data.also.len());
         for set in &mut config.data.also {
@@ -101,11 +99,7 @@ impl More {
                  … or test/); add some, or calibrate on \"validation\""
             )));
         }
-        Ok(More {
-            images,
-            sets,
-            judge,
-        })
+        Ok((More { sets, judge }, images))
     }
 
     /// Adds what is learned from to the main set's.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use data::{Augmentation, LabelledImages, Normalization, Source, Spec, Split, mnist};
+use data::{Augmentation, LabelledImages, Normalization, Source, Spec, Split, SplitDigest, mnist};
 use model::{
     Backend, Device, Manifest, PictureInput, Provenance, Summary,
     checkpoint::{DataDigests, FORMAT_VERSION, Versions},
@@ -37,7 +37,12 @@ pub(crate) struct Plan {
     pub(crate) products: kernels::Precision,
     pub(crate) run: Arc<RunDir>,
     pub(crate) source: Source,
-    pub(crate) images: LabelledImages,
+    /// Shape and classes of the images.
+    pub(crate) spec: Spec,
+    /// Which images are trained on and held out.
+    pub(crate) digest: SplitDigest,
+    /// Whether they are the ten digits in MNIST's frame.
+    shows_digits: bool,
     /// Read before training, so that what is wrong with them is said then; looked at when it is done.
     pub(crate) test: LabelledImages,
     /// The further images of `data.also`.
@@ -46,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) start: Option<Start>,
     pub(crate) normalization: Normalization,
     pub(crate) split: Split,
+    /// The validation images, if there are any.
+    pub(crate) held_out: Option<LabelledImages>,
     pub(crate) picture: PictureInput,
     /// The networks that are trained, at least one.
     pub(crate) members: Vec<Member>,
@@ -53,7 +60,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(args: &Args, mut config: Config) -> Result<Self, Failure> {
+    /// The plan, and the images that training takes: nothing after it does, and they are most of what a run holds.
+    pub(crate) fn new(args: &Args, mut config: Config) -> Result<(Self, LabelledImages), Failure> {
         // What TOML can't hold is refused before anything is read.
         config.to_toml()?;
         let backend: Backend = config
@@ -96,7 +104,8 @@ impl Plan {
         let test = test.map_err(inputs::unreadable)?;
         let split = inputs::split(&config, &images)?;
         inputs::check_single(&config, &shapes, &split)?;
-        let more = More::read(args, &mut config, &images, &split)?;
+        let held_out = images.chosen(&split.validation);
+        let (more, all_images) = More::read(args, &mut config, &images, &split)?;
         let recipe = config.to_toml()?;
         let mut start = match args.resume {
             None => Start::open(&config, &spec, &device)?,
@@ -125,7 +134,7 @@ impl Plan {
         };
         write()?;
         run.point_latest(Path::new(ARTIFACTS));
-        Ok(Plan {
+        let plan = Plan {
             more,
             start,
             normalization,
@@ -136,13 +145,17 @@ impl Plan {
             products,
             run,
             source,
-            images,
+            shows_digits: inputs::shows_digits(&images, picture),
+            digest: images.digest().clone(),
+            spec,
             test,
             split,
+            held_out,
             picture,
             members,
             quiet,
-        })
+        };
+        Ok((plan, all_images))
     }
 
     /// What is about to happen.
@@ -181,7 +194,7 @@ impl Plan {
             ));
         }
         if self.source != Source::Bundled {
-            let Spec { shape, classes } = self.images.spec();
+            let Spec { shape, classes } = &self.spec;
             say(format_args!(
                 "images of {shape}, {} classes: {}",
                 classes.len(),
@@ -192,7 +205,7 @@ impl Plan {
         let asked = |kinds: Option<Augmentation>| kinds.is_some_and(|kinds| kinds.styles > 0.0);
         let digits_only =
             data.negatives > 0.0 || asked(data.augmentation) || asked(data.validation_augmentation);
-        if !self.shows_digits() && digits_only {
+        if !self.shows_digits && digits_only {
             say(
                 "note: these are not the ten digits in MNIST's frame: what belongs to digits alone, \
                  styles in an augmentation and data.negatives, is off; configs/pictures.toml is a recipe for \
@@ -218,7 +231,7 @@ impl Plan {
             let epoch = restored.state.epoch;
             say(format_args!("going on after epoch {epoch}"));
         } else if let Some(start) = &self.start {
-            say(start.told(&member.config, &self.images.spec())?);
+            say(start.told(&member.config, &self.spec)?);
         }
         Ok(())
     }
@@ -228,18 +241,14 @@ impl Plan {
         self.split.train.len() + self.more.shown()
     }
 
-    fn shows_digits(&self) -> bool {
-        inputs::shows_digits(&self.images, self.picture)
-    }
-
     /// An augmentation as far as it suits the images.
     pub(crate) fn pens(&self, kinds: Option<Augmentation>) -> Augmentation {
-        inputs::pens(kinds, self.shows_digits())
+        inputs::pens(kinds, self.shows_digits)
     }
 
     /// Images of no digit for each digit; none where there are others.
     pub(crate) fn negatives(&self) -> f64 {
-        match self.shows_digits() {
+        match self.shows_digits {
             true => self.config.data.negatives,
             false => 0.0,
         }
@@ -247,13 +256,13 @@ impl Plan {
 
     /// What the checkpoints of a member state.
     pub(crate) fn manifest(&self, member: &Member) -> serde_json::Result<Manifest> {
-        let classes = self.images.classes();
+        let Spec { shape, classes } = &self.spec;
         Ok(Manifest {
             version: FORMAT_VERSION,
             architecture: self.config.network.clone(),
             members: 1,
             views: self.config.inference.views,
-            input: self.images.shape(),
+            input: *shape,
             picture: self.picture,
             normalization: self.normalization.clone(),
             classes: classes.names().to_vec(),
@@ -266,7 +275,7 @@ impl Plan {
                 config: serde_json::to_value(&member.config)?,
                 data: DataDigests {
                     source: self.source.name(),
-                    train: self.images.digest().clone(),
+                    train: self.digest.clone(),
                 },
                 backend: self.backend.name().to_owned(),
                 precision: self.config.training.precision,

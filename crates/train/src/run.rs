@@ -11,7 +11,7 @@ use burn::{
     optim::ModuleOptimizer,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
-use data::{LabelledImages, Loader};
+use data::{LabelledImages, Loader, Spec};
 use kernels::AdamW;
 use model::{Device, PictureInput};
 use report::Live;
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         interrupt.heed_end_of_input();
     }
     let loading = interrupt.leave_at_once("stopped before training began".into());
-    let plan = Plan::new(args, config)?;
+    let (plan, images) = Plan::new(args, config)?;
     drop(loading);
     plan.announce();
     let resume = plan.resume();
@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
             members => Some(format!("member {number} of {members}")),
         };
         plan.announce_member(member, name.as_deref())?;
-        let outcome = plan.train(number, member, args, &interrupt);
+        let outcome = plan.train(&images, (number, member), args, &interrupt);
         let outcome = outcome.map_err(|failure| match &name {
             None => failure,
             Some(name) => Failure {
@@ -106,17 +106,19 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let examining = interrupt.leave_at_once(format!(
         "stopped after training, in the examination; go on with: {resume}"
     ));
-    plan.finish(args, &mut outcomes, began)?;
+    let augmented = plan.augmented(&images);
+    drop(images);
+    plan.finish(args, &mut outcomes, augmented, began)?;
     drop(examining);
     Ok(0)
 }
 
 impl Plan {
-    /// Trains a member until the recipe, a plateau, the budget or a signal ends it.
+    /// Trains a member on images until the recipe, a plateau, the budget or a signal ends it.
     fn train(
         &self,
-        number: usize,
-        member: &Member,
+        images: &LabelledImages,
+        (number, member): (usize, &Member),
         args: &Args,
         interrupt: &Interrupt,
     ) -> Result<Outcome, Failure> {
@@ -132,7 +134,7 @@ impl Plan {
             Some(lenders) => lenders.devices().map(Device::autodiff).collect(),
         };
         let device = devices[0].clone();
-        let (train, valid) = self.loaders(config, &device, done + 1);
+        let (train, valid) = self.loaders(images, config, &device, done + 1);
         let steps = train.num_batches() * config.training.epochs;
         let schedule = Schedule::new(
             config.schedule.clone(),
@@ -140,11 +142,12 @@ impl Plan {
             steps,
         );
         let network = match (&self.start, checkpoint.is_none()) {
-            (Some(start), true) => start.network(config, &self.images.spec(), &device)?.network,
+            (Some(start), true) => start.network(config, &self.spec, &device)?.network,
             _ => {
-                let (seed, input) = (config.seed, self.images.shape());
-                let classes = self.images.classes().len();
-                config.network.init(seed, input, classes, &device)?
+                let Spec { shape, classes } = &self.spec;
+                config
+                    .network
+                    .init(config.seed, *shape, classes.len(), &device)?
             }
         };
         let progress = Progress::new(self.quiet);
@@ -161,7 +164,7 @@ impl Plan {
             schedule: schedule.clone(),
             run: Arc::clone(run),
             manifest: self.manifest(member)?,
-            held: (self.images.clone(), self.split.validation.clone()),
+            held_out: self.held_out.clone(),
             checkpoints: CheckpointSet::new(checkpoint, config.training.ema_decay.is_some()),
             interrupt: interrupt.clone(),
             dashboard: args.tui,
@@ -216,10 +219,18 @@ impl Plan {
             0 => None,
             _ => History::of(&member.run).ok(),
         };
-        let held = (self.images.clone(), self.split.validation.to_vec());
-        let is_ink = self.picture == PictureInput::Framed && self.images.shape().channels == 1;
+        let is_ink = self.picture == PictureInput::Framed && self.spec.shape.channels == 1;
+        let held_out = (self.held_out.clone(), self.split.validation.to_vec());
+        let classes = self.spec.classes.clone();
         let epochs = member.config.training.epochs;
-        let live = Live::new(name, held, is_ink, (epochs, steps), self.resume());
+        let live = Live::new(
+            name,
+            classes,
+            held_out,
+            is_ink,
+            (epochs, steps),
+            self.resume(),
+        );
         let runs = (Arc::clone(&self.run), Arc::clone(&member.run));
         let page = LivePage::new(runs, live, history.unwrap_or_default(), number < members);
         Watchers::new(Arc::clone(&member.run), member.config.clone(), page)
@@ -230,20 +241,20 @@ impl Plan {
         format!("train --resume {}", shell_word(self.run.path()))
     }
 
-    fn loaders(&self, config: &Config, device: &Device, first: usize) -> (Loader, Loader) {
-        let loader = |images: &LabelledImages, indices: &[u32], batch: usize, device: &Device| {
-            Loader::new(
-                images.clone(),
-                indices.into(),
-                &self.normalization,
-                batch,
-                device,
-            )
+    fn loaders(
+        &self,
+        images: &LabelledImages,
+        config: &Config,
+        device: &Device,
+        first: usize,
+    ) -> (Loader, Loader) {
+        let loader = |indices: &[u32], batch: usize, device: &Device| {
+            let normalization = &self.normalization;
+            Loader::new(images.clone(), indices.into(), normalization, batch, device)
         };
         let training = &config.training;
         let augmentation = self.pens(config.data.augmentation);
-        let (images, indices) = (&self.more.images, &self.split.train);
-        let train = loader(images, indices, training.batch_size, device);
+        let train = loader(&self.split.train, training.batch_size, device);
         let train = self
             .more
             .join(train, config.seed)
@@ -253,12 +264,7 @@ impl Plan {
             .starting_at(first);
         (
             train,
-            loader(
-                &self.images,
-                &self.split.validation,
-                EVALUATION_BATCH,
-                &self.device,
-            ),
+            loader(&self.split.validation, EVALUATION_BATCH, &self.device),
         )
     }
 }

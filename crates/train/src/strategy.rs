@@ -58,8 +58,8 @@ pub struct Loop {
     pub run: Arc<RunDir>,
     /// What every checkpoint states, but for metrics and training state.
     pub manifest: Manifest,
-    /// The images that the validation images are among, and their places.
-    pub held: (LabelledImages, Vec<u32>),
+    /// The validation images, if there are any.
+    pub held_out: Option<LabelledImages>,
     /// Burn's checkpointers.
     pub checkpoints: CheckpointSet,
     /// Whether to stop.
@@ -159,7 +159,7 @@ impl Run<'_> {
         if first <= self.plan.config.epochs && self.should_stop(outcome).is_none() {
             outcome.watchers.begin(outcome.state.step);
         }
-        if first == 1 && !self.plan.held.1.is_empty() {
+        if first == 1 && self.plan.held_out.is_some() {
             let Some(validated) = self.validate(learner, 0)? else {
                 return Ok(Stop::Interrupted);
             };
@@ -187,15 +187,15 @@ impl Run<'_> {
             };
             // Also brings the running statistics of the batch normalization up to date, which the
             // checkpoint saves.
-            let validated = match self.plan.held.1.is_empty() {
-                true => {
+            let validated = match &self.plan.held_out {
+                None => {
                     self.judged(learner);
                     Validated {
                         result: trained,
                         ..Validated::default()
                     }
                 }
-                false => match self.validate(learner, epoch)? {
+                Some(_) => match self.validate(learner, epoch)? {
                     Some(validated) => validated,
                     None => return Ok(Stop::Interrupted),
                 },
@@ -210,6 +210,19 @@ impl Run<'_> {
 
     /// One pass over the training images, or `None` if it was interrupted.
     fn train_epoch(
+        &mut self,
+        learner: &mut Learner<Trainee>,
+        outcome: &mut Outcome,
+        epoch: usize,
+    ) -> Result<Option<BatchResult>, TrainingError> {
+        match self.plan.backend {
+            // This machine's threads have little to do.
+            Backend::Wgpu => self.steps(learner, outcome, epoch),
+            _ => kernels::awake(|| self.steps(learner, outcome, epoch)),
+        }
+    }
+
+    fn steps(
         &mut self,
         learner: &mut Learner<Trainee>,
         outcome: &mut Outcome,

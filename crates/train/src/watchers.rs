@@ -40,8 +40,8 @@ struct Watching {
 pub struct Seen<'a> {
     /// The network, without automatic differentiation.
     pub network: &'a Network,
-    /// The images that the validation images are among, and their places.
-    pub held: (&'a LabelledImages, &'a [u32]),
+    /// The validation images, if there are any.
+    pub held_out: Option<&'a LabelledImages>,
     /// The answers to the validation images.
     pub answers: &'a [Answer],
 }
@@ -75,7 +75,7 @@ impl Watchers {
         let Some(watching) = &mut self.0 else { return };
         let seen = Seen {
             network,
-            held: watching.page.held(),
+            held_out: watching.page.held_out(),
             answers: &answers,
         };
         if let Some(events) = &mut watching.events {
@@ -127,7 +127,7 @@ impl Watchers {
         let Some(watching) = &mut self.0 else { return };
         let seen = Seen {
             network,
-            held: watching.page.held(),
+            held_out: watching.page.held_out(),
             answers: &answers,
         };
         if let Some(events) = &mut watching.events {
@@ -177,9 +177,11 @@ impl Seen<'_> {
     /// If the pictures can't be encoded.
     pub fn worst(&self) -> Result<Option<Worst>, PageError> {
         const COLUMNS: usize = 6;
-        let (images, rows) = self.held;
-        let answers = rows.iter().map(|row| *row as usize).zip(self.answers);
-        let mut wrong: Vec<(usize, &Answer)> = answers
+        let Some(images) = self.held_out else {
+            return Ok(None);
+        };
+        let mut wrong: Vec<(usize, &Answer)> = (0..)
+            .zip(self.answers)
             .filter(|(row, answer)| images.label(*row) != answer.class)
             .collect();
         if wrong.is_empty() {

@@ -39,17 +39,18 @@ pub struct Lesson<'a> {
     pub now: &'a [Answer],
 }
 
-/// The validation images, by their place among the training images.
+/// The validation images, and how they are drawn.
 #[derive(Clone, Copy)]
 pub struct Held<'a> {
     pub images: &'a LabelledImages,
-    pub rows: &'a [u32],
+    /// By what number each is known, that of its place among all images.
+    pub numbers: &'a [u32],
     pub look: Look,
 }
 
 impl Held<'_> {
-    pub fn label(&self, at: usize) -> u16 {
-        self.images.label(self.rows[at] as usize)
+    fn label(&self, at: usize) -> u16 {
+        self.images.label(at)
     }
 
     fn name(&self, class: u16) -> &str {
@@ -164,14 +165,14 @@ fn card(
     at: usize,
 ) -> Result<Markup, PageError> {
     let label = held.name(held.label(at));
-    let row = held.rows[at] as usize;
-    let alt = format!("Validation image {row}, labelled {}", isolated(label));
+    let number = held.numbers[at];
+    let alt = format!("Validation image {number}, labelled {}", isolated(label));
     let answer = |answer: Answer| {
         html! { (class_name(held.name(answer.class))) " (" (floor_percent(f64::from(answer.confidence))) ")" }
     };
     Ok(html! {
         li.card {
-            (picture::image(held.look, held.images.image(row), &alt)?)
+            (picture::image(held.look, held.images.image(at), &alt)?)
             p { strong { (class_name(label)) } }
             @if let Some(before) = before { p.note { "was " (answer(before[at])) } }
             p.note { "now " (answer(now)) }

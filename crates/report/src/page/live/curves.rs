@@ -15,7 +15,7 @@ const POINTS: usize = 240;
 impl Live {
     /// Loss and accuracy so far.
     pub(super) fn curves(&self, history: &History) -> Result<Section, PageError> {
-        let chance = 1.0 / self.images.classes().len().max(1) as f64;
+        let chance = 1.0 / self.classes.len().max(1) as f64;
         let end = self.epochs as f64;
         let curve = |name: &str| {
             let train = history.thinned("train", name, POINTS, self.steps.max(1) as f64);

@@ -35,7 +35,7 @@ impl Live {
             State::Interrupted => "Interrupted",
             State::Failed(_) => "Failed",
         };
-        let images = count(self.rows.len() as u64);
+        let images = count(self.numbers.len() as u64);
         let go_on = html! { code { (visible(&self.resume)) } };
         html! {
             p.kicker { (kicker) ": " (visible(&self.name)) }
@@ -47,7 +47,7 @@ impl Live {
                     Some((epoch, right)) => {
                         "Right on " (percent(right, 2)) " of " (images) " validation images after epoch " (epoch)
                     }
-                    None if self.rows.is_empty() => { "No image is held out to show what it learns" }
+                    None if self.held_out.is_none() => { "No image is held out to show what it learns" }
                     None => { "Nothing is known yet of what it has learned" }
                 }
             }
@@ -57,7 +57,7 @@ impl Live {
                 @match moment.state {
                     State::Training => {
                         @if let Some(left) = moment.left { "About " strong { (left) } " of training left. " }
-                        "Guessing would be right once in " (count(self.images.classes().len() as u64)) "."
+                        "Guessing would be right once in " (count(self.classes.len() as u64)) "."
                     }
                     State::Examining => {
                         "Now it is calibrated, and examined on test images that it has never seen: the report \

@@ -3,7 +3,7 @@
 mod curves;
 mod head;
 
-use data::LabelledImages;
+use data::{Classes, LabelledImages};
 use maud::html;
 use runs::History;
 
@@ -18,10 +18,12 @@ use super::{Document, confusion, learning};
 pub struct Live {
     /// Which run it is, and which of its networks.
     pub name: String,
-    /// The images that the validation images are among.
-    pub images: LabelledImages,
-    /// The places of the validation images.
-    pub rows: Vec<u32>,
+    /// What the images may show.
+    pub classes: Classes,
+    /// The validation images, if there are any.
+    pub held_out: Option<LabelledImages>,
+    /// By what number each of them is known, that of its place among all images.
+    pub numbers: Vec<u32>,
     /// Whether the images are ink on an empty ground.
     pub ink: bool,
     /// Epochs of the run.
@@ -94,15 +96,17 @@ impl Live {
     /// A page on which nothing has been learned yet.
     pub fn new(
         name: String,
-        (images, rows): (LabelledImages, Vec<u32>),
+        classes: Classes,
+        (held_out, numbers): (Option<LabelledImages>, Vec<u32>),
         ink: bool,
         (epochs, steps): (usize, usize),
         resume: String,
     ) -> Self {
         Self {
             name,
-            images,
-            rows,
+            classes,
+            held_out,
+            numbers,
             ink,
             epochs,
             steps,
@@ -117,19 +121,16 @@ impl Live {
     /// [`PageError::Images`] if there are not as many answers as validation images; the others only if a
     /// library fails.
     pub fn learn(&mut self, lesson: Lesson, history: &History) -> Result<(), PageError> {
-        if lesson.now.len() != self.rows.len() {
-            return Err(PageError::Images {
-                images: self.rows.len(),
-                examined: lesson.now.len(),
-            });
+        let images = self.held_out.as_ref().map_or(0, LabelledImages::len);
+        for given in [lesson.now.len(), self.numbers.len()] {
+            if given != images {
+                return Err(PageError::Images {
+                    images,
+                    examined: given,
+                });
+            }
         }
-        let held = Held {
-            images: &self.images,
-            rows: &self.rows,
-            look: Look::new(self.images.shape(), self.ink),
-        };
-        let names = self.images.classes().names();
-        let confusion = confused(held, lesson.now, names.len());
+        let names = self.classes.names();
         let progress = html! { (learning::figures(history.learning(), names)?) };
         let taught = Section::new(
             "course",
@@ -138,10 +139,16 @@ impl Live {
             "Class by class and filter by filter, epoch by epoch.",
             progress,
         );
-        if self.rows.is_empty() {
+        let Some(images) = &self.held_out else {
             self.drawn.sections = vec![taught];
             return Ok(());
-        }
+        };
+        let held = Held {
+            images,
+            numbers: &self.numbers,
+            look: Look::new(images.shape(), self.ink),
+        };
+        let confusion = confused(images, lesson.now);
         self.drawn.sections = vec![
             lesson::section(held, lesson)?,
             confusion::section_of(names, &confusion)?,
@@ -180,10 +187,11 @@ impl Live {
 }
 
 /// How often each class was taken for which.
-fn confused(held: Held, answers: &[Answer], classes: usize) -> Vec<Vec<u64>> {
+fn confused(images: &LabelledImages, answers: &[Answer]) -> Vec<Vec<u64>> {
+    let classes = images.classes().len();
     let mut confusion = vec![vec![0; classes]; classes];
-    for (at, answer) in answers.iter().enumerate() {
-        let row = confusion.get_mut(usize::from(held.label(at)));
+    for (label, answer) in images.labels().iter().zip(answers) {
+        let row = confusion.get_mut(usize::from(*label));
         if let Some(times) = row.and_then(|row| row.get_mut(usize::from(answer.class))) {
             *times += 1;
         }

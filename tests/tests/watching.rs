@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, path::Path, process::Child, thread::sleep, time::Duration};
+use std::{fs, io::Read, path::Path, process::Child, thread::sleep, time::Duration};
 
+use flate2::read::GzDecoder;
 use roxmltree::{Document, ParsingOptions};
 use tests::{Sandbox, root, smoke};
 
@@ -132,6 +133,22 @@ fn an_interrupted_run_says_so_and_what_it_learned_is_there_when_it_goes_on() {
     assert!(!page.contains("http-equiv=\"refresh\""));
     assert!(page.contains("The run was interrupted."));
     assert!(page.contains("train --resume run"));
+    // Each image bears the number and the label that it has in MNIST's files.
+    let file = fs::File::open(root().join("crates/data/mnist/train-labels-idx1-ubyte.gz")).unwrap();
+    let mut labels = Vec::new();
+    GzDecoder::new(file).read_to_end(&mut labels).unwrap();
+    let numbers = document.descendants().filter_map(|node| {
+        let alt = node.attribute("alt")?.strip_prefix("Validation image ")?;
+        let (number, label) = alt.split_once(", labelled ")?;
+        let label = label.trim_matches(|letter: char| !letter.is_ascii_digit());
+        Some((number.parse::<usize>().unwrap(), label.parse().unwrap()))
+    });
+    let numbers: Vec<(usize, u8)> = numbers.collect();
+    assert!(numbers.len() > 4, "{numbers:?}");
+    assert!(numbers.iter().any(|(number, _)| *number > 10_000));
+    for (number, label) in numbers {
+        assert_eq!(labels[8 + number], label, "{number}");
+    }
 
     sandbox.succeed("train", &["--resume", "run"]);
     let learned = sandbox.json("run/learning.json");

@@ -22,9 +22,9 @@ const NAP: Duration = Duration::from_micros(100);
 /// Runs `work`, and keeps the other threads of rayon's pool awake meanwhile, so that each parallel section of it begins
 /// at once.
 ///
-/// Rayon's threads fall asleep after some ten microseconds without work, and are longer in waking: a training step on a
-/// small network pauses for about that long between its operations, twenty times. This is what the threads of OpenMP
-/// do unasked (`GOMP_SPINCOUNT`, `KMP_BLOCKTIME`). It costs processor time in those pauses, though whoever else wants
+/// Rayon's threads fall asleep after some 30 looks for work, and waking one takes longer than a small operation does: a
+/// training step on a small network pauses for about that long between its operations. The threads of OpenMP stay
+/// awake unasked (`GOMP_SPINCOUNT`, `KMP_BLOCKTIME`). It costs processor time in those pauses, though whoever else wants
 /// the core gets it, and nothing changes in the results.
 ///
 /// On a thread that belongs to no pool it only runs `work`.

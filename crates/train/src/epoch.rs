@@ -5,6 +5,7 @@ use burn::{
     module::Module,
     train::{EventProcessorTraining, Learner, LearnerEvent, TrainingItem},
 };
+use data::LabelledImages;
 use model::{Classifier, Manifest, Output, Views};
 use report::Answer;
 
@@ -66,6 +67,7 @@ impl Run<'_> {
     pub(crate) fn validate(
         &mut self,
         learner: &Learner<Trainee>,
+        images: &LabelledImages,
         epoch: usize,
     ) -> Result<Option<Validated>, TrainingError> {
         let failed = |error: &dyn std::fmt::Display| TrainingError::Burn(error.to_string());
@@ -74,9 +76,6 @@ impl Run<'_> {
             ..self.plan.manifest.clone()
         };
         let classifier = Classifier::of(self.judged(learner).0, manifest);
-        let Some(images) = &self.plan.held_out else {
-            return Ok(Some(Validated::default()));
-        };
         let total_items = images.len();
         let events = &mut self.components.event_processor;
         events

@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) source: Source,
     /// Shape and classes of the images.
     pub(crate) spec: Spec,
-    /// Which images are trained on and held out.
+    /// Of the images that are trained on and held out, and their labels.
     pub(crate) digest: SplitDigest,
     /// Whether they are the ten digits in MNIST's frame.
     shows_digits: bool,

@@ -159,8 +159,9 @@ impl Run<'_> {
         if first <= self.plan.config.epochs && self.should_stop(outcome).is_none() {
             outcome.watchers.begin(outcome.state.step);
         }
-        if first == 1 && self.plan.held_out.is_some() {
-            let Some(validated) = self.validate(learner, 0)? else {
+        let held_out = self.plan.held_out.as_ref();
+        if let (1, Some(images)) = (first, held_out) {
+            let Some(validated) = self.validate(learner, images, 0)? else {
                 return Ok(Stop::Interrupted);
             };
             let (before, answers) = (validated.result, validated.answers);
@@ -187,7 +188,7 @@ impl Run<'_> {
             };
             // Also brings the running statistics of the batch normalization up to date, which the
             // checkpoint saves.
-            let validated = match &self.plan.held_out {
+            let validated = match held_out {
                 None => {
                     self.judged(learner);
                     Validated {
@@ -195,7 +196,7 @@ impl Run<'_> {
                         ..Validated::default()
                     }
                 }
-                Some(_) => match self.validate(learner, epoch)? {
+                Some(images) => match self.validate(learner, images, epoch)? {
                     Some(validated) => validated,
                     None => return Ok(Stop::Interrupted),
                 },

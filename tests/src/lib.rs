@@ -86,6 +86,8 @@ impl Sandbox {
         command
             .current_dir(self.0.path())
             .args(args)
+            // Without a session's folder, Mesa's Vulkan layer writes lines of its own that begin with "error".
+            .env("XDG_RUNTIME_DIR", self.0.path())
             .stdin(Stdio::null());
         command
     }

@@ -1,4 +1,4 @@
-//! In place of `lenders.rs` in a program that was built without it: there are no lenders.
+//! In place of `lenders` in a program that was built without it: there are no lenders.
 
 use burn::tensor::Device;
 

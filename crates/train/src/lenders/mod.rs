@@ -5,10 +5,12 @@
 //! one that hangs is waited for without end. So whatever a run waits for has a deadline, and a run that can't go
 //! on says which lender is why.
 
+mod address;
+mod error;
+
 use std::{
     any::Any,
-    fmt, fs, io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    fs,
     panic::{self, AssertUnwindSafe},
     path::Path,
     process,
@@ -17,112 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn::{
-    remote::{ConnectError, RemoteHost},
-    tensor::Device,
-};
+use burn::{remote::RemoteHost, tensor::Device};
 use kernels::remote::{GreetError, Lender as Greeting, greet};
-use thiserror::Error;
+
+pub use address::Address;
+pub use error::LenderError;
+use error::refusal;
 
 use crate::{agreement, outcome::TrainingError, progress::say};
-
-/// What an address begins with.
-const SCHEME: &str = "remote://";
-
-/// How long a machine may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// Where a device is lent, as `remote://HOST:PORT`, or `remote://HOST:PORT/INDEX` where a lender has several.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// With its port.
-    host: String,
-    index: usize,
-}
-
-/// Why a device can't be borrowed.
-#[derive(Debug, Error)]
-pub enum LenderError {
-    /// It isn't an address.
-    #[error(
-        "--device {0}: not an address of a device; write remote://HOST:PORT, such as remote://gpu-box:7010"
-    )]
-    Address(String),
-    /// Named twice.
-    #[error(
-        "--device {0}: named twice; each device gets a part of every batch, so name others or name it once"
-    )]
-    Twice(Address),
-    /// The token can't be read.
-    #[error("{path}: can't read the token: {source}", path = .path.display())]
-    Token {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The file holds no token.
-    #[error("{}: this file holds no token; make one with: openssl rand -hex 32 > FILE", .0.display())]
-    NoToken(std::path::PathBuf),
-    /// Nobody is there.
-    #[error(
-        "{at}: nobody lends a device there ({problem}); start `train --serve-device` on that machine, and check address and firewall"
-    )]
-    Unreachable {
-        /// Where.
-        at: Address,
-        /// What the operating system said.
-        problem: String,
-    },
-    /// Somebody is there who doesn't lend, or not to us.
-    #[error("{at}: {problem}")]
-    Refused {
-        /// Where.
-        at: Address,
-        /// In words, and the way out.
-        problem: String,
-    },
-    /// It computes wrong numbers.
-    #[error("{at}: {source}")]
-    Wrong {
-        /// Where.
-        at: Address,
-        /// What differs.
-        source: agreement::AgreementError,
-    },
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}", self.host)?;
-        match self.index {
-            0 => Ok(()),
-            index => write!(f, "/{index}"),
-        }
-    }
-}
-
-impl std::str::FromStr for Address {
-    type Err = LenderError;
-
-    fn from_str(text: &str) -> Result<Self, LenderError> {
-        let wrong = || LenderError::Address(text.to_owned());
-        let rest = text.strip_prefix(SCHEME).ok_or_else(wrong)?;
-        let (host, index) = match rest.split_once('/') {
-            None => (rest, 0),
-            Some((host, index)) => (host, index.parse().map_err(|_| wrong())?),
-        };
-        let (name, port) = host.rsplit_once(':').ok_or_else(wrong)?;
-        let spaces = host.contains(|c: char| c.is_whitespace() || "@?#".contains(c));
-        if name.is_empty() || spaces || port.parse::<u16>().is_err() {
-            return Err(wrong());
-        }
-        Ok(Address {
-            host: host.to_owned(),
-            index,
-        })
-    }
-}
 
 /// A device that another machine lends.
 #[derive(Clone, Debug)]
@@ -246,25 +150,26 @@ impl Lenders {
 
     /// What to say when the devices can't be computed on any more.
     fn lost(&self, reason: &str, resume: &str) -> TrainingError {
-        let gone: Vec<String> = self
-            .lenders
-            .iter()
-            .filter_map(|lender| {
-                let problem = reach(&lender.at.host).err()?;
-                Some(format!("{} is gone ({problem})", lender.at))
-            })
-            .collect();
-        let what = match gone.is_empty() {
-            // It listens, and its session is over, or it hangs.
+        let reason = reason.lines().next().unwrap_or_default();
+        let troubles: Vec<String> = thread::scope(|scope| {
+            let asked = self
+                .lenders
+                .iter()
+                .map(|Lender { at, .. }| scope.spawn(move || at.trouble(reason)));
+            let asked: Vec<_> = asked.collect();
+            let troubles = asked
+                .into_iter()
+                .filter_map(|one| one.join().ok().flatten());
+            troubles.collect()
+        });
+        let what = match troubles.is_empty() {
+            // All of them answer: a session is over, or a step takes too long.
             true => {
                 let names: Vec<String> = self.addresses().collect();
-                let reason = reason.lines().next().unwrap_or_default();
-                format!(
-                    "{} can't be computed on any more: {reason}",
-                    names.join(" and ")
-                )
+                let names = names.join(" and ");
+                format!("{names} can't be computed on any more: {reason}")
             }
-            false => gone.join("; "),
+            false => troubles.join("; "),
         };
         TrainingError::Lender {
             what,
@@ -276,7 +181,7 @@ impl Lenders {
 impl Lender {
     fn connect(at: Address, token: &str) -> Result<Self, LenderError> {
         // Burn tries for a quarter of a minute, and doesn't tell a machine that isn't there from one that refuses.
-        if let Err(problem) = reach(&at.host) {
+        if let Err(problem) = at.reach() {
             return Err(LenderError::Unreachable { at, problem });
         }
         let host = RemoteHost::websocket(&format!("ws://{}", at.host)).with_credential(token);
@@ -322,46 +227,6 @@ fn within<T: Send + 'static>(
     result.recv_timeout(patience).ok()
 }
 
-/// Why a connection came to nothing, and the way out.
-fn refusal(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Unauthorized => {
-            "the lender refuses this token; --token-file has to name a file with the token that it was started with"
-                .to_owned()
-        }
-        ConnectError::NoSuchDevice { device_count: 1 } => {
-            "the lender has one device: leave /INDEX out of its address".to_owned()
-        }
-        ConnectError::NoSuchDevice { device_count } => {
-            format!("the lender has {device_count} devices, from /0 on")
-        }
-        ConnectError::IncompatibleProtocol { .. } => {
-            format!("{error}; build both programs from one source")
-        }
-        ConnectError::Unreachable { .. } | ConnectError::Handshake { .. } => format!(
-            "something answers there that lends no devices ({}); check the port",
-            error.to_string().replace('\n', " ")
-        ),
-        other => other.to_string().replace('\n', " "),
-    }
-}
-
-/// Whether a machine accepts connections, and in words why not.
-fn reach(host: &str) -> Result<(), String> {
-    let addresses: Vec<SocketAddr> = match host.to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => return Err(error.to_string()),
-    };
-    let mut problem = "it has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT) {
-            Ok(_) => return Ok(()),
-            Err(error) => problem = error.to_string(),
-        }
-    }
-    Err(problem)
-}
-
 /// The token in a file, without white space around it.
 ///
 /// # Errors
@@ -382,33 +247,4 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a step failed").to_owned()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_a_host_a_port_and_maybe_an_index() {
-        for text in [
-            "remote://gpu-box:7010",
-            "remote://[::1]:7010/3",
-            "remote://10.0.0.2:1",
-        ] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
-        }
-        for text in [
-            "gpu-box:7010",
-            "remote://gpu-box",
-            "remote://:7010",
-            "remote://gpu-box:70100",
-            "remote://gpu-box:7010/one",
-            "remote://token@gpu-box:7010",
-            "ws://gpu-box:7010",
-            "",
-        ] {
-            assert!(text.parse::<Address>().is_err(), "{text}");
-        }
-    }
 }

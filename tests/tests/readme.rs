@@ -22,11 +22,8 @@ enum How {
     Shortened(&'static [&'static str], &'static str),
     /// Another test or step runs it, or this run is it.
     Elsewhere(&'static str),
-    /// It is run where the tests are compiled with a feature.
-    #[allow(dead_code, reason = "only some features have commands")]
-    With(&'static str),
 }
-use How::{Elsewhere, Run, Shortened, With};
+use How::{Elsewhere, Run, Shortened};
 
 /// A moment of training in the place of a whole recipe.
 const MOMENT: &[&str] = &["--set", "data.limit=512", "--set", "data.validation=500"];
@@ -133,7 +130,7 @@ const COMMANDS: &[(&str, How)] = &[
     ),
     (
         "cargo run -p train --release --features wgpu -- --backend wgpu",
-        With("wgpu"),
+        Elsewhere("tests/wgpu.rs, where there is an adapter"),
     ),
 ];
 
@@ -201,11 +198,6 @@ fn the_commands_do_what_they_are_there_for() {
             Shortened(more, why) => {
                 eprintln!("{command}: shortened, {why}");
                 args.extend(*more);
-            }
-            With("wgpu") if cfg!(feature = "wgpu") => args.extend(MOMENT),
-            With(feature) => {
-                eprintln!("{command}: only where the tests have the feature {feature}");
-                continue;
             }
             Elsewhere(why) => {
                 eprintln!("{command}: not here, {why}");

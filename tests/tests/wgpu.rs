@@ -23,6 +23,22 @@ const QUICK_STEPS: [&str; 12] = [
     "schedule={kind=\"constant\"}",
 ];
 
+/// The README's command, on a few images.
+#[test]
+fn the_default_recipe_trains_on_an_adapter() {
+    let sandbox = Sandbox::new();
+    let few = ["--set", "data.limit=512", "--set", "data.validation=500"];
+    let epochs = ["--set", "training.epochs=1"];
+    let args = [&["--backend", "wgpu"][..], &few, &epochs].concat();
+    let outcome = sandbox.succeed("train", &args);
+    assert!(
+        outcome.stderr.contains("backend wgpu"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(sandbox.path("artifacts/default-001/report.html").is_file());
+}
+
 #[test]
 fn thirty_steps_on_wgpu_reach_the_loss_that_ndarray_reaches() {
     let sandbox = Sandbox::new();

@@ -28,8 +28,8 @@ const QUICK_STEPS: [&str; 12] = [
 fn the_default_recipe_trains_on_an_adapter() {
     let sandbox = Sandbox::new();
     let few = ["--set", "data.limit=512", "--set", "data.validation=500"];
-    let epochs = ["--set", "training.epochs=1"];
-    let args = [&["--backend", "wgpu"][..], &few, &epochs].concat();
+    let short = ["--set", "training.epochs=1", "--set", "inference.views=1"];
+    let args = [&["--backend", "wgpu"][..], &few, &short].concat();
     let outcome = sandbox.succeed("train", &args);
     assert!(
         outcome.stderr.contains("backend wgpu"),

@@ -329,7 +329,7 @@ const SCRIPTS: &[(&str, How)] = &[
         Shortened(ONE_SEED, SEEDS),
     ),
     (
-        "python3 bench/seeds.py --config configs/committee.toml --count 4",
+        "python3 bench/seeds.py --config configs/committee.toml --count 10",
         Shortened(ONE_SEED, SEEDS),
     ),
     (
